@@ -1,0 +1,151 @@
+import type { BlockGrid, CallOptions, DigestSource } from '@onevault/base';
+
+export type DigestAlgorithm = 'blake3' | 'sha256';
+
+/** Fixed at creation, kept in the repository's own config object. */
+export interface RepositoryConfig {
+  readonly id: string;
+  readonly formatVersion: 1;
+  readonly digest: DigestAlgorithm;
+  readonly blockSizeBytes: number;
+  readonly compression: { readonly codec: 'zstd'; readonly level: number };
+  readonly created: string;
+}
+
+export interface Repository extends AsyncDisposable {
+  readonly config: RepositoryConfig;
+  /** For people: where it is, without secrets. */
+  readonly location: string;
+  /** Newest last. A manifest that cannot be read is yielded as `damaged`, never skipped in silence. */
+  points(filter?: { readonly group?: string }, options?: CallOptions): AsyncIterable<ListedPoint>;
+  /** By id or unique prefix of it. Throws REPO_POINT_NOT_FOUND, REPO_POINT_AMBIGUOUS, REPO_MANIFEST_INVALID. */
+  point(id: string, options?: CallOptions): Promise<RestorePoint>;
+  begin(spec: RestorePointSpec, options?: CallOptions): Promise<RestorePointWriter>;
+  openDisk(point: RestorePoint, diskKey: string, options?: CallOptions): Promise<DiskReader>;
+  readMetadata(point: RestorePoint, name: string, options?: CallOptions): Promise<Uint8Array>;
+  /** Reads everything a restore could need and checks it; yields damage as it is found. */
+  verify(options?: CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void }): AsyncGenerator<Damage, VerifyReport>;
+  forgetPoint(id: string, options?: CallOptions): Promise<void>;
+}
+
+export type ListedPoint = { readonly kind: 'point'; readonly point: RestorePoint } | { readonly kind: 'damaged'; readonly key: string; readonly error: Error };
+
+/** Plain JSON that the caller keeps in the manifest and gets back; the repository does not look inside. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+export interface RestorePointSpec {
+  /** All restore points of one VM: `[a-z0-9-]{1,64}`. */
+  readonly group: string;
+  readonly runId: string;
+  /** When the state was captured (RFC 3339, UTC). */
+  readonly capturedAt: string;
+  readonly mode: 'full' | 'incremental';
+  /** The point whose digests were trusted, if any: a note, never a dependency. */
+  readonly parentId?: string;
+}
+
+/** A restore point as its manifest says. */
+export interface RestorePoint extends RestorePointSpec {
+  readonly id: string;
+  readonly committedAt: string;
+  readonly disks: readonly StoredDisk[];
+  readonly metadata: readonly StoredMetadata[];
+  /** What the product says of the VM: name, ids, skipped disks, methods, reasons. */
+  readonly annotations: { readonly [key: string]: Json };
+  readonly stats: PointStats;
+}
+
+export interface StoredDisk {
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly blockSizeBytes: number;
+  /** Hex digest of the root of its disk index; all zeros for a disk that reads as zeros. */
+  readonly root: string;
+  readonly annotations: { readonly [key: string]: Json };
+  readonly stats: DiskStats;
+}
+
+export interface StoredMetadata {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly digest: string;
+}
+
+export interface DiskStats {
+  readonly changedBlocks: number;
+  readonly unchangedBlocks: number;
+  readonly zeroBlocks: number;
+  /** Chunks that the repository did not have. */
+  readonly newChunks: number;
+  /** Their size before and after compression. */
+  readonly newBytes: number;
+  readonly storedBytes: number;
+  /** Changed blocks whose chunk was already there. */
+  readonly dedupBlocks: number;
+}
+
+export interface PointStats extends DiskStats {
+  readonly sizeBytes: number;
+}
+
+/** What the scan found, in disk order, covering the disk exactly once; matches block-cbt's ScannedRun structurally. */
+export type WritableRun =
+  | { readonly kind: 'unchanged'; readonly index: number; readonly count: number }
+  | { readonly kind: 'zero'; readonly index: number; readonly count: number }
+  /** The writer calls `release` exactly once, as soon as it needs `data` no more, also when it fails. */
+  | { readonly kind: 'changed'; readonly index: number; readonly digest: Uint8Array; readonly data: Uint8Array; release?(): void };
+
+export interface DiskWriteSpec {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** Where `unchanged` runs take their digests from: a disk of an earlier point. */
+  readonly parent?: DiskReader;
+  readonly annotations?: { readonly [key: string]: Json };
+  /** A full trusts no index entry: the trailer of the pack must confirm it. */
+  readonly confirmDedup?: boolean;
+}
+
+/** Leaving the scope without `commit()` means nothing happened: no restore point appears. */
+export interface RestorePointWriter extends AsyncDisposable {
+  readonly id: string;
+  /** Disks may be written concurrently. */
+  writeDisk(disk: DiskWriteSpec, runs: AsyncIterable<WritableRun>, options?: CallOptions & { readonly onProgress?: (stats: DiskStats) => void }): Promise<StoredDisk>;
+  writeMetadata(name: string, data: Uint8Array, options?: CallOptions): Promise<void>;
+  /** Packs and index durable first, then the manifest. */
+  commit(facts: { readonly annotations: { readonly [key: string]: Json } }, options?: CallOptions): Promise<RestorePoint>;
+}
+
+/** One disk of one restore point. Also the DigestSource for the next incremental. */
+export interface DiskReader extends DigestSource, AsyncDisposable {
+  readonly grid: BlockGrid;
+  readonly disk: StoredDisk;
+  /** In disk order, zeros included as runs; every block is checked against its digest. Throws REPO_CHUNK_* naming the byte range. `data` may be reused after the next step. */
+  blocks(options?: CallOptions & { readonly from?: number; readonly to?: number }): AsyncGenerator<RestoredRun, void>;
+  /** Reads a random sample of stored blocks (at most `count`) from the packs and checks them; the indexes that are damaged. */
+  sample(count: number, random: () => number, options?: CallOptions): Promise<{ readonly checked: number; readonly damaged: readonly number[] }>;
+}
+
+export type RestoredRun =
+  | { readonly kind: 'zero'; readonly offset: number; readonly length: number }
+  | { readonly kind: 'data'; readonly offset: number; readonly data: Uint8Array };
+
+export interface Damage {
+  readonly error: Error;
+  /** The object of the repository that is damaged or missing. */
+  readonly key: string;
+  /** What it touches: which restore points, disks and byte ranges of them. */
+  readonly affects: readonly { readonly pointId: string; readonly group: string; readonly diskKey?: string; readonly metadata?: string; readonly ranges?: readonly { readonly offset: number; readonly length: number }[] }[];
+}
+
+export interface VerifyProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface VerifyReport {
+  readonly points: number;
+  readonly packs: number;
+  readonly chunks: number;
+  readonly readBytes: number;
+  readonly damaged: number;
+}

@@ -1,0 +1,62 @@
+import type { CallOptions } from '@onevault/base';
+import type { Datastore, DatastoreId, DiskId, Host, Image, ImageId, SnapshotId, Template, TemplateId, User, Vm, VmId, VmSummary } from './model.ts';
+
+/**
+ * The calls as OpenNebula offers them. Its verbs answer before the work is done: a resolved promise means "accepted" (the effect is judged by
+ * reading the object again, `waitForVm` / `waitForImage`). Every method throws OneError.
+ */
+export interface OneApi {
+  readonly endpoint: URL;
+  version(options?: CallOptions): Promise<string>;
+  /** The caller itself (one.user.info -1): also the connection test. */
+  whoAmI(options?: CallOptions): Promise<User>;
+
+  vm(id: VmId, options?: CallOptions): Promise<Vm>;
+  /** Every VM the caller may use and that is not DONE, by paging. */
+  vms(options?: CallOptions): AsyncIterable<VmSummary>;
+  createDiskSnapshot(vm: VmId, disk: DiskId, name: string, options?: CallOptions): Promise<SnapshotId>;
+  deleteDiskSnapshot(vm: VmId, disk: DiskId, snapshot: SnapshotId, options?: CallOptions): Promise<void>;
+  revertDiskSnapshot(vm: VmId, disk: DiskId, snapshot: SnapshotId, options?: CallOptions): Promise<void>;
+  /** `snapshot` undefined: the live state (-1). Returns the id of the new, still LOCKED image. */
+  saveDiskAs(vm: VmId, disk: DiskId, name: string, snapshot: SnapshotId | undefined, options?: CallOptions): Promise<ImageId>;
+  /** `disk`: the attributes of one DISK vector. OpenNebula answers the VM's id, never the DISK_ID. */
+  attachDisk(vm: VmId, disk: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
+  detachDisk(vm: VmId, disk: DiskId, options?: CallOptions): Promise<void>;
+  vmAction(vm: VmId, action: VmAction, options?: CallOptions): Promise<void>;
+  /** Merges into USER_TEMPLATE. */
+  updateVm(vm: VmId, attributes: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
+
+  image(id: ImageId, options?: CallOptions): Promise<Image>;
+  images(options?: CallOptions): AsyncIterable<Image>;
+  allocateImage(attributes: Readonly<Record<string, string>>, datastore: DatastoreId, options?: CallOptions): Promise<ImageId>;
+  deleteImage(id: ImageId, options?: CallOptions & { readonly force?: boolean }): Promise<void>;
+  setImagePersistent(id: ImageId, persistent: boolean, options?: CallOptions): Promise<void>;
+
+  datastores(options?: CallOptions): Promise<readonly Datastore[]>;
+  hosts(options?: CallOptions): Promise<readonly Host[]>;
+
+  /** `template`: OpenNebula template text; build it with `formatTemplate`. */
+  allocateTemplate(template: string, options?: CallOptions): Promise<TemplateId>;
+  template(id: TemplateId, options?: CallOptions): Promise<Template>;
+  templates(options?: CallOptions): AsyncIterable<Template>;
+  instantiateTemplate(id: TemplateId, name: string, options?: CallOptions & { readonly hold?: boolean; readonly extra?: string }): Promise<VmId>;
+  /** Never deletes the images it names. */
+  deleteTemplate(id: TemplateId, options?: CallOptions): Promise<void>;
+
+  /** The body of a virtual network, security group, group …: kept as XML beside a restore point. */
+  rawInfo(kind: 'vn' | 'secgroup' | 'group' | 'cluster' | 'user' | 'host' | 'datastore', id: number, options?: CallOptions): Promise<string>;
+
+  /** Polls at most once a second until `verdict` says done; a verdict may throw. Throws ONE_WAIT_TIMEOUT after `timeoutMs`. */
+  waitForVm(id: VmId, verdict: (vm: Vm) => Verdict, options: WaitOptions): Promise<Vm>;
+  /** As above; `undefined` stands for an image that does not exist (any more). */
+  waitForImage(id: ImageId, verdict: (image: Image | undefined) => Verdict, options: WaitOptions): Promise<Image | undefined>;
+}
+
+export type Verdict = 'wait' | 'done';
+export type VmAction = 'suspend' | 'resume' | 'poweroff' | 'poweroff-hard' | 'terminate' | 'terminate-hard' | 'hold' | 'release' | 'stop' | 'undeploy';
+
+export interface WaitOptions extends CallOptions {
+  readonly timeoutMs: number;
+  /** For the message: "snapshot ov-… of disk 0 to appear". */
+  readonly what: string;
+}
