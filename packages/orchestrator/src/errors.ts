@@ -1,0 +1,21 @@
+import { BaseError } from '@onevault/base';
+
+export type JobErrorCode =
+  | 'JOB_PLAN_EMPTY'
+  | 'JOB_PLAN_REFUSED'
+  | 'JOB_EFFECT_MISSING'
+  | 'JOB_VM_BUSY'
+  | 'JOB_VM_GONE'
+  | 'JOB_IMAGE_BROKEN'
+  | 'JOB_DEVICE_MISMATCH'
+  | 'JOB_DATASTORE_INVALID'
+  | 'JOB_RESTORE_MISMATCH'
+  | 'JOB_DEVICE_NOT_EMPTY'
+  | 'JOB_VM_NOT_STARTED'
+  | 'JOB_METADATA_INVALID'
+  | 'JOB_NAME_INVALID'
+  | 'JOB_JOURNAL_FAILED'
+  | 'JOB_CLEANUP_FAILED';
+
+/** What goes wrong in a workflow itself; errors of the capabilities pass through as they are. */
+export class JobError extends BaseError<JobErrorCode> {}

@@ -1,0 +1,51 @@
+import type { DiskStats } from '@onevault/backup-format';
+import type { SerializedError } from '@onevault/base';
+import type { BackupPlan } from './plan-model.ts';
+import type { BackupReport, RestoreReport } from './report.ts';
+
+export type StepName =
+  | 'inventory'
+  | 'snapshot'
+  | 'export'
+  | 'attach'
+  | 'scan'
+  | 'delete-snapshot'
+  | 'detach'
+  | 'delete-image'
+  | 'metadata'
+  | 'commit'
+  | 'allocate-image'
+  | 'write'
+  | 'verify'
+  | 'set-persistence'
+  | 'allocate-template'
+  | 'instantiate'
+  | 'wait-running'
+  | 'delete-template'
+  | 'terminate-vm';
+
+/** What happens, as it happens. Fields are added, never renamed: JSON lines are an API. Sizes in bytes, durations in ms. */
+export type JobEvent = { readonly time: string; readonly runId: string } & JobEventBody;
+
+export type JobEventBody =
+  | { readonly type: 'run.started'; readonly kind: 'backup' | 'restore'; readonly vmId?: number; readonly vmName: string; readonly pointId?: string }
+  | { readonly type: 'vm.planned'; readonly plan: BackupPlan }
+  | { readonly type: 'disk.skipped'; readonly diskId: number; readonly reasons: readonly { readonly code: string; readonly text: string }[] }
+  | { readonly type: 'disk.mode'; readonly diskId: number; readonly mode: 'full' | 'incremental'; readonly reason: string; readonly parentId?: string }
+  | { readonly type: 'step.started'; readonly step: StepName; readonly diskId?: number; readonly object?: string }
+  | { readonly type: 'step.finished'; readonly step: StepName; readonly diskId?: number; readonly object?: string; readonly durationMs: number }
+  | {
+      readonly type: 'disk.progress';
+      readonly phase: 'scan' | 'write' | 'verify';
+      readonly diskId: number;
+      readonly doneBytes: number;
+      readonly totalBytes: number;
+      readonly changedBytes?: number;
+      readonly storedBytes?: number;
+    }
+  | { readonly type: 'disk.finished'; readonly diskId: number; readonly sizeBytes: number; readonly readBytes: number; readonly stats: DiskStats; readonly durationMs: number }
+  | { readonly type: 'restore-point.committed'; readonly pointId: string }
+  | { readonly type: 'vm.restored'; readonly vmId: number; readonly vmName: string }
+  | { readonly type: 'cleanup.failed'; readonly object: string; readonly error: SerializedError }
+  | { readonly type: 'warning'; readonly code: string; readonly message: string }
+  | { readonly type: 'run.finished'; readonly outcome: 'complete' | 'residue' | 'failed' | 'cancelled'; readonly report?: BackupReport | RestoreReport; readonly error?: SerializedError };

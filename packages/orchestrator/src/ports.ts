@@ -1,0 +1,53 @@
+import type { Repository } from '@onevault/backup-format';
+import type { CallOptions, Clock, Logger } from '@onevault/base';
+import type { BlockDevice, ScannedRun, ScanOptions, ScanSummary, WritableBlockDevice } from '@onevault/block-cbt';
+import type { OneApi, VmId } from '@onevault/one-client';
+import type { DiskAttacher } from '@onevault/proxy-attach';
+import type { JobEvent } from './events.ts';
+import type { JournalStore } from './journal.ts';
+
+/** Where disks are read and written: block-cbt in the proxy, anything that keeps its promises in a test. */
+export interface DevicePort {
+  open(path: string, options?: CallOptions): Promise<BlockDevice>;
+  /** Exclusive: refuses a device that is mounted or held. */
+  openWritable(path: string, options?: CallOptions): Promise<WritableBlockDevice>;
+  scan(device: BlockDevice, options: ScanOptions): AsyncGenerator<ScannedRun, ScanSummary>;
+}
+
+/** How long an asynchronous action of OpenNebula may take before we give up on it, in ms. Copies grow with the disk. */
+export interface Patience {
+  /** Snapshot, attach, detach, delete, allocate. */
+  readonly actionMs: number;
+  /** disksaveas: `copyMs + copyMsPerGiB * size`. */
+  readonly copyMs: number;
+  readonly copyMsPerGiB: number;
+  /** A VM to reach RUNNING. */
+  readonly startMs: number;
+  /** A VM somebody else is working on to become free. */
+  readonly busyMs: number;
+}
+
+export const DEFAULT_PATIENCE: Patience = {
+  actionMs: 10 * 60_000,
+  copyMs: 30 * 60_000,
+  copyMsPerGiB: 2 * 60_000,
+  startMs: 15 * 60_000,
+  busyMs: 15 * 60_000,
+};
+
+/** Everything a workflow touches. Composition roots fill it; workflows see nothing else of the world. */
+export interface JobDeps {
+  readonly cloud: OneApi;
+  readonly attacher: DiskAttacher;
+  /** The VM this process runs in, to which disks are attached. */
+  readonly proxyVm: VmId;
+  readonly devices: DevicePort;
+  readonly repository: Repository;
+  readonly journals: JournalStore;
+  readonly clock: Clock;
+  readonly randomBytes: (length: number) => Uint8Array;
+  readonly logger: Logger;
+  /** Synchronous, must not throw; never slows data. */
+  readonly emit: (event: JobEvent) => void;
+  readonly patience?: Patience;
+}

@@ -1,0 +1,60 @@
+import type { DiskStats, PointStats } from '@onevault/backup-format';
+import type { CaptureMethod, Consistency, Reason } from './plan-model.ts';
+
+export interface DiskReport {
+  readonly diskId: number;
+  readonly key: string;
+  readonly target: string;
+  readonly sizeBytes: number;
+  readonly mode: 'full' | 'incremental';
+  /** Why that mode: NO_PARENT, FULL_REQUESTED, PARENT_TRUSTED, … */
+  readonly modeReason: string;
+  readonly method: CaptureMethod;
+  readonly consistency: Consistency;
+  readonly readBytes: number;
+  readonly durationMs: number;
+  readonly stats: DiskStats;
+}
+
+export interface BackupReport {
+  readonly kind: 'backup';
+  readonly runId: string;
+  readonly vmId: number;
+  readonly vmName: string;
+  readonly pointId: string;
+  readonly parentId: string | undefined;
+  readonly group: string;
+  readonly mode: 'full' | 'incremental';
+  readonly disks: readonly DiskReport[];
+  readonly skipped: readonly { readonly diskId: number; readonly target: string; readonly reasons: readonly Reason[] }[];
+  /** From the first disk's capture to the last one's. */
+  readonly captureSpreadMs: number;
+  readonly durationMs: number;
+  readonly stats: PointStats;
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  /** What is still in the cloud and should not be. */
+  readonly residue: readonly string[];
+}
+
+export interface RestoredDiskReport {
+  readonly key: string;
+  readonly imageId: number;
+  readonly imageName: string;
+  readonly sizeBytes: number;
+  readonly writtenBytes: number;
+  readonly verified: boolean;
+  readonly durationMs: number;
+}
+
+export interface RestoreReport {
+  readonly kind: 'restore';
+  readonly runId: string;
+  readonly pointId: string;
+  readonly vmId: number;
+  readonly vmName: string;
+  readonly disks: readonly RestoredDiskReport[];
+  /** Disks that came back empty or not at all, and attributes that were changed: what and why. */
+  readonly notes: readonly { readonly code: string; readonly message: string }[];
+  readonly durationMs: number;
+  readonly residue: readonly string[];
+}
