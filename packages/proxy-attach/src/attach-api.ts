@@ -31,7 +31,10 @@ export interface HotplugApi {
 
 export interface AttachRequest {
   readonly imageId: number;
+  /** The device must have exactly this size (an image of S MiB has S * 1048576 bytes). */
   readonly sizeBytes: number;
+  /** The device may be this much smaller, never larger; 1 MiB for an image whose SIZE OpenNebula rounded up. Default 0. */
+  readonly sizeToleranceBytes?: number;
   /** At most 20 characters of [0-9A-Za-z-._]; from `newSerial()`. The caller journals it before the call. */
   readonly serial: string;
   readonly readOnly: boolean;
