@@ -1,8 +1,9 @@
 import { writeFileSync, writeSync } from 'node:fs';
+import { formatTally } from './tools/vitest-run.mjs';
 
 /**
- * A vitest reporter that ends the output with `N passed, N failed[, N skipped]` alone on the last line, which is what CI reads.
- * With ONEVAULT_TALLY_FILE set, the line goes to that file for the caller to print after vitest is gone.
+ * A vitest reporter that ends the output with `N passed, N failed[, N skipped]` alone on the last line.
+ * With ONEVAULT_TALLY_FILE set, the counts go to that file as JSON for the caller to print after vitest is gone.
  * Besides failed tests it counts what else makes a run worthless: files that did not load, hooks that failed, errors nobody caught, no test at all.
  */
 export default class TallyReporter {
@@ -32,9 +33,8 @@ function countModule(module, tally, notes) {
   }
 }
 
-function publish({ passed, failed, skipped }) {
-  const line = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+function publish(tally) {
   const file = process.env.ONEVAULT_TALLY_FILE;
-  if (file) writeFileSync(file, line);
-  else process.once('exit', () => writeSync(1, `${line}\n`));
+  if (file) writeFileSync(file, JSON.stringify(tally));
+  else process.once('exit', () => writeSync(1, `${formatTally(tally)}\n`));
 }
