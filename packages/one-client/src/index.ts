@@ -1,2 +1,77 @@
-export type * from './api.ts';
-export * from './model.ts';
+/**
+ * A typed client of OpenNebula's XML-RPC API (6.10 to 7.4), as far as backup and restore need it: calls as OpenNebula offers them, bodies as
+ * typed objects, every failure a OneError with a stable code, and waiting for effects. Nothing here knows what a backup is.
+ * @packageDocumentation
+ */
+export type { OneApi, Verdict, VmAction, WaitOptions } from './api.ts';
+export { createOneClient, type OneClientOptions, type Unreadable } from './client.ts';
+export { isOneError, OneError, type OneErrorCode, type OneErrorDetails } from './errors.ts';
+export { type HttpTransportOptions, httpTransport } from './http-transport.ts';
+export {
+  type Attribute,
+  type Attributes,
+  type Datastore,
+  type DatastoreId,
+  datastoreId,
+  type Disk,
+  type DiskId,
+  type DiskSnapshots,
+  diskId,
+  type HistoryRecord,
+  type Host,
+  type HostId,
+  hostId,
+  type Image,
+  type ImageId,
+  imageId,
+  type Snapshot,
+  type SnapshotId,
+  snapshotId,
+  type Template,
+  type TemplateId,
+  templateId,
+  type User,
+  type Vm,
+  type VmId,
+  type VmSummary,
+  vmId,
+} from './model.ts';
+export {
+  DATASTORE_TYPE,
+  datastoreStateName,
+  datastoreStateShortName,
+  HOST_STATE,
+  hostStateName,
+  hostStateShortName,
+  IMAGE_STATE,
+  IMAGE_TYPE,
+  imageStateName,
+  imageStateShortName,
+  isDone,
+  isFailed,
+  isPending,
+  isPoweredOff,
+  isRunning,
+  isStable,
+  isSuspended,
+  isTransient,
+  LCM_STATE,
+  VM_STATE,
+  type VmStates,
+  vmStateName,
+  vmStateShortName,
+} from './states.ts';
+export { formatTemplate } from './template-text.ts';
+export {
+  composeTransport,
+  type Transport,
+  type TransportLayer,
+  withConcurrency,
+  withRetry,
+  withTimeout,
+  withTrace,
+  type XmlRpcArgument,
+  type XmlRpcCall,
+  type XmlRpcValue,
+} from './transport.ts';
+export * as verdicts from './verdicts.ts';

@@ -1,1 +1,2 @@
-export {};
+export { type OneApiFixture, oneApiContract } from './contract.ts';
+export { parseRecordedExchange, type RecordedExchange, readRecordedExchanges } from './recorded.ts';

@@ -1,0 +1,97 @@
+import { EntityDecoder } from '@nodable/entities';
+import { XMLParser } from 'fast-xml-parser';
+import { OneError } from './errors.ts';
+
+/** What may stand once or many times; always a list, so that one disk reads like two. */
+const LISTS: ReadonlySet<string> = new Set([
+  'VM.TEMPLATE.DISK',
+  'VM.TEMPLATE.NIC',
+  'VM.TEMPLATE.NIC_ALIAS',
+  'VM.TEMPLATE.PCI',
+  'VM.HISTORY_RECORDS.HISTORY',
+  'VM.SNAPSHOTS',
+  'VM.SNAPSHOTS.SNAPSHOT',
+  'IMAGE.VMS.ID',
+  'IMAGE.SNAPSHOTS.SNAPSHOT',
+  'DATASTORE.CLUSTERS.ID',
+  'USER.GROUPS.ID',
+]);
+
+/** Without validation a truncated document parses silently; without numericAllowed `&#13;` would stay as it is. */
+function newParser(): XMLParser {
+  return new XMLParser({
+    ignoreAttributes: true,
+    ignoreDeclaration: true,
+    ignorePiTags: true,
+    parseTagValue: false,
+    trimValues: false,
+    entityDecoder: new EntityDecoder({ numericAllowed: true }),
+    isArray: (_name, path) => LISTS.has(String(path)),
+  });
+}
+
+/** The element `root` of a body, as nested records of text. Throws ONE_RESPONSE_INVALID for anything that is not that element, well formed and whole. */
+export function parseBody(xml: string, root: string): unknown {
+  if (xml.includes('<!DOCTYPE')) throw invalidBody(root, 'it declares a document type, which oned never does');
+  let document: unknown;
+  try {
+    document = newParser().parse(xml, true);
+  } catch (error) {
+    throw invalidBody(root, error instanceof Error ? error.message : String(error), error);
+  }
+  if (typeof document !== 'object' || document === null || !Object.hasOwn(document, root)) throw invalidBody(root, 'another element stands there');
+  const entries: Readonly<Record<string, unknown>> = { ...document };
+  return entries[root];
+}
+
+function invalidBody(object: string, reason: string, cause?: unknown): OneError {
+  return new OneError('ONE_RESPONSE_INVALID', `the body of ${object} cannot be read: ${reason}`, {
+    details: { object },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/**
+ * The elements `child` of a pool, each as the text it came as. Cut before parsing, so that one body that cannot be parsed (an attribute name that
+ * is no XML name) costs nothing but itself. Throws ONE_RESPONSE_INVALID when the pool itself is cut short.
+ */
+export function splitPool(xml: string, pool: string, child: string): readonly string[] {
+  const text = xml.trim();
+  if (text === `<${pool}/>`) return [];
+  const open = `<${pool}>`;
+  const close = `</${pool}>`;
+  if (!text.startsWith(open) || !text.endsWith(close) || text.length < open.length + close.length) throw invalidBody(pool, 'it is not whole');
+  const end = text.length - close.length;
+  const children: string[] = [];
+  for (let at = skipSpace(text, open.length); at < end; ) {
+    const next = endOfElement(text, at, child);
+    if (next === undefined || next > end) throw invalidBody(pool, `it is not a list of ${child}`);
+    children.push(text.slice(at, next));
+    at = skipSpace(text, next);
+  }
+  return children;
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && text.charCodeAt(at) <= 0x20) at++;
+  return at;
+}
+
+/** Behind the element `name` that starts at `from`; undefined when none starts there or it does not end. An attribute of the same name may be inside. */
+function endOfElement(text: string, from: number, name: string): number | undefined {
+  const marks = new RegExp(`<!\\[CDATA\\[|</${name}>|<${name}/?>`, 'g');
+  marks.lastIndex = from;
+  let depth = 0;
+  for (let mark = marks.exec(text); mark; mark = marks.exec(text)) {
+    if (depth === 0 && (mark.index !== from || !mark[0].startsWith(`<${name}`))) return undefined;
+    if (mark[0] === '<![CDATA[') {
+      const close = text.indexOf(']]>', mark.index);
+      if (close < 0) return undefined;
+      marks.lastIndex = close + 3;
+    } else if (mark[0] === `<${name}>`) depth++;
+    else if (mark[0] === `</${name}>`) depth--;
+    if (depth === 0) return marks.lastIndex;
+  }
+  return undefined;
+}

@@ -1,0 +1,43 @@
+import type { CallOptions } from '@onevault/base';
+import type { OneApi } from './api.ts';
+import type { CallDeps } from './client.ts';
+import { isOneError } from './errors.ts';
+import { methods } from './methods.ts';
+import { type Image, imageId, type ImageId } from './model.ts';
+import { parseImage } from './parse-image.ts';
+import { pagedPool } from './pool.ts';
+import { imageStateName } from './states.ts';
+import { formatTemplate } from './template-text.ts';
+import { waitFor } from './wait.ts';
+
+type ImageCalls = Pick<OneApi, 'image' | 'images' | 'allocateImage' | 'deleteImage' | 'setImagePersistent' | 'waitForImage'>;
+
+const POOL = { pool: 'IMAGE_POOL', child: 'IMAGE', parse: parseImage } as const;
+
+export function imageCalls(deps: CallDeps): ImageCalls {
+  const { call, clock } = deps;
+  const image = async (id: ImageId, options?: CallOptions): Promise<Image> => parseImage(await call(methods.imageInfo, [id], options));
+
+  async function imageIfAny(id: ImageId, signal: AbortSignal): Promise<Image | undefined> {
+    try {
+      return await image(id, { signal });
+    } catch (error) {
+      if (isOneError(error, 'ONE_NO_EXISTS')) return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    image,
+    images: (options) => pagedPool(POOL, (offset, count) => call(methods.imagePoolInfo, [offset, count], options), deps),
+    allocateImage: async (attributes, datastore, options) => imageId(await call(methods.imageAllocate, [formatTemplate(attributes), datastore], options)),
+    async deleteImage(id, options = {}) {
+      await call(methods.imageDelete, [id, options.force ?? false], options);
+    },
+    async setImagePersistent(id, persistent, options) {
+      await call(methods.imagePersistent, [id, persistent], options);
+    },
+    waitForImage: (id, verdict, options) =>
+      waitFor({ read: (signal) => imageIfAny(id, signal), verdict, describe: (seen) => (seen ? imageStateName(seen.state) : 'does not exist'), object: `image ${id}`, clock }, options),
+  };
+}

@@ -1,0 +1,58 @@
+import type { OneApi } from './api.ts';
+import type { CallDeps } from './client.ts';
+import { methods } from './methods.ts';
+import { snapshotId, imageId, type VmId } from './model.ts';
+import { parseVm, parseVmSummary } from './parse-vm.ts';
+import { pagedPool } from './pool.ts';
+import { vmStateName } from './states.ts';
+import { formatTemplate } from './template-text.ts';
+import { waitFor } from './wait.ts';
+
+type VmCalls = Pick<
+  OneApi,
+  | 'vm'
+  | 'vms'
+  | 'createDiskSnapshot'
+  | 'deleteDiskSnapshot'
+  | 'revertDiskSnapshot'
+  | 'saveDiskAs'
+  | 'attachDisk'
+  | 'detachDisk'
+  | 'vmAction'
+  | 'updateVm'
+  | 'waitForVm'
+>;
+
+const LIVE = -1;
+const POOL = { pool: 'VM_POOL', child: 'VM', parse: parseVmSummary } as const;
+
+export function vmCalls(deps: CallDeps): VmCalls {
+  const { call, clock } = deps;
+  const vm: VmCalls['vm'] = async (id, options) => parseVm(await call(methods.vmInfo, [id], options));
+  return {
+    vm,
+    vms: (options) => pagedPool(POOL, (offset, count) => call(methods.vmPoolInfo, [offset, count], options), deps),
+    createDiskSnapshot: async (id, disk, name, options) => snapshotId(await call(methods.vmDiskSnapshotCreate, [id, disk, name], options)),
+    async deleteDiskSnapshot(id, disk, snapshot, options) {
+      await call(methods.vmDiskSnapshotDelete, [id, disk, snapshot], options);
+    },
+    async revertDiskSnapshot(id, disk, snapshot, options) {
+      await call(methods.vmDiskSnapshotRevert, [id, disk, snapshot], options);
+    },
+    saveDiskAs: async (id, disk, name, snapshot, options) => imageId(await call(methods.vmDiskSaveAs, [id, disk, name, snapshot ?? LIVE], options)),
+    async attachDisk(id, disk, options) {
+      await call(methods.vmAttach, [id, formatTemplate({ DISK: disk })], options);
+    },
+    async detachDisk(id, disk, options) {
+      await call(methods.vmDetach, [id, disk], options);
+    },
+    async vmAction(id, action, options) {
+      await call(methods.vmAction, [action, id], options);
+    },
+    async updateVm(id, attributes, options) {
+      await call(methods.vmUpdate, [id, formatTemplate(attributes)], options);
+    },
+    waitForVm: (id: VmId, verdict, options) =>
+      waitFor({ read: (signal) => vm(id, { signal }), verdict, describe: vmStateName, object: `VM ${id}`, clock }, options),
+  };
+}
