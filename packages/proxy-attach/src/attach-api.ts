@@ -17,7 +17,13 @@ export interface ProxyVmView {
   readonly state: number;
   readonly lcmState: number;
   readonly error: string | undefined;
-  readonly disks: readonly { readonly diskId: number; readonly imageId: number | undefined; readonly target: string; readonly serial: string | undefined; readonly sizeMiB: number }[];
+  readonly disks: readonly {
+    readonly diskId: number;
+    readonly imageId: number | undefined;
+    readonly target: string;
+    readonly serial: string | undefined;
+    readonly sizeMiB: number;
+  }[];
   readonly contextDisk: { readonly target: string | undefined } | undefined;
 }
 export interface HotplugApi {

@@ -1,4 +1,4 @@
-import { type CallOptions, errorCode } from '@onevault/base';
+import { type CallOptions, errorCode, isRetryable } from '@onevault/base';
 import type { AttachedDisk, AttachRequest, ProxyVmView } from './attach-api.ts';
 import { awaitDevice } from './await-device.ts';
 import { detachDisk } from './detach-disk.ts';
@@ -89,6 +89,7 @@ async function callAttach(
   } catch (error) {
     const refusal = classifyRefusal(error);
     if (refusal === 'target-taken' || refusal === 'busy') return { refusal, error };
+    if (refusal === 'unsent') throw error;
     if (refusal !== 'unanswered') throw attachRefused(request, error);
     await takeBack(deps, request, target, error);
     options.signal?.throwIfAborted();
@@ -156,6 +157,7 @@ function attachRefused(request: AttachRequest, cause: unknown): AttachError {
     code: 'ATTACH_REFUSED',
     message: `attach image ${request.imageId} to the proxy VM: OpenNebula refused: ${oneMessage}`,
     details: { imageId: request.imageId, serial: request.serial, oneMessage },
+    retryable: isRetryable(cause),
     hint: "the image must be READY, in a datastore of the proxy VM's cluster, and the user needs MANAGE on the proxy VM and USE on the image",
     cause,
   });

@@ -1,6 +1,6 @@
 import { type CallOptions, type Clock, type Logger, Mutex, silentLogger } from '@onevault/base';
-import { attachDisk } from './attach-disk.ts';
 import type { AttachRequest, DiskAttacher, HotplugApi, SysfsDisk } from './attach-api.ts';
+import { attachDisk } from './attach-disk.ts';
 import { detachDisk } from './detach-disk.ts';
 import { type AttachTimeouts, DEFAULT_TIMEOUTS, disksWithSerial, type HotplugDeps } from './hotplug.ts';
 import { proxyPhase } from './proxy-phase.ts';

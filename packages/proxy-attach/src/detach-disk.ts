@@ -24,14 +24,16 @@ const MIB = 1024 ** 2;
  */
 export async function detachDisk(deps: HotplugDeps, attachment: Attachment, options: CallOptions = {}): Promise<void> {
   const { clock, timeouts } = deps;
+  let first: ProxyVmView | undefined;
   let deadlineMs: number | undefined;
   let delayMs = FIRST_RETRY_MS;
   for (;;) {
     options.signal?.throwIfAborted();
     const before = await waitUntilIdle(deps, `the proxy VM to be free for detaching ${attachment.serial}`, timeouts.busyMs, options);
+    first ??= before;
     const disk = diskOf(before, attachment);
     if (disk === undefined) break;
-    const failure = await tryDetach(deps, disk, before, options);
+    const failure = await tryDetach(deps, disk, first, options);
     if (failure === undefined) break;
     deadlineMs ??= clock.monotonicMs() + timeouts.detachRetryMs;
     if (clock.monotonicMs() + delayMs > deadlineMs) throw await detachFailed(deps, attachment, disk, failure);
@@ -66,8 +68,8 @@ interface DetachFailure {
   readonly cause?: unknown;
 }
 
-/** One try. Undefined: the disk is no longer in the VM body. An answer that no retry will change is thrown. */
-async function tryDetach(deps: HotplugDeps, disk: ProxyDisk, before: ProxyVmView, options: CallOptions): Promise<DetachFailure | undefined> {
+/** One try. Undefined: the disk is no longer in the VM body. An answer that no retry will change is thrown. `first`: the VM before the first try. */
+async function tryDetach(deps: HotplugDeps, disk: ProxyDisk, first: ProxyVmView, options: CallOptions): Promise<DetachFailure | undefined> {
   let refusal: unknown;
   try {
     await deps.api.detachDisk(disk.diskId, options);
@@ -81,7 +83,7 @@ async function tryDetach(deps: HotplugDeps, disk: ProxyDisk, before: ProxyVmView
   const still = proxyPhase(after) !== 'gone' && after.disks.some((other) => isSame(other, disk));
   if (!still) return undefined;
   if (refusal !== undefined) return { cause: refusal };
-  const oneMessage = newErrorText(before, after);
+  const oneMessage = newErrorText(first, after);
   return oneMessage === undefined ? {} : { oneMessage };
 }
 

@@ -56,7 +56,10 @@ export function disksWithSerial(view: ProxyVmView, serial: string): ProxyDisk[] 
  * The disk of one attachment in the VM body: serial and image agree. Where the body does not repeat the SERIAL, TARGET and image stand for it, but
  * never on a disk that carries another one.
  */
-export function findAttachment(view: ProxyVmView, attachment: { readonly serial: string; readonly imageId: number; readonly target?: string }): ProxyDisk | undefined {
+export function findAttachment(
+  view: ProxyVmView,
+  attachment: { readonly serial: string; readonly imageId: number; readonly target?: string },
+): ProxyDisk | undefined {
   const { serial, imageId, target } = attachment;
   return (
     disksWithSerial(view, serial).find((disk) => disk.imageId === imageId) ??

@@ -15,7 +15,12 @@ export async function readProductUuid(root = '/', options: CallOptions = {}): Pr
     if (uuid !== '') return uuid;
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
-    throw unknownProxy(`read ${path}: ${errorCode(error) ?? 'failed'}`, errorCode(error) === 'EACCES' ? 'run as root in the proxy VM' : NOT_A_VM, undefined, error);
+    throw unknownProxy(
+      `read ${path}: ${errorCode(error) ?? 'failed'}`,
+      errorCode(error) === 'EACCES' ? 'run as root in the proxy VM' : NOT_A_VM,
+      undefined,
+      error,
+    );
   }
   throw unknownProxy(`read ${path}: it is empty`, NOT_A_VM);
 }
@@ -49,5 +54,11 @@ export async function findOwnVm<Id extends number>(
 const NOT_A_VM = 'run inside a VM of this cloud that the user may see (USE rights), or name the proxy VM by its id in the configuration';
 
 function unknownProxy(message: string, hint: string, uuid?: string, cause?: unknown): AttachError {
-  return new AttachError({ code: 'ATTACH_PROXY_UNKNOWN', message, hint, ...(uuid === undefined ? {} : { details: { uuid } }), ...(cause === undefined ? {} : { cause }) });
+  return new AttachError({
+    code: 'ATTACH_PROXY_UNKNOWN',
+    message,
+    hint,
+    ...(uuid === undefined ? {} : { details: { uuid } }),
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -39,6 +39,5 @@ export function parseSerial(text: string | undefined): string | undefined {
 
 /** Devices pad their serial to a fixed width: virtio with NULs, NVMe and SCSI with blanks. */
 export function trimSerial(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what virtio pads with
   return text.replace(/^[\s\0]+|[\s\0]+$/g, '');
 }
