@@ -5,6 +5,7 @@
  */
 export type { OneApi, Verdict, VmAction, WaitOptions } from './api.ts';
 export { createOneClient, type OneClientOptions, type Unreadable } from './client.ts';
+export { type Connection, type Environment, type FindOptions, findConnection } from './credentials.ts';
 export { isOneError, OneError, type OneErrorCode, type OneErrorDetails } from './errors.ts';
 export { type HttpTransportOptions, httpTransport } from './http-transport.ts';
 export {
@@ -36,6 +37,8 @@ export {
   type VmSummary,
   vmId,
 } from './model.ts';
+export { parseImage } from './parse-image.ts';
+export { parseVm } from './parse-vm.ts';
 export {
   DATASTORE_TYPE,
   datastoreStateName,

@@ -1,3 +1,4 @@
+/// <reference path="./xmlrpc.d.ts" />
 import CustomType from 'xmlrpc/lib/customtype.js';
 import Deserializer from 'xmlrpc/lib/deserializer.js';
 import { serializeMethodCall } from 'xmlrpc/lib/serializer.js';

@@ -11,6 +11,7 @@ export { findLeftovers, type Leftover } from './leftovers.ts';
 export { planBackup } from './plan.ts';
 export type { BackupPlan, CaptureMethod, Consistency, DiskCapture, DiskPlan, DiskRefusal, DiskSkip, PlanRequest, Reason, ReasonCode } from './plan-model.ts';
 export { DEFAULT_PATIENCE, type DevicePort, type JobDeps, type Patience } from './ports.ts';
+export { proxyHotplug } from './proxy-vm.ts';
 export type { BackupReport, DiskReport, RestoredDiskReport, RestoreReport } from './report.ts';
 export type { BackupRequest, CaptureChoice, NicChoice, RestoreRequest } from './request.ts';
 export { restoreVm } from './restore.ts';

@@ -1,1 +1,1 @@
-export {};
+export { buildDisk, buildSnapshots, buildVm } from './vm-builder.ts';

@@ -1,0 +1,16 @@
+import { diskId, type OneApi, type Vm, type VmId } from '@onevault/one-client';
+import type { HotplugApi, ProxyVmView } from '@onevault/proxy-attach';
+
+/** Lets proxy-attach see and change one VM, the proxy, without knowing of OpenNebula's client. */
+export function proxyHotplug(cloud: OneApi, proxyVm: VmId): HotplugApi {
+  return {
+    view: async (options) => viewOf(await cloud.vm(proxyVm, options)),
+    attachDisk: (disk, options) => cloud.attachDisk(proxyVm, disk, options),
+    detachDisk: (disk, options) => cloud.detachDisk(proxyVm, diskId(disk), options),
+    waitFor: async (done, options) => viewOf(await cloud.waitForVm(proxyVm, (vm) => (done(viewOf(vm)) ? 'done' : 'wait'), options)),
+  };
+}
+
+function viewOf(vm: Vm): ProxyVmView {
+  return { state: vm.state, lcmState: vm.lcmState, error: vm.error, disks: vm.disks, contextDisk: vm.contextDisk };
+}

@@ -1,0 +1,94 @@
+import type { CallOptions } from '@onevault/base';
+import type { DiskReader } from '@onevault/backup-format';
+import type { BlockDevice, WritableBlockDevice } from '@onevault/block-cbt';
+import { JobError } from './errors.ts';
+import type { JobDeps } from './ports.ts';
+import type { Run } from './run.ts';
+
+/** What the three passes over a restored disk need. */
+export interface DiskTarget {
+  readonly diskId: number;
+  readonly devicePath: string;
+  readonly reader: DiskReader;
+  readonly scanWorkers: number | undefined;
+}
+
+/** A fresh image reads as zeros from end to end. One that does not is somebody's data, and is not written to. */
+export async function assertEmpty(deps: JobDeps, target: DiskTarget, options: CallOptions): Promise<void> {
+  await using device = await deps.devices.open(target.devicePath, options);
+  const { sizeBytes } = target.reader.grid;
+  if (device.sizeBytes < sizeBytes) {
+    throw new JobError({
+      code: 'JOB_DEVICE_MISMATCH',
+      message: `${target.devicePath} has ${device.sizeBytes} bytes, the disk to be restored ${sizeBytes}`,
+      details: { devicePath: target.devicePath, sizeBytes: device.sizeBytes, expectedBytes: sizeBytes },
+    });
+  }
+  for await (const run of deps.devices.scan(device, scanOptions(deps, target, options))) {
+    if (run.kind !== 'changed') continue;
+    run.release();
+    throw new JobError({
+      code: 'JOB_DEVICE_NOT_EMPTY',
+      message: `${target.devicePath} is not empty: block ${run.index} holds data; nothing was written`,
+      details: { devicePath: target.devicePath, offset: run.index * deps.repository.config.blockSizeBytes },
+      hint: 'the datastore gave out storage that was not wiped, or this is not the disk it should be',
+    });
+  }
+}
+
+/** Writes every block that is not zero, in disk order, and flushes. Returns the bytes written. */
+export async function writeDisk(deps: JobDeps, run: Run, target: DiskTarget, options: CallOptions): Promise<number> {
+  await using device: WritableBlockDevice = await deps.devices.openWritable(target.devicePath, options);
+  const totalBytes = target.reader.grid.sizeBytes;
+  let writtenBytes = 0;
+  for await (const block of target.reader.blocks(options)) {
+    if (block.kind === 'data') {
+      await device.writeFrom(block.offset, block.data, options);
+      writtenBytes += block.data.length;
+    }
+    const doneBytes = block.offset + (block.kind === 'data' ? block.data.length : block.length);
+    run.emit({ type: 'disk.progress', phase: 'write', diskId: target.diskId, doneBytes, totalBytes });
+  }
+  await device.flush(options);
+  return writtenBytes;
+}
+
+/** Reads the disk back from the device and compares it, block by block, with the digests of the restore point: holes included. */
+export async function verifyDisk(deps: JobDeps, run: Run, target: DiskTarget, options: CallOptions): Promise<void> {
+  await using device: BlockDevice = await deps.devices.open(target.devicePath, options);
+  const { grid } = target.reader;
+  const scan = deps.devices.scan(device, {
+    ...scanOptions(deps, target, options),
+    parent: target.reader,
+    onProgress: (doneBytes) => run.emit({ type: 'disk.progress', phase: 'verify', diskId: target.diskId, doneBytes, totalBytes: device.sizeBytes }),
+  });
+  for await (const found of scan) {
+    if (found.kind === 'changed') found.release();
+    // Past the saved size the new image has its rounding up to a whole MiB, which is zeros.
+    if (found.kind === 'unchanged' || (found.kind === 'zero' && found.index >= grid.blockCount)) continue;
+    if (await isRoundedTail(device, target, found.index, options)) continue;
+    throw new JobError({
+      code: 'JOB_RESTORE_MISMATCH',
+      message: `${target.devicePath} does not read back what was written: block ${found.index} (offset ${found.index * grid.blockSizeBytes}) differs`,
+      details: { devicePath: target.devicePath, offset: found.index * grid.blockSizeBytes },
+      hint: 'the storage under the image loses writes: look into the host and datastore before restoring again',
+    });
+  }
+}
+
+/** The last saved block may be shorter than the grid's: on a larger device the digest of its block covers the rounding too. */
+async function isRoundedTail(device: BlockDevice, target: DiskTarget, index: number, options: CallOptions): Promise<boolean> {
+  const { grid } = target.reader;
+  const offset = index * grid.blockSizeBytes;
+  if (device.sizeBytes === grid.sizeBytes || index !== grid.blockCount - 1) return false;
+  const expected = new Uint8Array(Math.min(grid.blockSizeBytes, device.sizeBytes - offset));
+  for await (const block of target.reader.blocks({ ...options, from: index, to: index + 1 })) if (block.kind === 'data') expected.set(block.data);
+  const actual = new Uint8Array(expected.length);
+  await device.readInto(offset, actual, options);
+  return Buffer.compare(expected, actual) === 0;
+}
+
+function scanOptions(deps: JobDeps, target: DiskTarget, options: CallOptions) {
+  const { blockSizeBytes, digest } = deps.repository.config;
+  return { blockSizeBytes, digest, ...(target.scanWorkers !== undefined && { workers: target.scanWorkers }), ...(options.signal && { signal: options.signal }) };
+}
