@@ -101,11 +101,7 @@ export async function* mapOrdered<A, B>(
 }
 
 /** Runs `fn` for every item, at most `concurrency` at a time; the first failure stops new calls, awaits the rest and is thrown. */
-export async function forEachConcurrent<A>(
-  source: AsyncIterable<A> | Iterable<A>,
-  fn: (item: A) => Promise<void>,
-  options: ConcurrencyOptions,
-): Promise<void> {
+export async function forEachConcurrent<A>(source: AsyncIterable<A> | Iterable<A>, fn: (item: A) => Promise<void>, options: ConcurrencyOptions): Promise<void> {
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
   try {

@@ -30,13 +30,17 @@ describe('errors', () => {
     const clock = new FakeClock({ auto: true });
     const policy = { attempts: 4, firstDelayMs: 100, maxDelayMs: 250 };
     let calls = 0;
+    const failWith = (error: Error) => (): Promise<never> => {
+      calls++;
+      return Promise.reject(error);
+    };
     const busy = new SampleError({ code: 'SAMPLE_BUSY', message: 'busy', retryable: true });
     expect(isRetryable(busy)).toBe(true);
-    await expect(retry(async () => (calls++, Promise.reject(busy)), policy, { clock })).rejects.toBe(busy);
+    await expect(retry(failWith(busy), policy, { clock })).rejects.toBe(busy);
     expect(calls).toBe(4);
     expect(clock.monotonicMs()).toBe(100 + 200 + 250);
     calls = 0;
-    await expect(retry(async () => (calls++, Promise.reject(new Error('no'))), policy, { clock })).rejects.toThrow('no');
+    await expect(retry(failWith(new Error('no')), policy, { clock })).rejects.toThrow('no');
     expect(calls).toBe(1);
   });
 });

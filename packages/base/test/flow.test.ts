@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { forEachConcurrent, mapOrdered, Mutex, Scope, Semaphore } from '../src/index.ts';
+import { forEachConcurrent, Mutex, mapOrdered, Scope, Semaphore } from '../src/index.ts';
 
 describe('mapOrdered', () => {
   it('keeps the order of the source and never exceeds the concurrency', async () => {
@@ -28,12 +28,17 @@ describe('mapOrdered', () => {
       }
     }
     const run = async (): Promise<void> => {
-      for await (const _ of mapOrdered(source(), async (n) => {
-        await Promise.resolve();
-        settled++;
-        if (n === 2) throw new Error('third');
-        return n;
-      }, { concurrency: 4 })) void _;
+      for await (const _ of mapOrdered(
+        source(),
+        async (n) => {
+          await Promise.resolve();
+          settled++;
+          if (n === 2) throw new Error('third');
+          return n;
+        },
+        { concurrency: 4 },
+      ))
+        void _;
     };
     await expect(run()).rejects.toThrow('third');
     expect(closed).toBe(true);
@@ -45,12 +50,16 @@ describe('forEachConcurrent', () => {
   it('throws the first failure after the others have ended', async () => {
     let running = 0;
     await expect(
-      forEachConcurrent([0, 1, 2], async (n) => {
-        running++;
-        await new Promise(setImmediate);
-        running--;
-        if (n === 0) throw new Error('zero');
-      }, { concurrency: 3 }),
+      forEachConcurrent(
+        [0, 1, 2],
+        async (n) => {
+          running++;
+          await new Promise(setImmediate);
+          running--;
+          if (n === 0) throw new Error('zero');
+        },
+        { concurrency: 3 },
+      ),
     ).rejects.toThrow('zero');
     expect(running).toBe(0);
   });

@@ -1,5 +1,5 @@
-import { type CallOptions, forEachConcurrent, Scope } from '@onevault/base';
 import type { RestorePoint, RestorePointWriter } from '@onevault/backup-format';
+import { type CallOptions, forEachConcurrent, Scope } from '@onevault/base';
 import { type CapturedDisk, captureDisks, exportDisks } from './capture.ts';
 import { JobError } from './errors.ts';
 import { type Inventory, takeInventory } from './inventory.ts';
@@ -59,7 +59,10 @@ async function backup(
 /** What will be captured. Refuses a plan that could not keep its promise, and one that has nothing to promise. */
 function captureList(plan: BackupPlan): DiskCapture[] {
   const refused = plan.disks.filter((disk) => disk.verdict === 'refuse');
-  const why = [...plan.reasons.map((reason) => reason.text), ...refused.map((disk) => `disk ${disk.disk.diskId}: ${disk.reasons.map((reason) => reason.text).join('; ')}`)];
+  const why = [
+    ...plan.reasons.map((reason) => reason.text),
+    ...refused.map((disk) => `disk ${disk.disk.diskId}: ${disk.reasons.map((reason) => reason.text).join('; ')}`),
+  ];
   if (why.length > 0) {
     throw new JobError({
       code: 'JOB_PLAN_REFUSED',
@@ -146,7 +149,16 @@ function annotations(deps: JobDeps, run: Run, inventory: Inventory, plan: Backup
   const { vm } = plan;
   return {
     cloud: { endpoint: deps.cloud.endpoint.href, version: inventory.version },
-    vm: { id: vm.id, name: vm.name, uuid: vm.uuid ?? null, user: vm.userName, group: vm.groupName, state: vm.state, lcmState: vm.lcmState, startTime: vm.startTime },
+    vm: {
+      id: vm.id,
+      name: vm.name,
+      uuid: vm.uuid ?? null,
+      user: vm.userName,
+      group: vm.groupName,
+      state: vm.state,
+      lcmState: vm.lcmState,
+      startTime: vm.startTime,
+    },
     captureSpreadMs: spreadMs(captured),
     skippedDisks: skippedDisks(plan).map((disk) => ({
       diskId: disk.disk.diskId,
@@ -163,7 +175,14 @@ function spreadMs(captured: readonly CapturedDisk[]): number {
   return Math.max(...times) - Math.min(...times);
 }
 
-function report(run: Run, plan: BackupPlan, point: RestorePoint, captured: readonly CapturedDisk[], disks: readonly DiskReport[], startedMs: number): BackupReport {
+function report(
+  run: Run,
+  plan: BackupPlan,
+  point: RestorePoint,
+  captured: readonly CapturedDisk[],
+  disks: readonly DiskReport[],
+  startedMs: number,
+): BackupReport {
   return {
     kind: 'backup',
     runId: run.id,

@@ -19,22 +19,35 @@ export type MethodVerdict = MethodChoice | { readonly refused: readonly Reason[]
 export function runningMethod(vm: Vm, disk: Disk, native: boolean): MethodVerdict {
   const driver = disk.tmMad ?? '';
   if (FILE_DRIVERS.has(driver)) return fileDriver(vm, disk, native);
-  if (driver === 'ceph' || driver === 'lvm') return native ? refuse('REFUSE_NATIVE_INCREMENTAL', nativeText(driver)) : snapshot('crash-consistent', `${driver} snapshots are cheap and can be removed`);
+  if (driver === 'ceph' || driver === 'lvm')
+    return native ? refuse('REFUSE_NATIVE_INCREMENTAL', nativeText(driver)) : snapshot('crash-consistent', `${driver} snapshots are cheap and can be removed`);
   if (driver === 'fs_lvm_ssh' && disk.attributes['LVM_THIN_ENABLE'] === 'YES') {
     if (native) return refuse('REFUSE_NATIVE_INCREMENTAL', nativeText(driver));
-    return { ...snapshot('filesystem-consistent-if-agent', 'thin snapshot'), reasons: [reason('SNAPSHOT_NEEDS_GUEST_AGENT', 'fs_lvm_ssh takes a live snapshot only when the guest agent can freeze the file systems')] };
+    return {
+      ...snapshot('filesystem-consistent-if-agent', 'thin snapshot'),
+      reasons: [reason('SNAPSHOT_NEEDS_GUEST_AGENT', 'fs_lvm_ssh takes a live snapshot only when the guest agent can freeze the file systems')],
+    };
   }
   if (driver === 'fs_lvm' || driver === 'fs_lvm_ssh') {
     return refuse('REFUSE_DRIVER_NO_CONSISTENT_METHOD', `${driver} has neither a live snapshot nor a consistent live copy; power the VM off to back it up`);
   }
   if (driver === 'dev' || driver === 'iscsi_libvirt') return refuse('REFUSE_DRIVER_NO_EXPORT', `${driver} cannot save a disk as an image`);
-  return refuse('REFUSE_DRIVER_UNKNOWN', `it is not known how storage driver '${driver}' captures a running disk; --capture snapshot tries a snapshot all the same`);
+  return refuse(
+    'REFUSE_DRIVER_UNKNOWN',
+    `it is not known how storage driver '${driver}' captures a running disk; --capture snapshot tries a snapshot all the same`,
+  );
 }
 
 /** A VM that does not run is saved as it lies: no snapshot, nothing to remove. */
 export function offlineMethod(disk: Disk): MethodVerdict {
   if (disk.tmMad === 'dev' || disk.tmMad === 'iscsi_libvirt') return refuse('REFUSE_DRIVER_NO_EXPORT', `${disk.tmMad} cannot save a disk as an image`);
-  return { method: 'offline', consistency: 'offline', residue: [], degraded: false, reasons: [reason('CAPTURE_OFFLINE', 'the VM does not run: its disk is saved as it lies')] };
+  return {
+    method: 'offline',
+    consistency: 'offline',
+    residue: [],
+    degraded: false,
+    reasons: [reason('CAPTURE_OFFLINE', 'the VM does not run: its disk is saved as it lies')],
+  };
 }
 
 /** What `--capture snapshot` does to a disk for which a snapshot was not the first choice: the same bytes, with the residue named. */

@@ -55,7 +55,13 @@ function takeSnapshot(run: Run, vm: Vm, capture: DiskCapture, options: CallOptio
  * Brings captured disks to the proxy, one after another: OpenNebula does one thing at a time with a VM. A consumer that reads several at once
  * overlaps reading with the next export. A snapshot goes as soon as its copy is proven readable: the guest carries it no longer than it must.
  */
-export async function* exportDisks(deps: JobDeps, run: Run, vm: Vm, captured: readonly CapturedDisk[], options: CallOptions): AsyncGenerator<ExportedDisk, void> {
+export async function* exportDisks(
+  deps: JobDeps,
+  run: Run,
+  vm: Vm,
+  captured: readonly CapturedDisk[],
+  options: CallOptions,
+): AsyncGenerator<ExportedDisk, void> {
   for (const disk of captured) {
     options.signal?.throwIfAborted();
     const image = await saveAsImage(run, vm, disk, options);
@@ -79,7 +85,13 @@ function saveAsImage(run: Run, vm: Vm, captured: CapturedDisk, options: CallOpti
   );
 }
 
-function attachToProxy(deps: JobDeps, run: Run, capture: DiskCapture, image: Owned, options: CallOptions): Promise<{ attachment: Owned; attached: AttachedDisk }> {
+function attachToProxy(
+  deps: JobDeps,
+  run: Run,
+  capture: DiskCapture,
+  image: Owned,
+  options: CallOptions,
+): Promise<{ attachment: Owned; attached: AttachedDisk }> {
   const request = { imageId: image.id, sizeBytes: capture.disk.sizeMiB * MIB, serial: newSerial(deps.randomBytes), readOnly: true };
   return run.step('attach', { diskId: capture.disk.diskId, object: request.serial }, async () => {
     let attached: AttachedDisk | undefined;

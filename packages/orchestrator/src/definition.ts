@@ -3,7 +3,10 @@ import { text, vectors } from './inventory.ts';
 import type { NicChoice } from './request.ts';
 
 /** A disk of the new VM: an image that was restored, an empty volatile one, or a CD-ROM that still exists. */
-export type NewDisk = { readonly diskId: number } & ({ readonly imageId: number } | { readonly volatile: { readonly sizeMiB: number; readonly type: string; readonly format: string | undefined } });
+export type NewDisk = { readonly diskId: number } & (
+  | { readonly imageId: number }
+  | { readonly volatile: { readonly sizeMiB: number; readonly type: string; readonly format: string | undefined } }
+);
 
 export interface DefinitionRequest {
   readonly name: string;
@@ -44,7 +47,9 @@ const TEMPLATE_DROPPED: ReadonlySet<string> = new Set(
     'SUBMIT_ON_HOLD IMPORTED DEPLOY_ID NAME DISK NIC NIC_ALIAS OS CONTEXT GRAPHICS NUMA_NODE PCI'
   ).split(' '),
 );
-const USER_TEMPLATE_DROPPED: ReadonlySet<string> = new Set('ERROR SCHED_MESSAGE SERVICE_ID ROLE_NAME SAVED_TEMPLATE_ID ONEVAULT_RUN ONEVAULT_POINT NAME'.split(' '));
+const USER_TEMPLATE_DROPPED: ReadonlySet<string> = new Set(
+  'ERROR SCHED_MESSAGE SERVICE_ID ROLE_NAME SAVED_TEMPLATE_ID ONEVAULT_RUN ONEVAULT_POINT NAME'.split(' '),
+);
 
 /** Inherited from image and datastore at acquire time: a stale copy would win over the new image's own (Datastore.cc, disk_attribute). */
 const DISK_DROPPED = new Set(
@@ -69,7 +74,10 @@ const PCI_DROPPED = new Set('ADDRESS BUS DOMAIN SLOT FUNCTION NUMA_NODE PCI_ID V
 function newDisk(saved: Vm, disk: NewDisk): Attributes {
   const old = saved.disks.find((entry) => entry.diskId === disk.diskId)?.attributes ?? {};
   const kept = Object.fromEntries(
-    Object.entries(old).filter(([name, value]) => !DISK_DROPPED.has(name) && !DISK_DROPPED_PREFIXES.some((prefix) => name.startsWith(prefix)) && !(name === 'SERIAL' && value === 'auto')),
+    Object.entries(old).filter(
+      ([name, value]) =>
+        !DISK_DROPPED.has(name) && !DISK_DROPPED_PREFIXES.some((prefix) => name.startsWith(prefix)) && !(name === 'SERIAL' && value === 'auto'),
+    ),
   );
   if ('imageId' in disk) return { IMAGE_ID: String(disk.imageId), ...kept };
   const { sizeMiB, type, format } = disk.volatile;

@@ -43,9 +43,21 @@ export type JobEventBody =
       readonly changedBytes?: number;
       readonly storedBytes?: number;
     }
-  | { readonly type: 'disk.finished'; readonly diskId: number; readonly sizeBytes: number; readonly readBytes: number; readonly stats: DiskStats; readonly durationMs: number }
+  | {
+      readonly type: 'disk.finished';
+      readonly diskId: number;
+      readonly sizeBytes: number;
+      readonly readBytes: number;
+      readonly stats: DiskStats;
+      readonly durationMs: number;
+    }
   | { readonly type: 'restore-point.committed'; readonly pointId: string }
   | { readonly type: 'vm.restored'; readonly vmId: number; readonly vmName: string }
   | { readonly type: 'cleanup.failed'; readonly object: string; readonly error: SerializedError }
   | { readonly type: 'warning'; readonly code: string; readonly message: string }
-  | { readonly type: 'run.finished'; readonly outcome: 'complete' | 'residue' | 'failed' | 'cancelled'; readonly report?: BackupReport | RestoreReport; readonly error?: SerializedError };
+  | {
+      readonly type: 'run.finished';
+      readonly outcome: 'complete' | 'residue' | 'failed' | 'cancelled';
+      readonly report?: BackupReport | RestoreReport;
+      readonly error?: SerializedError;
+    };

@@ -11,7 +11,15 @@ const object = z.discriminatedUnion('kind', [
 ]);
 const time = z.string();
 const record = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('run'), time, runId: z.string(), kind: z.enum(['backup', 'restore']), endpoint: z.string(), owner: z.string(), about: z.string() }),
+  z.object({
+    type: z.literal('run'),
+    time,
+    runId: z.string(),
+    kind: z.enum(['backup', 'restore']),
+    endpoint: z.string(),
+    owner: z.string(),
+    about: z.string(),
+  }),
   z.object({ type: z.literal('intent'), time, step: id, object }),
   z.object({ type: z.literal('done'), time, step: id, id }),
   z.object({ type: z.literal('undone'), time, step: id }),

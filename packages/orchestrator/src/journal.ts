@@ -11,7 +11,15 @@ export type CloudObject =
   | { readonly kind: 'vm'; readonly name: string };
 
 export type JournalRecord =
-  | { readonly type: 'run'; readonly time: string; readonly runId: string; readonly kind: 'backup' | 'restore'; readonly endpoint: string; readonly owner: string; readonly about: string }
+  | {
+      readonly type: 'run';
+      readonly time: string;
+      readonly runId: string;
+      readonly kind: 'backup' | 'restore';
+      readonly endpoint: string;
+      readonly owner: string;
+      readonly about: string;
+    }
   /** Written before the call leaves. */
   | { readonly type: 'intent'; readonly time: string; readonly step: number; readonly object: CloudObject }
   | { readonly type: 'done'; readonly time: string; readonly step: number; readonly id: number }

@@ -40,7 +40,13 @@ function openSteps(records: readonly JournalRecord[]): { readonly object: CloudO
   return [...open.values()];
 }
 
-async function lookFor(cloud: OneApi, runId: string, object: CloudObject, id: number | undefined, options: CallOptions): Promise<{ readonly id: number | undefined } | undefined> {
+async function lookFor(
+  cloud: OneApi,
+  runId: string,
+  object: CloudObject,
+  id: number | undefined,
+  options: CallOptions,
+): Promise<{ readonly id: number | undefined } | undefined> {
   try {
     switch (object.kind) {
       case 'snapshot':
@@ -67,7 +73,11 @@ async function imageByName(cloud: OneApi, runId: string, name: string, options: 
   return undefined;
 }
 
-async function attachmentBySerial(cloud: OneApi, object: Extract<CloudObject, { kind: 'attachment' }>, options: CallOptions): Promise<{ readonly id: number } | undefined> {
+async function attachmentBySerial(
+  cloud: OneApi,
+  object: Extract<CloudObject, { kind: 'attachment' }>,
+  options: CallOptions,
+): Promise<{ readonly id: number } | undefined> {
   const proxy = await cloud.vm(vmId(object.proxyVmId), options);
   const disk = proxy.disks.find((entry) => entry.serial === object.serial && entry.imageId === object.imageId);
   return disk && { id: disk.diskId };

@@ -1,7 +1,7 @@
-import { type CallOptions, isAbort, serializeError } from '@onevault/base';
 import type { DiskReader, Repository, RestorePoint } from '@onevault/backup-format';
-import { diskKey } from './restore-point.ts';
+import { type CallOptions, isAbort, serializeError } from '@onevault/base';
 import type { DiskCapture } from './plan-model.ts';
+import { diskKey } from './restore-point.ts';
 import type { Run } from './run.ts';
 
 /** What a disk is compared with, or why with nothing. Codes are stable: reports and manifests carry them. */
@@ -9,7 +9,13 @@ export type DiskParent =
   | { readonly mode: 'incremental'; readonly reason: 'PARENT_TRUSTED'; readonly reader: DiskReader }
   | {
       readonly mode: 'full';
-      readonly reason: 'FULL_REQUESTED' | 'NO_PARENT' | 'PARENT_HAS_NOT_THIS_DISK' | 'PARENT_IS_ANOTHER_DISK' | 'PARENT_INDEX_DAMAGED' | 'PARENT_SAMPLE_DAMAGED';
+      readonly reason:
+        | 'FULL_REQUESTED'
+        | 'NO_PARENT'
+        | 'PARENT_HAS_NOT_THIS_DISK'
+        | 'PARENT_IS_ANOTHER_DISK'
+        | 'PARENT_INDEX_DAMAGED'
+        | 'PARENT_SAMPLE_DAMAGED';
       readonly reader: undefined;
     };
 
@@ -44,7 +50,10 @@ export async function parentOf(
     const sample = await reader.sample(SAMPLED_BLOCKS, () => random(deps.randomBytes), options);
     if (sample.damaged.length === 0) return { mode: 'incremental', reason: 'PARENT_TRUSTED', reader };
     await reader[Symbol.asyncDispose]();
-    run.warn('PARENT_SAMPLE_DAMAGED', `restore point ${point.id}, ${key}: ${sample.damaged.length} of ${sample.checked} sampled blocks cannot be read; the disk is read as a full`);
+    run.warn(
+      'PARENT_SAMPLE_DAMAGED',
+      `restore point ${point.id}, ${key}: ${sample.damaged.length} of ${sample.checked} sampled blocks cannot be read; the disk is read as a full`,
+    );
     return full('PARENT_SAMPLE_DAMAGED');
   } catch (error) {
     if (isAbort(error)) throw error;

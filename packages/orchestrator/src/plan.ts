@@ -15,7 +15,8 @@ function vmReasons(vm: Vm, request: PlanRequest): Reason[] {
   if (hypervisor !== undefined && hypervisor !== 'kvm') reasons.push(reason('REFUSE_VM_NOT_KVM', `its hypervisor is ${hypervisor}; only KVM is supported`));
   if (!isRunning(vm) && !isPoweredOff(vm)) reasons.push(reason('REFUSE_VM_STATE', `it is ${vmStateName(vm)}; it must be RUNNING or POWEROFF`));
   // Level 3 (ADMIN) blocks administration only; 1, 2 and 4 block MANAGE, which every step needs (AclManager.cc).
-  if (vm.lockLevel !== undefined && vm.lockLevel !== 3) reasons.push(reason('REFUSE_VM_LOCKED', `it is locked (level ${vm.lockLevel}); OpenNebula refuses snapshots and copies of locked VMs to everybody`));
+  if (vm.lockLevel !== undefined && vm.lockLevel !== 3)
+    reasons.push(reason('REFUSE_VM_LOCKED', `it is locked (level ${vm.lockLevel}); OpenNebula refuses snapshots and copies of locked VMs to everybody`));
   if (request.proxyVm === vm.id) reasons.push(reason('REFUSE_VM_IS_PROXY', 'it is the proxy VM itself'));
   return reasons;
 }

@@ -1,5 +1,5 @@
 import type { CallOptions } from '@onevault/base';
-import { datastoreId, type Disk, type DatastoreId, imageId } from '@onevault/one-client';
+import { type DatastoreId, type Disk, datastoreId, imageId } from '@onevault/one-client';
 import { type AttachedDisk, newSerial } from '@onevault/proxy-attach';
 import { awaitReady, requestEmptyImage } from './cloud/image.ts';
 import type { JobDeps } from './ports.ts';
@@ -18,12 +18,23 @@ export interface RestoredDisk {
 }
 
 /** One disk: a persistent empty image, attached to the proxy, written, read back, detached. The image then is the disk: no second copy. */
-export async function restoreDisk(deps: JobDeps, run: Run, plan: RestorePlan, restore: DiskRestore, request: RestoreRequest, options: CallOptions): Promise<RestoredDisk> {
+export async function restoreDisk(
+  deps: JobDeps,
+  run: Run,
+  plan: RestorePlan,
+  restore: DiskRestore,
+  request: RestoreRequest,
+  options: CallOptions,
+): Promise<RestoredDisk> {
   const { disk, stored } = restore;
   const startedMs = run.clock.monotonicMs();
   await using reader = await deps.repository.openDisk(plan.point, stored.key, options);
   const sizeMiB = Math.ceil(stored.sizeBytes / MIB);
-  const { image, name } = await allocateImage(run, { disk, sizeMiB, datastore: restore.datastore, imageType: restore.imageType, vmName: request.name }, options);
+  const { image, name } = await allocateImage(
+    run,
+    { disk, sizeMiB, datastore: restore.datastore, imageType: restore.imageType, vmName: request.name },
+    options,
+  );
   const { attachment, attached } = await attachWritable(deps, run, disk, image, sizeMiB, options);
   const target: DiskTarget = { diskId: disk.diskId, devicePath: attached.devicePath, reader, scanWorkers: request.scanWorkers };
   const facts = { diskId: disk.diskId };
@@ -34,12 +45,27 @@ export async function restoreDisk(deps: JobDeps, run: Run, plan: RestorePlan, re
   if (request.verify) await run.step('verify', facts, () => verifyDisk(deps, run, target, options));
   await giveBack(attachment, attached);
   if (!disk.persistent) await run.step('set-persistence', facts, () => deps.cloud.setImagePersistent(imageId(image.id), false, options));
-  const report = { key: stored.key, imageId: image.id, imageName: name, sizeBytes: stored.sizeBytes, writtenBytes, verified: request.verify, durationMs: run.clock.monotonicMs() - startedMs };
+  const report = {
+    key: stored.key,
+    imageId: image.id,
+    imageName: name,
+    sizeBytes: stored.sizeBytes,
+    writtenBytes,
+    verified: request.verify,
+    durationMs: run.clock.monotonicMs() - startedMs,
+  };
   return { disk, image, report };
 }
 
 /** A disk that was not captured: an image of the same size, as empty as it was made. */
-export async function emptyDisk(deps: JobDeps, run: Run, disk: Disk, datastore: DatastoreId, request: RestoreRequest, options: CallOptions): Promise<{ readonly disk: Disk; readonly image: Owned }> {
+export async function emptyDisk(
+  deps: JobDeps,
+  run: Run,
+  disk: Disk,
+  datastore: DatastoreId,
+  request: RestoreRequest,
+  options: CallOptions,
+): Promise<{ readonly disk: Disk; readonly image: Owned }> {
   const { image } = await allocateImage(run, { disk, sizeMiB: disk.sizeMiB, datastore, imageType: 'DATABLOCK', vmName: request.name }, options);
   if (!disk.persistent) await deps.cloud.setImagePersistent(imageId(image.id), false, options);
   return { disk, image };
@@ -56,7 +82,15 @@ interface ImageSpec {
 async function allocateImage(run: Run, spec: ImageSpec, options: CallOptions): Promise<{ readonly image: Owned; readonly name: string }> {
   const { disk } = spec;
   const name = `${spec.vmName}-disk-${disk.diskId}`;
-  const wanted = { runId: run.id, name, type: spec.imageType, sizeMiB: spec.sizeMiB, format: disk.format, devPrefix: disk.devPrefix, datastore: datastoreId(spec.datastore) };
+  const wanted = {
+    runId: run.id,
+    name,
+    type: spec.imageType,
+    sizeMiB: spec.sizeMiB,
+    format: disk.format,
+    devPrefix: disk.devPrefix,
+    datastore: datastoreId(spec.datastore),
+  };
   options.signal?.throwIfAborted();
   const image = await run.step('allocate-image', { diskId: disk.diskId, object: name }, () =>
     run.create(
@@ -68,7 +102,14 @@ async function allocateImage(run: Run, spec: ImageSpec, options: CallOptions): P
   return { image, name };
 }
 
-async function attachWritable(deps: JobDeps, run: Run, disk: Disk, image: Owned, sizeMiB: number, options: CallOptions): Promise<{ readonly attachment: Owned; readonly attached: AttachedDisk }> {
+async function attachWritable(
+  deps: JobDeps,
+  run: Run,
+  disk: Disk,
+  image: Owned,
+  sizeMiB: number,
+  options: CallOptions,
+): Promise<{ readonly attachment: Owned; readonly attached: AttachedDisk }> {
   const serial = newSerial(deps.randomBytes);
   return run.step('attach', { diskId: disk.diskId, object: serial }, async () => {
     let attached: AttachedDisk | undefined;

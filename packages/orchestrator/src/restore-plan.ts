@@ -1,6 +1,17 @@
-import { type CallOptions, errorCode } from '@onevault/base';
 import type { RestorePoint, StoredDisk } from '@onevault/backup-format';
-import { DATASTORE_TYPE, type Datastore, type DatastoreId, type Disk, IMAGE_TYPE, type OneApi, parseImage, parseVm, type Vm, vmStateName } from '@onevault/one-client';
+import { type CallOptions, errorCode } from '@onevault/base';
+import {
+  DATASTORE_TYPE,
+  type Datastore,
+  type DatastoreId,
+  type Disk,
+  IMAGE_TYPE,
+  type OneApi,
+  parseImage,
+  parseVm,
+  type Vm,
+  vmStateName,
+} from '@onevault/one-client';
 import { JobError } from './errors.ts';
 import { isValidName } from './names.ts';
 import type { JobDeps } from './ports.ts';
@@ -32,7 +43,11 @@ export interface RestorePlan {
 
 export async function planRestore(deps: JobDeps, request: RestoreRequest, options: CallOptions): Promise<RestorePlan> {
   if (!isValidName(request.name)) {
-    throw new JobError({ code: 'JOB_NAME_INVALID', message: `'${request.name}' is not a name OpenNebula accepts`, hint: 'at most 128 characters, none of & | : \\ " ; / \' # { } $ < >' });
+    throw new JobError({
+      code: 'JOB_NAME_INVALID',
+      message: `'${request.name}' is not a name OpenNebula accepts`,
+      hint: 'at most 128 characters, none of & | : \\ " ; / \' # { } $ < >',
+    });
   }
   const point = await deps.repository.point(request.pointId, options);
   const saved = await savedVm(deps, point, options);
@@ -41,19 +56,28 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
   const present = await presentImages(deps.cloud, cdroms, options);
   const notes = cdroms
     .filter((disk) => !present.has(disk))
-    .map((disk) => ({ code: 'CDROM_GONE', message: `CD-ROM disk ${disk.diskId}: image ${disk.imageId} '${disk.imageName ?? ''}' does not exist any more; left out` }));
+    .map((disk) => ({
+      code: 'CDROM_GONE',
+      message: `CD-ROM disk ${disk.diskId}: image ${disk.imageId} '${disk.imageName ?? ''}' does not exist any more; left out`,
+    }));
   const nics = request.nics ?? ((await originalLives(deps.cloud, saved, options)) ? 'new-addresses' : 'keep');
   const imageDisks = saved.disks.filter((disk) => disk.imageId !== undefined && !isCdrom(disk));
-  const placed = imageDisks.map((disk) => ({ disk, stored: point.disks.find((entry) => entry.key === diskKey(disk)), datastore: placeFor(disk, request, datastores) }));
+  const placed = imageDisks.map((disk) => ({
+    disk,
+    stored: point.disks.find((entry) => entry.key === diskKey(disk)),
+    datastore: placeFor(disk, request, datastores),
+  }));
   const disks: DiskRestore[] = [];
   for (const { disk, stored, datastore } of placed) {
     if (stored !== undefined) disks.push({ disk, stored, datastore, imageType: await savedImageType(deps, point, disk, options) });
   }
   const empty = placed.filter((entry) => entry.stored === undefined);
-  for (const { disk } of empty) notes.push({ code: 'DISK_EMPTY', message: `disk ${disk.diskId} (${disk.target}) is not in the restore point; it comes back empty` });
+  for (const { disk } of empty)
+    notes.push({ code: 'DISK_EMPTY', message: `disk ${disk.diskId} (${disk.target}) is not in the restore point; it comes back empty` });
   const volatile = saved.disks.filter((disk) => disk.imageId === undefined);
   for (const disk of volatile) notes.push({ code: 'DISK_VOLATILE', message: `disk ${disk.diskId} (${disk.target}) was volatile; it comes back empty` });
-  if (nics === 'new-addresses') notes.push({ code: 'NIC_NEW_ADDRESSES', message: 'network cards get new addresses: the original VM still holds the old ones, or it was asked for' });
+  if (nics === 'new-addresses')
+    notes.push({ code: 'NIC_NEW_ADDRESSES', message: 'network cards get new addresses: the original VM still holds the old ones, or it was asked for' });
   return {
     point,
     saved,
@@ -72,9 +96,18 @@ async function savedVm(deps: JobDeps, point: RestorePoint, options: CallOptions)
   const body = await deps.repository.readMetadata(point, 'vm.xml', options);
   try {
     return parseVm(new TextDecoder().decode(body));
-  } catch (cause) {
-    throw new JobError({ code: 'JOB_METADATA_INVALID', message: `the VM body saved in restore point ${point.id} cannot be read`, details: { pointId: point.id }, cause });
+  } catch (error) {
+    throw invalidBody(point, error);
   }
+}
+
+function invalidBody(point: RestorePoint, cause: unknown): JobError {
+  return new JobError({
+    code: 'JOB_METADATA_INVALID',
+    message: `the VM body saved in restore point ${point.id} cannot be read`,
+    details: { pointId: point.id },
+    cause,
+  });
 }
 
 function savedVersion(point: RestorePoint): string | undefined {

@@ -89,7 +89,9 @@ function createTemplate(
     targetVersion: plan.targetVersion,
   });
   options.signal?.throwIfAborted();
-  return run.step('allocate-template', { object: name }, () => run.create({ kind: 'template', name }, () => deps.cloud.allocateTemplate(formatTemplate(definition))));
+  return run.step('allocate-template', { object: name }, () =>
+    run.create({ kind: 'template', name }, () => deps.cloud.allocateTemplate(formatTemplate(definition))),
+  );
 }
 
 /** The disks in their old order, so that the guest finds them where it looks for them. */

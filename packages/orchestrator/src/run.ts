@@ -162,10 +162,13 @@ function wasRefused(error: unknown): boolean {
   return isBaseError(error) && 'oneCode' in error.details;
 }
 
-const UNDO_STEPS = { snapshot: 'delete-snapshot', image: 'delete-image', attachment: 'detach', template: 'delete-template', vm: 'terminate-vm' } as const satisfies Record<
-  CloudObject['kind'],
-  StepName
->;
+const UNDO_STEPS = {
+  snapshot: 'delete-snapshot',
+  image: 'delete-image',
+  attachment: 'detach',
+  template: 'delete-template',
+  vm: 'terminate-vm',
+} as const satisfies Record<CloudObject['kind'], StepName>;
 
 function diskOf(object: CloudObject): { readonly diskId?: number } {
   return object.kind === 'snapshot' ? { diskId: object.diskId } : {};

@@ -1,5 +1,5 @@
-import type { CallOptions } from '@onevault/base';
 import type { DiskStats, RestorePointWriter, StoredDisk, WritableRun } from '@onevault/backup-format';
+import type { CallOptions } from '@onevault/base';
 import type { ScannedRun, ScanSummary } from '@onevault/block-cbt';
 import type { ExportedDisk } from './capture.ts';
 import type { DiskParent } from './parent.ts';

@@ -1,5 +1,5 @@
-import type { CallOptions } from '@onevault/base';
 import type { DiskReader } from '@onevault/backup-format';
+import type { CallOptions } from '@onevault/base';
 import type { BlockDevice, WritableBlockDevice } from '@onevault/block-cbt';
 import { JobError } from './errors.ts';
 import type { JobDeps } from './ports.ts';
@@ -90,5 +90,10 @@ async function isRoundedTail(device: BlockDevice, target: DiskTarget, index: num
 
 function scanOptions(deps: JobDeps, target: DiskTarget, options: CallOptions) {
   const { blockSizeBytes, digest } = deps.repository.config;
-  return { blockSizeBytes, digest, ...(target.scanWorkers !== undefined && { workers: target.scanWorkers }), ...(options.signal && { signal: options.signal }) };
+  return {
+    blockSizeBytes,
+    digest,
+    ...(target.scanWorkers !== undefined && { workers: target.scanWorkers }),
+    ...(options.signal && { signal: options.signal }),
+  };
 }

@@ -5,8 +5,28 @@ import { buildDisk, buildVm } from '../testing/index.ts';
 
 const saved: Vm = buildVm({
   disks: [
-    buildDisk({ attributes: { IMAGE_ID: '10', IMAGE: 'os', TARGET: 'vda', DEV_PREFIX: 'vd', CACHE: 'none', CLONE: 'YES', CLONE_TARGET: 'SYSTEM', TM_MAD: 'qcow2', SIZE: '64', DISK_ID: '0', CEPH_HOST: 'x', SERIAL: 'auto' } }),
-    buildDisk({ diskId: diskId(2), imageId: undefined, type: 'fs', attributes: { TYPE: 'fs', SIZE: '8', FORMAT: 'raw', FS: 'ext4', TARGET: 'vdc', DISK_ID: '2', TM_MAD: 'qcow2' } }),
+    buildDisk({
+      attributes: {
+        IMAGE_ID: '10',
+        IMAGE: 'os',
+        TARGET: 'vda',
+        DEV_PREFIX: 'vd',
+        CACHE: 'none',
+        CLONE: 'YES',
+        CLONE_TARGET: 'SYSTEM',
+        TM_MAD: 'qcow2',
+        SIZE: '64',
+        DISK_ID: '0',
+        CEPH_HOST: 'x',
+        SERIAL: 'auto',
+      },
+    }),
+    buildDisk({
+      diskId: diskId(2),
+      imageId: undefined,
+      type: 'fs',
+      attributes: { TYPE: 'fs', SIZE: '8', FORMAT: 'raw', FS: 'ext4', TARGET: 'vdc', DISK_ID: '2', TM_MAD: 'qcow2' },
+    }),
   ],
   template: {
     CPU: '1',
@@ -68,7 +88,11 @@ describe('definition of the new VM', () => {
     expect(newDefinition(saved, { ...request, systemDatastore: 101 })['SCHED_DS_REQUIREMENTS']).toBe('ID="101"');
   });
 
-  it.each([['6.10.5', '7.0.2', -1], ['7.2', '7.2.0', 0], ['7.10.0', '7.9', 1]])('compares %s with %s', (a, b, sign) => {
+  it.each([
+    ['6.10.5', '7.0.2', -1],
+    ['7.2', '7.2.0', 0],
+    ['7.10.0', '7.9', 1],
+  ])('compares %s with %s', (a, b, sign) => {
     expect(Math.sign(compareVersions(a, b))).toBe(sign);
   });
 });

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CloudObject, fileJournals, type JournalRecord } from '../src/index.ts';
-import { groupOf } from '../src/restore-point.ts';
 import { isValidName, newRunId } from '../src/names.ts';
+import { groupOf } from '../src/restore-point.ts';
 import { buildVm } from '../testing/index.ts';
 
 const time = '2026-11-22T18:43:34.000Z';

@@ -113,7 +113,8 @@ describe('the VM', () => {
 
   it('is impossible with nothing to capture or a disk that must be refused, degraded when one is', () => {
     const volatile = buildDisk({ imageId: undefined, type: 'fs' });
-    const verdict = (disks: Disk[], request: { capture: 'auto' | 'snapshot'; excludeDisks: [] } = { capture: 'auto', excludeDisks: [] }): string => planBackup(buildVm({ disks }), request).verdict;
+    const verdict = (disks: Disk[], request: { capture: 'auto' | 'snapshot'; excludeDisks: [] } = { capture: 'auto', excludeDisks: [] }): string =>
+      planBackup(buildVm({ disks }), request).verdict;
     expect(verdict([disk, volatile])).toBe('ok');
     expect(verdict([volatile])).toBe('impossible');
     expect(verdict([disk, buildDisk({ diskId: diskId(1), tmMad: 'fs_lvm' })])).toBe('impossible');

@@ -63,6 +63,14 @@ export function buildSnapshots(disk: Disk, ids: readonly number[], nextSnapshot 
     diskId: disk.diskId,
     allowOrphans: 'NO',
     nextSnapshot,
-    snapshots: ids.map((id, i) => ({ id: snapshotId(id), name: `s${id}`, active: i === ids.length - 1, parent: ids[i - 1] ?? -1, children: [], date: 0, sizeMiB: 64 })),
+    snapshots: ids.map((id, i) => ({
+      id: snapshotId(id),
+      name: `s${id}`,
+      active: i === ids.length - 1,
+      parent: ids[i - 1] ?? -1,
+      children: [],
+      date: 0,
+      sizeMiB: 64,
+    })),
   };
 }

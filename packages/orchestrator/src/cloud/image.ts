@@ -16,7 +16,9 @@ export async function awaitSavedImage(deps: CloudDeps, before: Vm, disk: Disk, i
   const timeoutMs = deps.patience.copyMs + Math.ceil(disk.sizeMiB / 1024) * deps.patience.copyMsPerGiB;
   const after = await settled(deps, before.id, `copy of disk ${disk.diskId}`, { ...options, timeoutMs });
   const image = await awaitReady(deps, id, { ...options, timeoutMs }).catch((error: unknown) => {
-    throw errorCode(error) === 'JOB_IMAGE_BROKEN' ? effectMissing(before, after, `copy of disk ${disk.diskId} of VM ${before.id} to image ${id} failed`) : error;
+    throw errorCode(error) === 'JOB_IMAGE_BROKEN'
+      ? effectMissing(before, after, `copy of disk ${disk.diskId} of VM ${before.id} to image ${id} failed`)
+      : error;
   });
   if (image.sizeMiB !== disk.sizeMiB) {
     throw broken(image, `has ${image.sizeMiB} MiB where disk ${disk.diskId} of VM ${before.id} has ${disk.sizeMiB} MiB`);

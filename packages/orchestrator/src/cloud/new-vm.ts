@@ -45,7 +45,10 @@ export async function removeVm(deps: CloudDeps, runId: string, name: string, id:
   const vm = id === undefined ? await findOwnVm(deps, runId, name) : await deps.cloud.vm(id);
   if (vm === undefined || !isOwn(vm, runId) || vmStateName(vm) === 'DONE') return;
   await deps.cloud.vmAction(vm.id, 'terminate-hard');
-  await deps.cloud.waitForVm(vm.id, (seen) => (vmStateName(seen) === 'DONE' ? 'done' : 'wait'), { timeoutMs: deps.patience.actionMs, what: `VM ${vm.id} to be terminated` });
+  await deps.cloud.waitForVm(vm.id, (seen) => (vmStateName(seen) === 'DONE' ? 'done' : 'wait'), {
+    timeoutMs: deps.patience.actionMs,
+    what: `VM ${vm.id} to be terminated`,
+  });
 }
 
 async function findOwnVm(deps: CloudDeps, runId: string, name: string): Promise<Vm | undefined> {

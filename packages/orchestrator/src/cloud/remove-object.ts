@@ -10,7 +10,12 @@ import { removeTemplate, removeVm } from './new-vm.ts';
  * Takes away an object of ours and verifies that it is gone. Found by the name it was given before it existed; the id, where it is known, spares a search.
  * Idempotent. Not abortable: a clean-up that is cut short leaves behind what it was there to remove.
  */
-export async function removeObject(deps: CloudDeps & { readonly attacher: DiskAttacher }, runId: string, object: CloudObject, id: number | undefined): Promise<void> {
+export async function removeObject(
+  deps: CloudDeps & { readonly attacher: DiskAttacher },
+  runId: string,
+  object: CloudObject,
+  id: number | undefined,
+): Promise<void> {
   switch (object.kind) {
     case 'snapshot':
       return removeSnapshot(deps, vmId(object.vmId), diskId(object.diskId), object.name);
