@@ -1,4 +1,5 @@
-import { type Clock, isAbort, isBaseError, serializeError } from '@onevault/base';
+import { type Clock, isAbort, serializeError } from '@onevault/base';
+import { isOneError } from '@onevault/one-client';
 import type { CloudDeps } from './cloud/cloud-deps.ts';
 import { removeObject } from './cloud/remove-object.ts';
 import { JobError } from './errors.ts';
@@ -157,9 +158,9 @@ export async function inRun<R extends BackupReport | RestoreReport>(deps: JobDep
   }
 }
 
-/** OpenNebula itself said no, so nothing was made; any other failure may have lost the answer of a call that worked. */
+/** OpenNebula said no, or was never reached: nothing was made. Any other failure may have lost the answer of a call that worked. */
 function wasRefused(error: unknown): boolean {
-  return isBaseError(error) && 'oneCode' in error.details;
+  return isOneError(error) && (error.details.oneCode !== undefined || error.details.executed === 'no');
 }
 
 const UNDO_STEPS = {
