@@ -1,4 +1,4 @@
-import { type Clock, isAbort, serializeError } from '@onevault/base';
+import { type Clock, errorCode, isAbort, serializeError } from '@onevault/base';
 import { isOneError } from '@onevault/one-client';
 import type { CloudDeps } from './cloud/cloud-deps.ts';
 import { removeObject } from './cloud/remove-object.ts';
@@ -39,6 +39,7 @@ export class Run {
   readonly #journal: Journal;
   readonly #open: Step[] = [];
   #steps = 0;
+  #cloudLost = false;
 
   private constructor(id: string, deps: JobDeps, journal: Journal) {
     this.id = id;
@@ -110,6 +111,7 @@ export class Run {
       );
       await this.#close(step, 'undone');
     } catch (error) {
+      this.#cloudLost ||= LOST.has(errorCode(error) ?? '');
       this.emit({ type: 'cleanup.failed', object: describeObject(step.object, step.id), error: serializeError(error) });
       this.#deps.logger.warn({ runId: this.id, object: step.object, error: serializeError(error) }, 'clean-up failed');
     }
@@ -124,9 +126,14 @@ export class Run {
     await this.#journal.append({ type, time: this.#time(), step: step.number });
   }
 
-  /** Takes back what is still there, newest first. What cannot be taken back stays in the journal and is named in `residue`. */
+  /**
+   * Takes back what is still there, newest first. What cannot be taken back stays in the journal and is named in `residue`. An OpenNebula that does not
+   * answer is asked for one object only: waiting as long for each of the others would help nobody.
+   */
   async unwind(): Promise<void> {
-    for (const step of this.#open.toReversed()) await this.#undo(step);
+    for (const step of this.#open.toReversed()) {
+      if (!this.#cloudLost) await this.#undo(step);
+    }
     this.residue.push(...this.#open.map((step) => describeObject(step.object, step.id)));
     if (this.#open.length === 0) await this.#journal.finish();
     this.#open.length = 0;
@@ -157,6 +164,8 @@ export async function inRun<R extends BackupReport | RestoreReport>(deps: JobDep
     await run.close();
   }
 }
+
+const LOST: ReadonlySet<string> = new Set(['ONE_UNREACHABLE', 'ONE_TIMEOUT', 'ONE_HTTP_STATUS']);
 
 /** OpenNebula said no, or was never reached: nothing was made. Any other failure may have lost the answer of a call that worked. */
 function wasRefused(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import { OneError, type OneApi } from '@onevault/one-client';
+import { type OneApi, OneError } from '@onevault/one-client';
 
 /** The calls that change something in the cloud: where a run can die and leave something behind. */
 const CHANGING = [
@@ -54,5 +54,7 @@ function isChanging(property: keyof OneApi): property is ChangingCall {
 
 function failure(method: string, fault: CloudFault): OneError {
   if (fault === 'refused') return new OneError('ONE_ACTION', `${method}: refused on purpose`, { details: { method, oneCode: 2048 } });
-  return new OneError('ONE_UNREACHABLE', `${method}: connection lost on purpose`, { details: { method, executed: fault === 'lost-answer' ? 'unknown' : 'no' } });
+  return new OneError('ONE_UNREACHABLE', `${method}: connection lost on purpose`, {
+    details: { method, executed: fault === 'lost-answer' ? 'unknown' : 'no' },
+  });
 }
