@@ -32,6 +32,17 @@ export function run(command, args, options = {}) {
   });
 }
 
+/** The frame of a script: a failure that explains itself is printed without a stack. */
+export async function main(work) {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
 /** Like `run`, for a step whose failure ends the task: the collected output is shown only then. */
 export async function runStep(command, args, options = {}) {
   const result = await run(command, args, { ...options, collect: true });
