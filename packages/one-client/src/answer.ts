@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { OneError, onedRefusal } from './errors.ts';
+import { scrub } from './scrub.ts';
 import type { TransportLayer, XmlRpcCall, XmlRpcValue } from './transport.ts';
 
 const integer = z.union([z.int(), z.string().regex(/^-?\d+$/).transform(Number)]);
@@ -21,6 +22,7 @@ function readAnswer(call: XmlRpcCall, answer: XmlRpcValue): XmlRpcValue {
       details: { method: call.method, executed: 'unknown' },
     });
   }
-  const [, onedMessage, oneCode, objectId] = refused.data;
+  const [, message, oneCode, objectId] = refused.data;
+  const onedMessage = scrub(message, call.session);
   throw onedRefusal({ method: call.method, oneCode, onedMessage, objectId: objectId === undefined || objectId < 0 ? undefined : objectId });
 }

@@ -21,16 +21,16 @@ export interface OneClientOptions {
   /** `user:password` or `user:token`. */
   readonly session: Secret;
   /** Instead of HTTP to `endpoint`. Its answers are oned's, unopened. */
-  readonly transport?: Transport;
-  readonly http?: HttpTransportOptions;
-  readonly clock?: Clock;
-  readonly logger?: Logger;
+  readonly transport?: Transport | undefined;
+  readonly http?: HttpTransportOptions | undefined;
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
   /** Objects per read of a pool; OpenNebula needs at least 2. Default 300. */
-  readonly pageSize?: number;
+  readonly pageSize?: number | undefined;
   /** Of one attempt, from the moment it has a connection slot. Default 60 s. */
-  readonly callTimeoutMs?: number;
+  readonly callTimeoutMs?: number | undefined;
   /** An element of a pool that could not be read; the listing goes on without it. Default: a warning in the log. */
-  readonly onUnreadable?: (unreadable: Unreadable) => void;
+  readonly onUnreadable?: ((unreadable: Unreadable) => void) | undefined;
 }
 
 /** An element of a pool whose body is not as expected: `VM 12`. */

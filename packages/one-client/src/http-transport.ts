@@ -1,8 +1,8 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import type { Secret } from '@onevault/base';
 import { OneError } from './errors.ts';
 import { connectionError, isDeadSocket } from './http-errors.ts';
+import { scrub } from './scrub.ts';
 import type { Transport, XmlRpcCall, XmlRpcValue } from './transport.ts';
 import { type Decoded, encodeCall, ResponseDecoder } from './wire-codec.ts';
 
@@ -17,11 +17,11 @@ const EXCERPT_BYTES = 160;
 
 export interface HttpTransportOptions {
   /** Whole body, as received; larger answers end in ONE_RESPONSE_TOO_LARGE and are not read further. Default 64 MiB. */
-  readonly maxResponseBytes?: number;
+  readonly maxResponseBytes?: number | undefined;
   /** Certificates (PEM) to trust instead of Node's own. */
-  readonly ca?: readonly string[];
+  readonly ca?: readonly string[] | undefined;
   /** False only on the user's explicit word (ONE_DISABLE_SSL_VERIFY). */
-  readonly verifyTls?: boolean;
+  readonly verifyTls?: boolean | undefined;
 }
 
 /**
@@ -158,12 +158,3 @@ function statusError(status: number, call: XmlRpcCall): OneError {
     retryable: gateway && call.idempotent,
   });
 }
-
-/** A proxy that echoes the request must not make us print the session. */
-function scrub(text: string, session: Secret): string {
-  const whole = session.reveal();
-  const secret = whole.slice(whole.indexOf(':') + 1);
-  const out = text.replaceAll(whole, '[redacted]');
-  return secret === '' ? out : out.replaceAll(secret, '[redacted]');
-}
-
