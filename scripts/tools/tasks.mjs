@@ -7,7 +7,7 @@ const TASKS = {
   demo: { build: ['onevault...'], program: ['apps/cli/bin/onevault.js', 'demo'] },
   test: { build: [], program: ['scripts/test.mjs'] },
   'test:matrix': { build: [], program: ['scripts/test-matrix.mjs'] },
-  bench: { build: ['@onevault/backup-format...', '@onevault/block-cbt...'], program: ['bench/main.mjs'] },
+  bench: { build: ['@onevault/bench^...'], program: ['bench/main.mjs'] },
   bundle: { build: ['onevault...'], program: ['scripts/bundle.mjs'] },
   build: { build: [] },
   lint: { program: ['scripts/lint.mjs'] },
