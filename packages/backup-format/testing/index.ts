@@ -1,1 +1,2 @@
-export {};
+export { readDisk } from './read-disk.ts';
+export { type ScanBytesOptions, scanBytes } from './scan-bytes.ts';

@@ -1,0 +1,78 @@
+import { BaseError, type ErrorFacts } from '@onevault/base';
+
+export type RepositoryErrorCode =
+  | 'REPO_NOT_FOUND'
+  | 'REPO_PATH_INVALID'
+  | 'REPO_EXISTS'
+  | 'REPO_NOT_EMPTY'
+  | 'REPO_NOT_WRITABLE'
+  | 'REPO_NO_SPACE'
+  | 'REPO_UNSUPPORTED_VERSION'
+  | 'REPO_CONFIG_INVALID'
+  | 'REPO_OBJECT_MISSING'
+  | 'REPO_OBJECT_EXISTS'
+  | 'REPO_OBJECT_TRUNCATED'
+  | 'REPO_CHUNK_CORRUPT'
+  | 'REPO_CHUNK_MISSING'
+  | 'REPO_PACK_INVALID'
+  | 'REPO_INDEX_INVALID'
+  | 'REPO_PAGE_CORRUPT'
+  | 'REPO_MANIFEST_INVALID'
+  | 'REPO_POINT_NOT_FOUND'
+  | 'REPO_POINT_AMBIGUOUS'
+  | 'REPO_DISK_NOT_FOUND'
+  | 'REPO_METADATA_NOT_FOUND'
+  | 'REPO_RUNS_INVALID'
+  | 'REPO_TOO_LARGE'
+  | 'REPO_STORE_FAILED';
+
+/** What an error of the repository may say of the place it is about; every field that is known is set. */
+export interface RepositoryErrorDetails {
+  /** Key of the object in the store. */
+  readonly key?: string;
+  /** Byte range inside that object, or of the disk when `diskKey` is set. */
+  readonly offset?: number;
+  readonly length?: number;
+  readonly pointId?: string;
+  readonly diskKey?: string;
+  readonly metadata?: string;
+  /** Hex digest of the chunk. */
+  readonly digest?: string;
+  readonly location?: string;
+  /** Ids that a prefix could mean. */
+  readonly candidates?: readonly string[];
+  readonly version?: number;
+}
+
+/** The only error class of this package; match on `code`. */
+export class RepositoryError extends BaseError<RepositoryErrorCode, RepositoryErrorDetails> {
+  constructor(facts: ErrorFacts<RepositoryErrorCode, RepositoryErrorDetails>) {
+    super(facts);
+  }
+}
+
+export function isRepositoryError(error: unknown, ...codes: readonly RepositoryErrorCode[]): error is RepositoryError {
+  return error instanceof RepositoryError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** Runs a decoder and says in its errors where the bytes came from, which the decoder cannot know. */
+export function atPlace<T>(place: RepositoryErrorDetails, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    throw withPlace(error, place);
+  }
+}
+
+/** The same error with more said about the place; anything but a RepositoryError is passed through. */
+export function withPlace(error: unknown, place: RepositoryErrorDetails): unknown {
+  if (!(error instanceof RepositoryError)) return error;
+  return new RepositoryError({
+    code: error.code,
+    message: place.key === undefined || error.message.includes(place.key) ? error.message : `${error.message} (${place.key})`,
+    details: { ...error.details, ...place },
+    retryable: error.retryable,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    cause: error.cause ?? error,
+  });
+}

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { RepositoryError, type RepositoryErrorCode } from '../errors.ts';
+import type { Json } from '../repository-api.ts';
+import { asBuffer } from './bytes.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { DIGEST_HEX } from './ids.ts';
+import { FORMAT_VERSION, MAX_HEAD_BYTES, MAX_JSON_BYTES, MAX_JSON_DEPTH } from './limits.ts';
+
+/** docs/format.md section 4.1: a head line that carries the checksum, and the body line. */
+export type EnvelopeObject = 'config' | 'point';
+
+const CODES: Readonly<Record<EnvelopeObject, RepositoryErrorCode>> = { config: 'REPO_CONFIG_INVALID', point: 'REPO_MANIFEST_INVALID' };
+const NEWLINE = 0x0a;
+
+const headSchema = z.strictObject({
+  encryption: z.null(),
+  length: z.int().min(2).max(MAX_JSON_BYTES),
+  object: z.enum(['config', 'point']),
+  sha256: z.string().regex(DIGEST_HEX),
+  version: z.literal(FORMAT_VERSION),
+});
+
+export function encodeEnvelope(object: EnvelopeObject, body: Json): Buffer {
+  const text = Buffer.from(canonicalJson(body), 'utf8');
+  const head = { encryption: null, length: text.length, object, sha256: sha256(text), version: FORMAT_VERSION };
+  const out = Buffer.concat([Buffer.from(`${canonicalJson(head)}\n`, 'utf8'), text, Buffer.of(NEWLINE)]);
+  if (out.length > MAX_JSON_BYTES) throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `the ${object} would have ${out.length} bytes, more than ${MAX_JSON_BYTES}` });
+  return out;
+}
+
+/** The body, after version, length and checksum were checked in this order (I11, I13). Throws REPO_CONFIG_INVALID, REPO_MANIFEST_INVALID or REPO_UNSUPPORTED_VERSION. */
+export function decodeEnvelope(object: EnvelopeObject, bytes: Uint8Array): unknown {
+  const code = CODES[object];
+  const buffer = asBuffer(bytes);
+  const end = buffer.subarray(0, MAX_HEAD_BYTES).indexOf(NEWLINE);
+  if (buffer.length > MAX_JSON_BYTES || end < 0) throw invalid(code, `the ${object} does not begin with a head line`);
+  const headBytes = buffer.subarray(0, end);
+  const raw = parseJson(code, headBytes, `the head of the ${object}`);
+  checkVersion(object, raw);
+  const head = headSchema.safeParse(raw);
+  // Compared as bytes, so that no flipped bit of the head stays unseen.
+  if (!head.success || head.data.object !== object || !headBytes.equals(Buffer.from(canonicalJson(head.data)))) throw invalid(code, `the head of the ${object} is damaged`);
+  const body = buffer.subarray(end + 1, -1);
+  if (buffer.length < end + 2 || body.length !== head.data.length || buffer.at(-1) !== NEWLINE) throw invalid(code, `the ${object} has ${body.length} bytes where its head says ${head.data.length}`);
+  if (sha256(body) !== head.data.sha256) throw invalid(code, `the ${object} fails its checksum`);
+  return parseJson(code, body, `the ${object}`);
+}
+
+/** A newer version is told apart from damage, so that the person updates onevault instead of looking for a broken disk. */
+function checkVersion(object: EnvelopeObject, head: unknown): void {
+  if (typeof head !== 'object' || head === null) return;
+  const version = 'version' in head ? head.version : undefined;
+  const encrypted = 'encryption' in head && head.encryption !== null;
+  if (Number.isSafeInteger(version) && Number(version) > FORMAT_VERSION) throw unsupportedVersion(object, Number(version));
+  if (encrypted && version === FORMAT_VERSION) throw unsupportedVersion(object, FORMAT_VERSION, 'with encryption');
+}
+
+export function unsupportedVersion(what: string, version: number, detail = ''): RepositoryError {
+  return new RepositoryError({
+    code: 'REPO_UNSUPPORTED_VERSION',
+    message: `the ${what} has format version ${version}${detail && ` ${detail}`}; this onevault reads version ${FORMAT_VERSION}`,
+    details: { version },
+    hint: 'update onevault; nothing was changed',
+  });
+}
+
+function parseJson(code: RepositoryErrorCode, bytes: Buffer, what: string): unknown {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    if (nesting(text) > MAX_JSON_DEPTH) throw new RangeError(`nested deeper than ${MAX_JSON_DEPTH} levels`);
+    const value: unknown = JSON.parse(text);
+    return value;
+  } catch (error) {
+    throw new RepositoryError({ code, message: `${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`, cause: error });
+  }
+}
+
+/** Deepest nesting of brackets outside strings: counted before parsing, because parsers recurse. */
+function nesting(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (inString) {
+      if (c === 0x5c) i += 1;
+      else if (c === 0x22) inString = false;
+    } else if (c === 0x22) inString = true;
+    else if (c === 0x7b || c === 0x5b) deepest = Math.max(deepest, ++depth);
+    else if (c === 0x7d || c === 0x5d) depth -= 1;
+  }
+  return deepest;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function invalid(code: RepositoryErrorCode, message: string): RepositoryError {
+  return new RepositoryError({ code, message });
+}

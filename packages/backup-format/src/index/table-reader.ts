@@ -1,0 +1,139 @@
+import type { CallOptions } from '@onevault/base';
+import { atPlace, RepositoryError } from '../errors.ts';
+import { asBuffer, toHex } from '../format/bytes.ts';
+import { tableKey } from '../format/ids.ts';
+import {
+  decodeTableFooter,
+  decodeTablePage,
+  ENTRY_BYTES,
+  FENCE_ITEM_BYTES,
+  fenceOffset,
+  PACK_ITEM_BYTES,
+  PACKS_PER_PAGE,
+  sha256,
+  TABLE_FOOTER_BYTES,
+  TABLE_PAGE_BYTES,
+  type TableFooter,
+  type TablePage,
+  type TablePageKind,
+} from '../format/table-layout.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import type { LruCache } from './lru-cache.ts';
+
+/** Where a chunk lies; `offset` is that of its header. */
+export interface ChunkLocation {
+  readonly packId: string;
+  readonly packBytes: number;
+  readonly offset: number;
+  readonly storedBytes: number;
+}
+
+/** How pages of all tables share one bounded memory. */
+export type PageCache = LruCache<TablePage>;
+
+/** One index table, searched where it lies: the fence in memory (8 bytes for 92 entries), pages through the shared cache. */
+export class IndexTable {
+  readonly id: string;
+  readonly key: string;
+  readonly footer: TableFooter;
+  readonly #store: ObjectStore;
+  readonly #fence: Buffer;
+  readonly #cache: PageCache;
+
+  private constructor(store: ObjectStore, cache: PageCache, id: string, footer: TableFooter, fence: Buffer) {
+    this.#store = store;
+    this.#cache = cache;
+    this.id = id;
+    this.key = tableKey(id);
+    this.footer = footer;
+    this.#fence = fence;
+  }
+
+  /** Throws REPO_INDEX_INVALID, REPO_OBJECT_MISSING. */
+  static async open(store: ObjectStore, cache: PageCache, repositoryId: string, id: string, options: CallOptions = {}): Promise<IndexTable> {
+    const key = tableKey(id);
+    const found = await store.stat(key, options);
+    if (!found) throw new RepositoryError({ code: 'REPO_OBJECT_MISSING', message: `${key} is not in the repository`, details: { key } });
+    const footerAt = found.sizeBytes - TABLE_FOOTER_BYTES;
+    if (footerAt < TABLE_PAGE_BYTES) throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${key} is truncated to ${found.sizeBytes} bytes`, details: { key } });
+    const footerBytes = await store.get(key, { ...options, range: { offset: footerAt, length: TABLE_FOOTER_BYTES } });
+    const footer = atPlace({ key }, () => decodeTableFooter(repositoryId, footerBytes, found.sizeBytes));
+    const range = { offset: fenceOffset(footer), length: footer.entryPages * FENCE_ITEM_BYTES };
+    const fence = await store.get(key, { ...options, range });
+    if (!sha256(fence).equals(footer.fenceSha256)) throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${key} fails the checksum of its fence`, details: { key, ...range } });
+    return new IndexTable(store, cache, id, footer, asBuffer(fence));
+  }
+
+  /** Where this table says the chunk lies. Throws what `page` throws when the page that would hold it is damaged. */
+  async find(digest: Uint8Array, options: CallOptions = {}): Promise<ChunkLocation | undefined> {
+    const wanted = asBuffer(digest);
+    for (let number = this.#lastPageNotAfter(wanted); number >= 0; number--) {
+      const page = await this.page('entries', number, options);
+      const at = search(page, wanted);
+      if (at >= 0) return this.#location(page.items.subarray(at, at + ENTRY_BYTES), options);
+      // Only digests that share their first 8 bytes with the page's first one can lie in the page before.
+      if (page.items.compare(wanted, 0, 32, 0, 32) <= 0) return undefined;
+    }
+    return undefined;
+  }
+
+  /** Throws REPO_INDEX_INVALID when the page is damaged; the error names its bytes. */
+  async page(kind: TablePageKind, number: number, options: CallOptions = {}): Promise<TablePage> {
+    const cacheKey = `${this.id}/${number}`;
+    const cached = this.#cache.get(cacheKey);
+    if (cached) return cached;
+    const range = { offset: number * TABLE_PAGE_BYTES, length: TABLE_PAGE_BYTES };
+    const bytes = await this.#store.get(this.key, { ...options, range });
+    const page = atPlace({ key: this.key, ...range }, () => decodeTablePage(kind, number, this.footer.tag, bytes));
+    this.#cache.set(cacheKey, page);
+    return page;
+  }
+
+  /** The packs that this table names, a page at a time. */
+  async *packs(options: CallOptions = {}): AsyncGenerator<{ readonly packId: string; readonly packBytes: number; readonly chunks: number }, void> {
+    for (let number = 0; number < this.footer.packPages; number++) {
+      const { count, items } = await this.page('packs', this.footer.entryPages + number, options);
+      for (let at = 0; at < count * PACK_ITEM_BYTES; at += PACK_ITEM_BYTES) yield { ...decodePackItem(items, at), chunks: items.readUInt32LE(at + 20) };
+    }
+  }
+
+  async #location(entry: Buffer, options: CallOptions): Promise<ChunkLocation> {
+    const packNumber = entry.readUInt32LE(32);
+    if (packNumber >= this.footer.packs) throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${this.key} names pack ${packNumber} of ${this.footer.packs}`, details: { key: this.key } });
+    const page = await this.page('packs', this.footer.entryPages + Math.floor(packNumber / PACKS_PER_PAGE), options);
+    const pack = decodePackItem(page.items, (packNumber % PACKS_PER_PAGE) * PACK_ITEM_BYTES);
+    return { ...pack, offset: entry.readUInt32LE(36), storedBytes: entry.readUInt32LE(40) };
+  }
+
+  /** The last page whose first digest, as far as the fence shows it, is not after the digest. */
+  #lastPageNotAfter(digest: Buffer): number {
+    let low = 0;
+    let high = this.footer.entryPages;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const at = middle * FENCE_ITEM_BYTES;
+      if (this.#fence.compare(digest, 0, FENCE_ITEM_BYTES, at, at + FENCE_ITEM_BYTES) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+}
+
+function decodePackItem(items: Buffer, at: number): { readonly packId: string; readonly packBytes: number } {
+  return { packId: toHex(items.subarray(at, at + 16)), packBytes: items.readUInt32LE(at + 16) };
+}
+
+/** Offset of the digest's entry among the sorted items, or -1. */
+function search(page: TablePage, digest: Buffer): number {
+  let low = 0;
+  let high = page.count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const at = middle * ENTRY_BYTES;
+    const order = page.items.compare(digest, 0, 32, at, at + 32);
+    if (order === 0) return at;
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return -1;
+}

@@ -1,0 +1,104 @@
+import { blockRange, type CallOptions, DIGEST_BYTES } from '@onevault/base';
+import { isZero } from '../format/bytes.ts';
+import { CHUNK_HEADER_BYTES } from '../format/chunk-header.ts';
+import { PAGE_DIGESTS } from '../format/limits.ts';
+import type { ChunkLocation } from '../index/table-reader.ts';
+import { type ChunkReader, isDamage } from './chunk-reader.ts';
+import type { DiskIndexReader } from './disk-index-reader.ts';
+
+/** One read from a pack brings at most this much, stored or plain: large enough for object stores, small enough for bounded memory. */
+export const GROUP_BYTES = 8 * 1024 * 1024;
+/** Chunks no further apart than this come with one read; skipping less would cost more than reading it. */
+const MAX_GAP_BYTES = 512 * 1024;
+
+export interface PlannedBlock {
+  readonly index: number;
+  readonly digest: Uint8Array;
+  readonly plainBytes: number;
+  readonly location: ChunkLocation;
+}
+
+export type PlannedRead =
+  | { readonly kind: 'zero'; readonly index: number; readonly count: number }
+  | { readonly kind: 'group'; readonly packId: string; readonly offset: number; readonly length: number; readonly blocks: readonly PlannedBlock[] }
+  | { readonly kind: 'damaged'; readonly index: number; readonly error: unknown };
+
+/** Turns blocks `from .. to - 1` of a disk into reads, in disk order: zeros as runs, neighbours in a pack together. Reads index pages only. */
+export async function* planReads(disk: DiskIndexReader, chunks: ChunkReader, from: number, to: number, options: CallOptions = {}): AsyncGenerator<PlannedRead, void> {
+  let group: GroupBuilder | undefined;
+  let zero: { readonly index: number; count: number } | undefined;
+  for (let first = from; first < to; ) {
+    const last = Math.min(to, (Math.floor(first / PAGE_DIGESTS) + 1) * PAGE_DIGESTS);
+    const digests = await disk.digests(first, last - first, options);
+    for (let index = first; index < last; index++) {
+      const digest = digests.subarray((index - first) * DIGEST_BYTES, (index - first + 1) * DIGEST_BYTES);
+      if (isZero(digest)) {
+        if (group) yield group.end();
+        group = undefined;
+        zero ??= { index, count: 0 };
+        zero.count += 1;
+        continue;
+      }
+      if (zero) yield { kind: 'zero', ...zero };
+      zero = undefined;
+      const block = await planBlock(disk, chunks, index, digest, options);
+      if (group && !(block.kind === 'block' && group.add(block.block))) {
+        yield group.end();
+        group = undefined;
+      }
+      if (block.kind === 'damaged') yield block;
+      else group ??= new GroupBuilder(block.block);
+    }
+    first = last;
+  }
+  if (group) yield group.end();
+  if (zero) yield { kind: 'zero', ...zero };
+}
+
+type BlockPlan = { readonly kind: 'block'; readonly block: PlannedBlock } | { readonly kind: 'damaged'; readonly index: number; readonly error: unknown };
+
+async function planBlock(disk: DiskIndexReader, chunks: ChunkReader, index: number, digest: Uint8Array, options: CallOptions): Promise<BlockPlan> {
+  try {
+    const location = await chunks.locate(digest, options);
+    return { kind: 'block', block: { index, digest, plainBytes: blockRange(disk.grid, index).length, location } };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return { kind: 'damaged', index, error };
+  }
+}
+
+class GroupBuilder {
+  readonly #blocks: PlannedBlock[];
+  readonly #first: ChunkLocation;
+  #last: ChunkLocation;
+  #plainBytes: number;
+
+  constructor(block: PlannedBlock) {
+    this.#blocks = [block];
+    this.#first = block.location;
+    this.#last = block.location;
+    this.#plainBytes = block.plainBytes;
+  }
+
+  /** False when the block belongs into a read of its own. A block like the one before it costs nothing. */
+  add(block: PlannedBlock): boolean {
+    const { location, plainBytes } = block;
+    if (location.packId !== this.#first.packId || this.#plainBytes + plainBytes > GROUP_BYTES) return false;
+    const repeated = location.offset === this.#last.offset;
+    const gap = location.offset - endOf(this.#last);
+    if (!repeated && (gap < 0 || gap > MAX_GAP_BYTES || endOf(location) - this.#first.offset > GROUP_BYTES)) return false;
+    this.#blocks.push(block);
+    this.#last = location;
+    this.#plainBytes += plainBytes;
+    return true;
+  }
+
+  end(): PlannedRead {
+    const { packId, offset } = this.#first;
+    return { kind: 'group', packId, offset, length: endOf(this.#last) - offset, blocks: this.#blocks };
+  }
+}
+
+function endOf(location: ChunkLocation): number {
+  return location.offset + CHUNK_HEADER_BYTES + location.storedBytes;
+}

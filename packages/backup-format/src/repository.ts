@@ -1,0 +1,177 @@
+import { randomBytes as systemRandomBytes } from 'node:crypto';
+import { type CallOptions, type Clock, type Logger, silentLogger } from '@onevault/base';
+import { ChunkCodecs } from './codec/chunk-codec.ts';
+import { atPlace, isRepositoryError, RepositoryError, withPlace } from './errors.ts';
+import { fromHex } from './format/bytes.ts';
+import { decodeConfig, encodeConfig } from './format/config.ts';
+import { CONFIG_KEY, newHexId, type RandomBytes } from './format/ids.ts';
+import { DEFAULT_BLOCK_BYTES, FORMAT_VERSION, MAX_JSON_BYTES } from './format/limits.ts';
+import { ChunkIndex } from './index/chunk-index.ts';
+import { Points } from './points.ts';
+import { ChunkReader } from './read/chunk-reader.ts';
+import { StoredDiskReader } from './read/disk-reader.ts';
+import type { Damage, DigestAlgorithm, DiskReader, ListedPoint, Repository, RepositoryConfig, RestorePoint, RestorePointSpec, RestorePointWriter, VerifyProgress, VerifyReport } from './repository-api.ts';
+import type { ObjectStore } from './store/object-store.ts';
+import { readWhole } from './store/read-whole.ts';
+import { PointWriter } from './write/point-writer.ts';
+
+export interface RepositoryDeps {
+  readonly clock: Clock;
+  /** Ids and tags; the system's generator unless a test wants to repeat itself. */
+  readonly randomBytes?: RandomBytes;
+  readonly logger?: Logger;
+}
+
+/** What is fixed for the life of a repository. */
+export interface RepositoryInit {
+  /** BLAKE3 unless SHA-256 is asked for. */
+  readonly digest?: DigestAlgorithm;
+  /** A power of two, 64 KiB to 4 MiB; 1 MiB by default. */
+  readonly blockSizeBytes?: number;
+  /** zstd level 1 to 12; 3 by default. */
+  readonly compressionLevel?: number;
+}
+
+/**
+ * Makes a repository in a store that holds nothing. Throws REPO_EXISTS, REPO_NOT_EMPTY, REPO_PATH_INVALID, REPO_NOT_WRITABLE; RangeError for an init outside the format.
+ * The config is written exclusively: of two processes that create at once one gets REPO_EXISTS.
+ */
+export async function createRepository(store: ObjectStore, init: RepositoryInit, deps: RepositoryDeps, options: CallOptions = {}): Promise<Repository> {
+  const config: RepositoryConfig = {
+    id: newHexId(deps.randomBytes ?? systemRandomBytes),
+    formatVersion: FORMAT_VERSION,
+    digest: init.digest ?? 'blake3',
+    blockSizeBytes: init.blockSizeBytes ?? DEFAULT_BLOCK_BYTES,
+    compression: { codec: 'zstd', level: init.compressionLevel ?? 3 },
+    created: deps.clock.now().toISOString(),
+  };
+  const bytes = encodeConfig(config);
+  if (await store.stat(CONFIG_KEY, options)) throw repositoryExists(store);
+  for await (const { key } of store.list('', options)) {
+    throw new RepositoryError({
+      code: 'REPO_NOT_EMPTY',
+      message: `${store.location} holds ${key}, which is not a repository's`,
+      details: { location: store.location, key },
+      hint: 'name an empty directory for the repository, or one that does not exist yet',
+    });
+  }
+  if ((await store.put(CONFIG_KEY, bytes, { ...options, ifAbsent: true })) === 'existed') throw repositoryExists(store);
+  return new StoredRepository(store, config, deps);
+}
+
+/** Opens a repository for reading and writing. Throws REPO_NOT_FOUND, REPO_PATH_INVALID, REPO_CONFIG_INVALID, REPO_UNSUPPORTED_VERSION. Disposing it disposes the store. */
+export async function openRepository(store: ObjectStore, deps: RepositoryDeps, options: CallOptions = {}): Promise<Repository> {
+  return new StoredRepository(store, await readConfig(store, options), deps);
+}
+
+export async function readConfig(store: ObjectStore, options: CallOptions = {}): Promise<RepositoryConfig> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readWhole(store, CONFIG_KEY, MAX_JSON_BYTES, options);
+  } catch (error) {
+    if (isRepositoryError(error, 'REPO_TOO_LARGE', 'REPO_OBJECT_TRUNCATED')) throw new RepositoryError({ code: 'REPO_CONFIG_INVALID', message: `the config cannot be read: ${error.message}`, details: { key: CONFIG_KEY }, cause: error });
+    if (!isRepositoryError(error, 'REPO_OBJECT_MISSING')) throw error;
+    throw new RepositoryError({
+      code: 'REPO_NOT_FOUND',
+      message: `${store.location} is not a repository: it has no ${CONFIG_KEY}`,
+      details: { location: store.location, key: CONFIG_KEY },
+      hint: 'check the path, or create a repository there first',
+      cause: error,
+    });
+  }
+  return atPlace({ key: CONFIG_KEY, location: store.location }, () => decodeConfig(bytes));
+}
+
+function repositoryExists(store: ObjectStore): RepositoryError {
+  return new RepositoryError({ code: 'REPO_EXISTS', message: `there is a repository in ${store.location} already`, details: { location: store.location, key: CONFIG_KEY }, hint: 'open it instead, or name another place' });
+}
+
+/** Ties the layers together; holds nothing but bounded caches. */
+class StoredRepository implements Repository {
+  readonly config: RepositoryConfig;
+  readonly #store: ObjectStore;
+  readonly #clock: Clock;
+  readonly #randomBytes: RandomBytes;
+  readonly #logger: Logger;
+  readonly #codecs: ChunkCodecs;
+  readonly #index: ChunkIndex;
+  readonly #chunks: ChunkReader;
+  readonly #points: Points;
+
+  constructor(store: ObjectStore, config: RepositoryConfig, deps: RepositoryDeps) {
+    this.config = config;
+    this.#store = store;
+    this.#clock = deps.clock;
+    this.#randomBytes = deps.randomBytes ?? systemRandomBytes;
+    this.#logger = deps.logger ?? silentLogger;
+    this.#codecs = new ChunkCodecs(config);
+    this.#index = new ChunkIndex(store, config.id, this.#logger);
+    this.#chunks = new ChunkReader(store, this.#index, this.#codecs);
+    this.#points = new Points(store, config);
+  }
+
+  get location(): string {
+    return this.#store.location;
+  }
+
+  points(filter: { readonly group?: string } = {}, options: CallOptions = {}): AsyncIterable<ListedPoint> {
+    return this.#points.list(filter, options);
+  }
+
+  async point(id: string, options: CallOptions = {}): Promise<RestorePoint> {
+    return this.#points.read(await this.#points.resolve(id, options), options);
+  }
+
+  async begin(spec: RestorePointSpec, options: CallOptions = {}): Promise<RestorePointWriter> {
+    options.signal?.throwIfAborted();
+    const writer = new PointWriter(spec, {
+      store: this.#store,
+      config: this.config,
+      codecs: this.#codecs,
+      index: this.#index,
+      chunks: this.#chunks,
+      clock: this.#clock,
+      randomBytes: this.#randomBytes,
+      logger: this.#logger,
+    });
+    await this.#index.reload();
+    return writer;
+  }
+
+  async openDisk(point: RestorePoint, diskKey: string, options: CallOptions = {}): Promise<DiskReader> {
+    options.signal?.throwIfAborted();
+    const disk = point.disks.find(({ key }) => key === diskKey);
+    if (!disk) {
+      throw new RepositoryError({
+        code: 'REPO_DISK_NOT_FOUND',
+        message: `the restore point ${point.id} has no disk ${diskKey}`,
+        details: { pointId: point.id, diskKey },
+        hint: `it has ${point.disks.map(({ key }) => key).join(', ') || 'none'}`,
+      });
+    }
+    return new StoredDiskReader(point, disk, { store: this.#store, chunks: this.#chunks, repositoryId: this.config.id });
+  }
+
+  async readMetadata(point: RestorePoint, name: string, options: CallOptions = {}): Promise<Uint8Array> {
+    const file = point.metadata.find((candidate) => candidate.name === name);
+    if (!file) throw new RepositoryError({ code: 'REPO_METADATA_NOT_FOUND', message: `the restore point ${point.id} has no file ${name}`, details: { pointId: point.id, metadata: name } });
+    if (file.sizeBytes === 0) return new Uint8Array(0);
+    try {
+      return await this.#chunks.load({ digest: fromHex(file.digest), plainBytes: file.sizeBytes }, options);
+    } catch (error) {
+      throw withPlace(error, { pointId: point.id, metadata: name });
+    }
+  }
+
+  verify(_options: CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void } = {}): AsyncGenerator<Damage, VerifyReport> {
+    throw new TypeError('not yet');
+  }
+
+  forgetPoint(id: string, options: CallOptions = {}): Promise<void> {
+    return this.#points.forget(id, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store[Symbol.asyncDispose]();
+  }
+}

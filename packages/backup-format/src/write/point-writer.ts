@@ -1,0 +1,164 @@
+import type { CallOptions, Clock, Logger } from '@onevault/base';
+import type { ChunkCodecs } from '../codec/chunk-codec.ts';
+import { RepositoryError } from '../errors.ts';
+import { toHex, ZERO_HEX } from '../format/bytes.ts';
+import { GROUP, NAME, newTimeId, pointKey, type RandomBytes, TIME, TIME_ID } from '../format/ids.ts';
+import { MAX_CHUNK_BYTES, MAX_POINT_DISKS, MAX_POINT_METADATA } from '../format/limits.ts';
+import { encodeManifest } from '../format/manifest.ts';
+import type { ChunkIndex } from '../index/chunk-index.ts';
+import { PackPool } from '../pack/pack-pool.ts';
+import { PackConfirmer } from '../pack/pack-reader.ts';
+import type { ChunkReader } from '../read/chunk-reader.ts';
+import type { DiskStats, DiskWriteSpec, Json, RepositoryConfig, RestorePoint, RestorePointSpec, RestorePointWriter, StoredDisk, StoredMetadata, WritableRun } from '../repository-api.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import { ChunkSink } from './chunk-sink.ts';
+import { checkDiskSpec, DiskWriter } from './disk-writer.ts';
+import { sumStats } from './stats.ts';
+import { TableFlusher } from './table-flusher.ts';
+
+export interface PointWriterDeps {
+  readonly store: ObjectStore;
+  readonly config: RepositoryConfig;
+  readonly codecs: ChunkCodecs;
+  readonly index: ChunkIndex;
+  readonly chunks: ChunkReader;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  readonly logger: Logger;
+}
+
+type State = { readonly kind: 'open' } | { readonly kind: 'spoiled'; readonly error: unknown } | { readonly kind: 'ended' };
+
+/** One run of the repository: packs, then tables, then the manifest (I2). */
+export class PointWriter implements RestorePointWriter {
+  readonly id: string;
+  readonly #spec: RestorePointSpec;
+  readonly #deps: PointWriterDeps;
+  readonly #sink: ChunkSink;
+  readonly #packs: PackPool;
+  readonly #tables: TableFlusher;
+  readonly #disks = new Map<string, StoredDisk | undefined>();
+  readonly #metadata = new Map<string, StoredMetadata | undefined>();
+  #state: State = { kind: 'open' };
+  #committing: Promise<void> | undefined;
+
+  constructor(spec: RestorePointSpec, deps: PointWriterDeps) {
+    checkPointSpec(spec);
+    const { store, randomBytes, logger, clock, index, config } = deps;
+    const repositoryId = config.id;
+    this.#spec = spec;
+    this.#deps = deps;
+    this.id = newTimeId(clock.now(), randomBytes);
+    this.#sink = new ChunkSink({ ...deps, confirmer: new PackConfirmer(store, repositoryId) });
+    this.#tables = new TableFlusher({ store, repositoryId, index, clock, randomBytes }, this.#sink);
+    this.#packs = new PackPool({ store, repositoryId, randomBytes, logger, onDurable: (pack) => this.#tables.add(pack, {}) });
+  }
+
+  async writeDisk(
+    spec: DiskWriteSpec,
+    runs: AsyncIterable<WritableRun>,
+    options: CallOptions & { readonly onProgress?: (stats: DiskStats) => void } = {},
+  ): Promise<StoredDisk> {
+    this.#checkOpen(options);
+    const deps = { repositoryId: this.#deps.config.id, blockSizeBytes: this.#deps.config.blockSizeBytes, sink: this.#sink, packs: this.#packs };
+    const grid = checkDiskSpec(spec, deps);
+    const stored = await this.#add(this.#disks, spec.key, MAX_POINT_DISKS, () =>
+      new DiskWriter(spec, grid, deps, options).write(
+        runs,
+        (stats) => options.onProgress?.(stats),
+        (error) => this.#spoil(error),
+      ),
+    );
+    return stored;
+  }
+
+  async writeMetadata(name: string, data: Uint8Array, options: CallOptions = {}): Promise<void> {
+    this.#checkOpen(options);
+    if (!NAME.test(name)) throw new TypeError(`"${name}" cannot be the name of a metadata file`);
+    if (data.length > MAX_CHUNK_BYTES) throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `the metadata file ${name} has ${data.length} bytes, more than ${MAX_CHUNK_BYTES}`, details: { metadata: name } });
+    const call = options.signal ? { signal: options.signal } : {};
+    await this.#add(this.#metadata, name, MAX_POINT_METADATA, async () => {
+      if (data.length === 0) return { name, sizeBytes: 0, digest: ZERO_HEX };
+      const lane = this.#packs.lane('index');
+      try {
+        const digest = await this.#sink.storeChecked('metadata', data, lane, call);
+        return { name, sizeBytes: data.length, digest: toHex(digest) };
+      } catch (error) {
+        this.#spoil(error);
+        throw error;
+      } finally {
+        lane.close();
+      }
+    });
+  }
+
+  /** Reserves the name while the part is written; a part that failed may be written again. */
+  async #add<T>(parts: Map<string, T | undefined>, name: string, most: number, write: () => Promise<T>): Promise<T> {
+    if (parts.has(name)) throw new TypeError(`${name} is written twice`);
+    if (parts.size >= most) throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `a restore point holds at most ${most} parts of a kind`, details: { pointId: this.id } });
+    parts.set(name, undefined);
+    try {
+      const part = await write();
+      parts.set(name, part);
+      return part;
+    } catch (error) {
+      parts.delete(name);
+      throw error;
+    }
+  }
+
+  async commit(facts: { readonly annotations: { readonly [key: string]: Json } }, options: CallOptions = {}): Promise<RestorePoint> {
+    this.#checkOpen(options);
+    const disks = finished(this.#disks);
+    const metadata = finished(this.#metadata);
+    this.#state = { kind: 'ended' };
+    const committing = this.#commit(disks, metadata, facts.annotations, options.signal ? { signal: options.signal } : {});
+    this.#committing = committing.then(
+      () => undefined,
+      () => undefined,
+    );
+    return committing;
+  }
+
+  async #commit(disks: readonly StoredDisk[], metadata: readonly StoredMetadata[], annotations: RestorePoint['annotations'], call: CallOptions): Promise<RestorePoint> {
+    const { config, store, clock } = this.#deps;
+    await this.#packs.finishAll(call);
+    await this.#tables.flush(call);
+    const point: RestorePoint = { ...this.#spec, id: this.id, committedAt: clock.now().toISOString(), disks, metadata, annotations, stats: sumStats(disks) };
+    const key = pointKey(point.group, point.id);
+    const outcome = await store.put(key, encodeManifest(config.id, point), { ...call, ifAbsent: true });
+    if (outcome === 'existed') throw new RepositoryError({ code: 'REPO_OBJECT_EXISTS', message: `${key} is already in the repository`, details: { key } });
+    return point;
+  }
+
+  #checkOpen(options: CallOptions): void {
+    options.signal?.throwIfAborted();
+    if (this.#state.kind === 'spoiled') throw this.#state.error;
+    if (this.#state.kind === 'ended') throw new TypeError('the restore point was committed or given up');
+  }
+
+  /** A chunk that others may count on was not stored: this run cannot become a restore point. */
+  #spoil(error: unknown): void {
+    if (this.#state.kind === 'open') this.#state = { kind: 'spoiled', error };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#state = { kind: 'ended' };
+    await this.#committing; // `return writer.commit()` leaves the scope before the commit is through
+    await this.#packs[Symbol.asyncDispose]();
+  }
+}
+
+function checkPointSpec(spec: RestorePointSpec): void {
+  if (!GROUP.test(spec.group)) throw new TypeError(`"${spec.group}" cannot be the name of a group`);
+  if (!TIME.test(spec.capturedAt)) throw new TypeError(`"${spec.capturedAt}" is not an RFC 3339 time in UTC`);
+  if (spec.runId.length < 1 || spec.runId.length > 128) throw new TypeError('a run id has 1 to 128 characters');
+  if (spec.parentId !== undefined && !TIME_ID.test(spec.parentId)) throw new TypeError(`"${spec.parentId}" is not the id of a restore point`);
+}
+
+function finished<T>(parts: ReadonlyMap<string, T | undefined>): T[] {
+  return [...parts].map(([name, part]) => {
+    if (part === undefined) throw new TypeError(`${name} is still being written`);
+    return part;
+  });
+}
