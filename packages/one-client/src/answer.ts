@@ -3,7 +3,13 @@ import { OneError, onedRefusal } from './errors.ts';
 import { scrub } from './scrub.ts';
 import type { TransportLayer, XmlRpcCall, XmlRpcValue } from './transport.ts';
 
-const integer = z.union([z.int(), z.string().regex(/^-?\d+$/).transform(Number)]);
+const integer = z.union([
+  z.int(),
+  z
+    .string()
+    .regex(/^-?\d+$/)
+    .transform(Number),
+]);
 
 /** `[true, value, 0]` (OpenNebula src/rm/Request.cc, success_response). */
 const success = z.tuple([z.literal(true), z.union([z.string(), z.number(), z.boolean()])], z.unknown());

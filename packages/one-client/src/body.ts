@@ -80,16 +80,12 @@ function skipSpace(text: string, from: number): number {
 
 /** Behind the element `name` that starts at `from`; undefined when none starts there or it does not end. An attribute of the same name may be inside. */
 function endOfElement(text: string, from: number, name: string): number | undefined {
-  const marks = new RegExp(`<!\\[CDATA\\[|</${name}>|<${name}/?>`, 'g');
+  const marks = new RegExp(`<!\\[CDATA\\[.*?\\]\\]>|</${name}>|<${name}/?>`, 'gs');
   marks.lastIndex = from;
   let depth = 0;
   for (let mark = marks.exec(text); mark; mark = marks.exec(text)) {
     if (depth === 0 && (mark.index !== from || !mark[0].startsWith(`<${name}`))) return undefined;
-    if (mark[0] === '<![CDATA[') {
-      const close = text.indexOf(']]>', mark.index);
-      if (close < 0) return undefined;
-      marks.lastIndex = close + 3;
-    } else if (mark[0] === `<${name}>`) depth++;
+    if (mark[0] === `<${name}>`) depth++;
     else if (mark[0] === `</${name}>`) depth--;
     if (depth === 0) return marks.lastIndex;
   }

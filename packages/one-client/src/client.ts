@@ -2,7 +2,7 @@ import { type CallOptions, type Clock, type Logger, Scope, type Secret, silentLo
 import { unwrapAnswer } from './answer.ts';
 import type { OneApi } from './api.ts';
 import { OneError } from './errors.ts';
-import { httpTransport, type HttpTransportOptions, MAX_SOCKETS } from './http-transport.ts';
+import { type HttpTransportOptions, httpTransport, MAX_SOCKETS } from './http-transport.ts';
 import { imageCalls } from './image-calls.ts';
 import { infrastructureCalls } from './infrastructure-calls.ts';
 import type { Method } from './methods.ts';
@@ -62,7 +62,8 @@ export function createOneClient(options: OneClientOptions): OneApi & AsyncDispos
     withTimeout(callTimeoutMs, { clock }),
     unwrapAnswer,
   );
-  const warn = ({ object, error }: Unreadable): void => logger.warn({ object, error: error.toJSON() }, 'OpenNebula object left out of a listing: its body cannot be read');
+  const warn = ({ object, error }: Unreadable): void =>
+    logger.warn({ object, error: error.toJSON() }, 'OpenNebula object left out of a listing: its body cannot be read');
   const deps: CallDeps = { call: caller(transport, options.session), clock, pageSize, onUnreadable: options.onUnreadable ?? warn };
   return {
     endpoint: options.endpoint,

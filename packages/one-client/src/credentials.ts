@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { errorCode, Secret } from '@onevault/base';
-import { OneError } from './errors.ts';
+import { OneError, type OneErrorCode } from './errors.ts';
 import type { HttpTransportOptions } from './http-transport.ts';
 
 /** Where a front-end keeps what its own commands use. */
@@ -39,7 +39,9 @@ export interface FindOptions {
  * Throws ONE_CREDENTIALS_MISSING, ONE_CREDENTIALS_INVALID or, for an endpoint or certificate directory that cannot be used, ONE_ARGUMENT_INVALID.
  */
 export async function findConnection(environment: Environment, options: FindOptions = {}): Promise<Connection> {
-  const directories = [environment['HOME'] ? join(environment['HOME'], '.one') : undefined, options.systemDirectory ?? SYSTEM_DIRECTORY].filter((one) => one !== undefined);
+  const directories = [environment['HOME'] ? join(environment['HOME'], '.one') : undefined, options.systemDirectory ?? SYSTEM_DIRECTORY].filter(
+    (one) => one !== undefined,
+  );
   const session = await findSession(environment['ONE_AUTH'], directories, options.signal);
   const endpoint = await findEndpoint(environment['ONE_XMLRPC'], directories, options.signal);
   const pageSize = Number(environment['ONE_POOL_PAGE_SIZE']);
@@ -86,7 +88,11 @@ function sessionProblem(session: string, colon: number): string | undefined {
   return colon === session.length - 1 ? 'hold no password or token' : undefined;
 }
 
-async function findEndpoint(named: string | undefined, directories: readonly string[], signal: AbortSignal | undefined): Promise<{ readonly url: URL; readonly source: string }> {
+async function findEndpoint(
+  named: string | undefined,
+  directories: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<{ readonly url: URL; readonly source: string }> {
   if (named) return { url: parseEndpoint(named, 'ONE_XMLRPC'), source: 'ONE_XMLRPC' };
   for (const directory of directories) {
     const file = join(directory, 'one_endpoint');
@@ -124,16 +130,16 @@ async function readCertificates(directory: string, signal: AbortSignal | undefin
     return texts;
   } catch (error) {
     if (error instanceof OneError || signal?.aborted) throw error;
-    throw new OneError('ONE_ARGUMENT_INVALID', `the certificates in ONE_CERT_DIR ${directory} cannot be read`, {
-      details: { field: 'ONE_CERT_DIR', executed: 'no' },
-      hint: 'Set ONE_CERT_DIR to a directory of PEM files, or unset it',
-      cause: error,
-    });
+    throw unreadable(directory, 'ONE_ARGUMENT_INVALID', error, { field: 'ONE_CERT_DIR', hint: 'Set ONE_CERT_DIR to a directory of PEM files, or unset it' });
   }
 }
 
 /** The text of a file; undefined for a path where there is none. One that is there and cannot be read is an error, not a reason to look elsewhere. */
-async function readIfFile(path: string, code: 'ONE_CREDENTIALS_INVALID' | 'ONE_ARGUMENT_INVALID', signal: AbortSignal | undefined): Promise<string | undefined> {
+async function readIfFile(
+  path: string,
+  code: 'ONE_CREDENTIALS_INVALID' | 'ONE_ARGUMENT_INVALID',
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   try {
     if (!(await stat(path)).isFile()) return undefined;
     return await readFile(path, { encoding: 'utf8', ...(signal ? { signal } : {}) });
@@ -141,6 +147,11 @@ async function readIfFile(path: string, code: 'ONE_CREDENTIALS_INVALID' | 'ONE_A
     signal?.throwIfAborted();
     const missing = errorCode(error);
     if (missing === 'ENOENT' || missing === 'ENOTDIR') return undefined;
-    throw new OneError(code, `${path} cannot be read`, { details: { looked: [path] }, hint: 'Check who may read it', cause: error });
+    throw unreadable(path, code, error);
   }
+}
+
+function unreadable(path: string, code: OneErrorCode, cause: unknown, facts: { readonly field?: string; readonly hint?: string } = {}): OneError {
+  const { field, hint = 'Check who may read it' } = facts;
+  return new OneError(code, `${path} cannot be read`, { details: { looked: [path], ...(field === undefined ? {} : { field }) }, hint, cause });
 }

@@ -16,7 +16,10 @@ export const optionalInt = z.preprocess(emptyToUndefined, int.optional());
 export const yesNo = z.preprocess((value) => typeof value === 'string' && value.toUpperCase() === 'YES', z.boolean());
 
 /** A real number (`CPU` is 0.1); anything else counts as absent. */
-export const optionalNumber = z.preprocess((value) => (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : undefined), z.number().optional());
+export const optionalNumber = z.preprocess(
+  (value) => (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : undefined),
+  z.number().optional(),
+);
 
 /** A list that `body.ts` makes a list, or that is absent or empty. */
 export function list<Item extends z.ZodType>(item: Item): z.ZodPreprocess<z.ZodArray<Item>> {
@@ -35,7 +38,9 @@ function emptyToUndefined(value: unknown): unknown {
 /** TEMPLATE and USER_TEMPLATE, whatever is in them. */
 export const attributes = z.preprocess(emptyToUndefined, z.unknown().transform(toAttributes));
 /** The scalar attributes of a vector; what is nested or repeated in one is no part of OpenNebula's template language. */
-export const vector = attributes.transform((all) => Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => typeof entry[1] === 'string')));
+export const vector = attributes.transform((all) =>
+  Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => typeof entry[1] === 'string')),
+);
 
 function toAttributes(value: unknown): Attributes {
   const attribute = toAttribute(value);

@@ -15,7 +15,10 @@ export function connectionError(error: unknown, call: XmlRpcCall, endpoint: URL)
   const text = error instanceof Error ? error.message : String(error);
   const details = { method: call.method, endpoint: at };
   if (code.startsWith('HPE_')) {
-    return new OneError('ONE_RESPONSE_INVALID', `${call.method}: ${at} does not speak HTTP (${text})`, { details: { ...details, executed: 'unknown' }, cause: error });
+    return new OneError('ONE_RESPONSE_INVALID', `${call.method}: ${at} does not speak HTTP (${text})`, {
+      details: { ...details, executed: 'unknown' },
+      cause: error,
+    });
   }
   const executed = wasNeverSent(error, code) ? 'no' : 'unknown';
   const tls = isTlsRefusal(code);

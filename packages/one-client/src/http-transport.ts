@@ -71,25 +71,30 @@ function openChannel(endpoint: URL, options: HttpTransportOptions): Channel {
   const agent = secure ? new https.Agent({ ...pool, ...tls }) : new http.Agent(pool);
   const limitBytes = options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
 
+  function open({ body, kept }: Sending): http.ClientRequest {
+    const headers = { 'Content-Type': 'text/xml; charset=utf-8', 'Content-Length': body.length, 'Accept-Encoding': 'identity' };
+    return (secure ? https : http).request(endpoint, {
+      method: 'POST',
+      headers: kept ? headers : { ...headers, Connection: 'close' },
+      agent: kept ? agent : false,
+      ...tls,
+    });
+  }
+
   async function send(sending: Sending): Promise<XmlRpcValue> {
-    const { call, body, kept, signal } = sending;
-    const headers = { 'Content-Type': 'text/xml; charset=utf-8', 'Content-Length': body.length, 'Accept-Encoding': 'identity', ...(kept ? {} : { Connection: 'close' }) };
-    const request = (secure ? https : http).request(endpoint, { method: 'POST', headers, agent: kept ? agent : false, ...tls });
+    const { call, signal } = sending;
+    const request = open(sending);
     const onAbort = (): void => void request.destroy();
     signal?.addEventListener('abort', onAbort, { once: true });
-    let answered = false;
     try {
-      const response = await responseTo(request, body);
-      answered = true;
+      const response = await responseTo(request, sending.body);
       return await readResponse(response, call, limitBytes);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      if (error instanceof OneError) throw error;
-      if (!answered && request.reusedSocket && isDeadSocket(error)) throw new DeadSocket('kept connection was closed', { cause: error });
+      if (error instanceof OneError || error instanceof DeadSocket) throw error;
       throw connectionError(error, call, endpoint);
     } finally {
       signal?.removeEventListener('abort', onAbort);
-      if (!answered) request.destroy();
     }
   }
   return { agent, send };
@@ -97,8 +102,16 @@ function openChannel(endpoint: URL, options: HttpTransportOptions): Channel {
 
 function responseTo(request: http.ClientRequest, body: Buffer): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    request.on('response', resolve);
-    request.on('error', reject); // stays: a destroyed request may raise again later
+    let answered = false;
+    request.on('response', (response) => {
+      answered = true;
+      resolve(response);
+    });
+    // Stays on: a destroyed request may raise again later.
+    request.on('error', (cause) => {
+      const dead = !answered && request.reusedSocket && isDeadSocket(cause);
+      reject(dead ? new DeadSocket('a kept connection was closed', { cause }) : cause);
+    });
     request.end(body);
   });
 }
@@ -117,7 +130,11 @@ async function readResponse(response: IncomingMessage, call: XmlRpcCall, limitBy
 }
 
 /** Leaving the loop early destroys the response, and its connection with it. */
-async function decodeBody(response: AsyncIterable<Buffer>, call: XmlRpcCall, limitBytes: number): Promise<{ readonly decoded: Decoded; readonly excerpt: string }> {
+async function decodeBody(
+  response: AsyncIterable<Buffer>,
+  call: XmlRpcCall,
+  limitBytes: number,
+): Promise<{ readonly decoded: Decoded; readonly excerpt: string }> {
   const decoder = new ResponseDecoder();
   let receivedBytes = 0;
   let excerpt = '';
@@ -140,9 +157,13 @@ function decoded(call: XmlRpcCall, { decoded: answer, excerpt }: { readonly deco
     });
   }
   const printable = scrub(excerpt, call.session).replace(/[^\x20-\x7e]+/g, ' ');
-  throw new OneError('ONE_RESPONSE_INVALID', `${call.method}: the answer is not an XML-RPC response (${scrub(answer.reason, call.session)}): ${JSON.stringify(printable)}`, {
-    details: { method: call.method, executed: 'unknown' },
-  });
+  throw new OneError(
+    'ONE_RESPONSE_INVALID',
+    `${call.method}: the answer is not an XML-RPC response (${scrub(answer.reason, call.session)}): ${JSON.stringify(printable)}`,
+    {
+      details: { method: call.method, executed: 'unknown' },
+    },
+  );
 }
 
 function tooLarge(call: XmlRpcCall, limitBytes: number): OneError {

@@ -3,7 +3,7 @@ import type { OneApi } from './api.ts';
 import type { CallDeps } from './client.ts';
 import { isOneError } from './errors.ts';
 import { methods } from './methods.ts';
-import { type Image, imageId, type ImageId } from './model.ts';
+import { type Image, type ImageId, imageId } from './model.ts';
 import { parseImage } from './parse-image.ts';
 import { pagedPool } from './pool.ts';
 import { imageStateName } from './states.ts';
@@ -38,6 +38,15 @@ export function imageCalls(deps: CallDeps): ImageCalls {
       await call(methods.imagePersistent, [id, persistent], options);
     },
     waitForImage: (id, verdict, options) =>
-      waitFor({ read: (signal) => imageIfAny(id, signal), verdict, describe: (seen) => (seen ? imageStateName(seen.state) : 'does not exist'), object: `image ${id}`, clock }, options),
+      waitFor(
+        {
+          read: (signal) => imageIfAny(id, signal),
+          verdict,
+          describe: (seen) => (seen ? imageStateName(seen.state) : 'does not exist'),
+          object: `image ${id}`,
+          clock,
+        },
+        options,
+      ),
   };
 }

@@ -13,10 +13,10 @@ export {
   type Attributes,
   type Datastore,
   type DatastoreId,
-  datastoreId,
   type Disk,
   type DiskId,
   type DiskSnapshots,
+  datastoreId,
   diskId,
   type HistoryRecord,
   type Host,
@@ -77,4 +77,4 @@ export {
   type XmlRpcCall,
   type XmlRpcValue,
 } from './transport.ts';
-export * as verdicts from './verdicts.ts';
+export { imageGone, imageReady, vmPoweredOff, vmRunning, vmSettled, vmTerminated } from './verdicts.ts';

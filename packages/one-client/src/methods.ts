@@ -4,7 +4,7 @@ import type { XmlRpcArgument } from './transport.ts';
 
 /**
  * Every XML-RPC method this product calls; no other file names one. A line is: OpenNebula's name, the arguments in its order (the session is
- * prepended by the transport), what a success carries, and whether making the call twice has the effect of making it once.
+ * prepended by the transport), and what a success carries. `repeatable` says that making the call twice has the effect of making it once.
  * Compare with docs.opennebula.io, "XML-RPC API", or src/rm in the OpenNebula tree.
  */
 export interface Method<Args extends readonly unknown[], Result> {
@@ -25,47 +25,68 @@ const NOT_DONE = -1;
 /** Never ask for decrypted attributes: they would end up in restore points. */
 const ENCRYPTED = false;
 
+function repeatable<Args extends readonly unknown[], Result>(
+  name: Method<Args, Result>['name'],
+  args: Method<Args, Result>['args'],
+  result: z.ZodType<Result>,
+): Method<Args, Result> {
+  return { name, args, result, idempotent: true };
+}
+
+function once<Args extends readonly unknown[], Result>(
+  name: Method<Args, Result>['name'],
+  args: Method<Args, Result>['args'],
+  result: z.ZodType<Result>,
+): Method<Args, Result> {
+  return { name, args, result, idempotent: false };
+}
+
 export const methods = {
-  systemVersion: { name: 'one.system.version', args: () => [], result: text, idempotent: true },
-  userInfo: { name: 'one.user.info', args: (user: number) => [user, ENCRYPTED], result: xml, idempotent: true },
+  systemVersion: repeatable('one.system.version', () => [], text),
+  userInfo: repeatable('one.user.info', (user: number) => [user, ENCRYPTED], xml),
 
-  vmInfo: { name: 'one.vm.info', args: (vm: VmId) => [vm, ENCRYPTED], result: xml, idempotent: true },
-  vmPoolInfo: { name: 'one.vmpool.info', args: (offset: number, count: number) => [ALL, offset, -count, NOT_DONE], result: xml, idempotent: true },
-  vmDiskSnapshotCreate: { name: 'one.vm.disksnapshotcreate', args: (vm: VmId, disk: DiskId, name: string) => [vm, disk, name], result: id, idempotent: false },
-  vmDiskSnapshotDelete: { name: 'one.vm.disksnapshotdelete', args: (vm: VmId, disk: DiskId, snapshot: SnapshotId) => [vm, disk, snapshot], result: id, idempotent: false },
-  vmDiskSnapshotRevert: { name: 'one.vm.disksnapshotrevert', args: (vm: VmId, disk: DiskId, snapshot: SnapshotId) => [vm, disk, snapshot], result: id, idempotent: false },
+  vmInfo: repeatable('one.vm.info', (vm: VmId) => [vm, ENCRYPTED], xml),
+  vmPoolInfo: repeatable('one.vmpool.info', (offset: number, count: number) => [ALL, offset, -count, NOT_DONE], xml),
+  vmDiskSnapshotCreate: once('one.vm.disksnapshotcreate', (vm: VmId, disk: DiskId, name: string) => [vm, disk, name], id),
+  vmDiskSnapshotDelete: once('one.vm.disksnapshotdelete', (vm: VmId, disk: DiskId, snapshot: SnapshotId) => [vm, disk, snapshot], id),
+  vmDiskSnapshotRevert: once('one.vm.disksnapshotrevert', (vm: VmId, disk: DiskId, snapshot: SnapshotId) => [vm, disk, snapshot], id),
   // The empty image type stands for "as the source"; snapshot -1 is the live state.
-  vmDiskSaveAs: { name: 'one.vm.disksaveas', args: (vm: VmId, disk: DiskId, name: string, snapshot: SnapshotId | -1) => [vm, disk, name, '', snapshot], result: id, idempotent: false },
-  vmAttach: { name: 'one.vm.attach', args: (vm: VmId, template: string) => [vm, template], result: id, idempotent: false },
-  vmDetach: { name: 'one.vm.detach', args: (vm: VmId, disk: DiskId) => [vm, disk], result: id, idempotent: false },
+  vmDiskSaveAs: once('one.vm.disksaveas', (vm: VmId, disk: DiskId, name: string, snapshot: SnapshotId | -1) => [vm, disk, name, '', snapshot], id),
+  // Carries the VM's id, not the new disk's.
+  vmAttach: once('one.vm.attach', (vm: VmId, template: string) => [vm, template], id),
+  vmDetach: once('one.vm.detach', (vm: VmId, disk: DiskId) => [vm, disk], id),
   // The action comes first.
-  vmAction: { name: 'one.vm.action', args: (action: string, vm: VmId) => [action, vm], result: id, idempotent: false },
+  vmAction: once('one.vm.action', (action: string, vm: VmId) => [action, vm], id),
   // 1 merges, 0 would replace USER_TEMPLATE.
-  vmUpdate: { name: 'one.vm.update', args: (vm: VmId, template: string) => [vm, template, 1], result: id, idempotent: true },
+  vmUpdate: repeatable('one.vm.update', (vm: VmId, template: string) => [vm, template, 1], id),
 
-  imageInfo: { name: 'one.image.info', args: (image: ImageId) => [image, ENCRYPTED], result: xml, idempotent: true },
-  imagePoolInfo: { name: 'one.imagepool.info', args: (offset: number, count: number) => [ALL, offset, -count], result: xml, idempotent: true },
+  imageInfo: repeatable('one.image.info', (image: ImageId) => [image, ENCRYPTED], xml),
+  imagePoolInfo: repeatable('one.imagepool.info', (offset: number, count: number) => [ALL, offset, -count], xml),
   // false: the datastore's capacity is checked.
-  imageAllocate: { name: 'one.image.allocate', args: (template: string, datastore: DatastoreId) => [template, datastore, false], result: id, idempotent: false },
-  imageDelete: { name: 'one.image.delete', args: (image: ImageId, force: boolean) => [image, force], result: id, idempotent: false },
-  imagePersistent: { name: 'one.image.persistent', args: (image: ImageId, persistent: boolean) => [image, persistent], result: id, idempotent: true },
+  imageAllocate: once('one.image.allocate', (template: string, datastore: DatastoreId) => [template, datastore, false], id),
+  imageDelete: once('one.image.delete', (image: ImageId, force: boolean) => [image, force], id),
+  imagePersistent: repeatable('one.image.persistent', (image: ImageId, persistent: boolean) => [image, persistent], id),
 
   // These pools know no paging.
-  datastorePoolInfo: { name: 'one.datastorepool.info', args: () => [], result: xml, idempotent: true },
-  hostPoolInfo: { name: 'one.hostpool.info', args: () => [], result: xml, idempotent: true },
+  datastorePoolInfo: repeatable('one.datastorepool.info', () => [], xml),
+  hostPoolInfo: repeatable('one.hostpool.info', () => [], xml),
 
-  templateAllocate: { name: 'one.template.allocate', args: (template: string) => [template], result: id, idempotent: false },
-  templateInfo: { name: 'one.template.info', args: (template: TemplateId) => [template, false, ENCRYPTED], result: xml, idempotent: true },
-  templatePoolInfo: { name: 'one.templatepool.info', args: (offset: number, count: number) => [ALL, offset, -count], result: xml, idempotent: true },
+  templateAllocate: once('one.template.allocate', (template: string) => [template], id),
+  templateInfo: repeatable('one.template.info', (template: TemplateId) => [template, false, ENCRYPTED], xml),
+  templatePoolInfo: repeatable('one.templatepool.info', (offset: number, count: number) => [ALL, offset, -count], xml),
   // All five always: 6.10 and 7.0 read the extra template whenever hold is there. The last, a persistent clone, is never wanted.
-  templateInstantiate: { name: 'one.template.instantiate', args: (template: TemplateId, name: string, hold: boolean, extra: string) => [template, name, hold, extra, false], result: id, idempotent: false },
+  templateInstantiate: once(
+    'one.template.instantiate',
+    (template: TemplateId, name: string, hold: boolean, extra: string) => [template, name, hold, extra, false],
+    id,
+  ),
   // true would delete the images the template names.
-  templateDelete: { name: 'one.template.delete', args: (template: TemplateId) => [template, false], result: id, idempotent: false },
+  templateDelete: once('one.template.delete', (template: TemplateId) => [template, false], id),
 
-  vnetInfo: { name: 'one.vn.info', args: (id: number) => [id, ENCRYPTED], result: xml, idempotent: true },
-  securityGroupInfo: { name: 'one.secgroup.info', args: (id: number) => [id, ENCRYPTED], result: xml, idempotent: true },
-  groupInfo: { name: 'one.group.info', args: (id: number) => [id, ENCRYPTED], result: xml, idempotent: true },
-  clusterInfo: { name: 'one.cluster.info', args: (id: number) => [id, ENCRYPTED], result: xml, idempotent: true },
-  hostInfo: { name: 'one.host.info', args: (id: number) => [id, ENCRYPTED], result: xml, idempotent: true },
-  datastoreInfo: { name: 'one.datastore.info', args: (id: number) => [id, ENCRYPTED], result: xml, idempotent: true },
-} as const satisfies Record<string, Method<never, unknown>>;
+  vnetInfo: repeatable('one.vn.info', (vnet: number) => [vnet, ENCRYPTED], xml),
+  securityGroupInfo: repeatable('one.secgroup.info', (group: number) => [group, ENCRYPTED], xml),
+  groupInfo: repeatable('one.group.info', (group: number) => [group, ENCRYPTED], xml),
+  clusterInfo: repeatable('one.cluster.info', (cluster: number) => [cluster, ENCRYPTED], xml),
+  hostInfo: repeatable('one.host.info', (host: number) => [host, ENCRYPTED], xml),
+  datastoreInfo: repeatable('one.datastore.info', (datastore: number) => [datastore, ENCRYPTED], xml),
+} as const;

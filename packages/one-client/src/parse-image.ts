@@ -23,27 +23,29 @@ const image = z
     SNAPSHOTS: element({ SNAPSHOT: list(z.unknown()) }),
     TEMPLATE: attributes,
   })
-  .transform((raw): Omit<Image, 'xml'> => ({
-    id: imageId(raw.ID),
-    name: raw.NAME,
-    uid: raw.UID,
-    gid: raw.GID,
-    userName: raw.UNAME,
-    groupName: raw.GNAME,
-    type: raw.TYPE,
-    state: raw.STATE,
-    persistent: raw.PERSISTENT === 1,
-    format: raw.FORMAT,
-    sizeMiB: raw.SIZE,
-    datastoreId: datastoreId(raw.DATASTORE_ID),
-    datastoreName: raw.DATASTORE,
-    runningVms: raw.RUNNING_VMS,
-    vmIds: raw.VMS.ID.map(vmId),
-    registeredAt: raw.REGTIME,
-    snapshotCount: raw.SNAPSHOTS.SNAPSHOT.length,
-    error: textOf(raw.TEMPLATE['ERROR']),
-    template: raw.TEMPLATE,
-  }));
+  .transform(
+    (raw): Omit<Image, 'xml'> => ({
+      id: imageId(raw.ID),
+      name: raw.NAME,
+      uid: raw.UID,
+      gid: raw.GID,
+      userName: raw.UNAME,
+      groupName: raw.GNAME,
+      type: raw.TYPE,
+      state: raw.STATE,
+      persistent: raw.PERSISTENT === 1,
+      format: raw.FORMAT,
+      sizeMiB: raw.SIZE,
+      datastoreId: datastoreId(raw.DATASTORE_ID),
+      datastoreName: raw.DATASTORE,
+      runningVms: raw.RUNNING_VMS,
+      vmIds: raw.VMS.ID.map(vmId),
+      registeredAt: raw.REGTIME,
+      snapshotCount: raw.SNAPSHOTS.SNAPSHOT.length,
+      error: textOf(raw.TEMPLATE['ERROR']),
+      template: raw.TEMPLATE,
+    }),
+  );
 
 /** one.image.info, or one element of one.imagepool.info: the same body. */
 export function parseImage(xml: string): Image {

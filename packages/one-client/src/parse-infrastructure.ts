@@ -16,19 +16,21 @@ const datastore = z
     CLUSTERS: element({ ID: list(int) }),
     TEMPLATE: attributes,
   })
-  .transform((raw): Omit<Datastore, 'xml'> => ({
-    id: datastoreId(raw.ID),
-    name: raw.NAME,
-    type: raw.TYPE,
-    state: raw.STATE,
-    dsMad: raw.DS_MAD,
-    tmMad: raw.TM_MAD,
-    totalMiB: raw.TOTAL_MB,
-    freeMiB: raw.FREE_MB,
-    usedMiB: raw.USED_MB,
-    clusterIds: raw.CLUSTERS.ID,
-    template: raw.TEMPLATE,
-  }));
+  .transform(
+    (raw): Omit<Datastore, 'xml'> => ({
+      id: datastoreId(raw.ID),
+      name: raw.NAME,
+      type: raw.TYPE,
+      state: raw.STATE,
+      dsMad: raw.DS_MAD,
+      tmMad: raw.TM_MAD,
+      totalMiB: raw.TOTAL_MB,
+      freeMiB: raw.FREE_MB,
+      usedMiB: raw.USED_MB,
+      clusterIds: raw.CLUSTERS.ID,
+      template: raw.TEMPLATE,
+    }),
+  );
 
 const host = z
   .object({ ID: int, NAME: text, STATE: int, VM_MAD: text, CLUSTER_ID: int })

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseBody } from './body.ts';
 import { attributes, element, int, list, optionalInt, optionalNumber, optionalText, readObject, shaped, text, textOf, vector, yesNo } from './fields.ts';
-import { datastoreId, diskId, type Disk, type DiskSnapshots, type HistoryRecord, hostId, imageId, snapshotId, type Vm, type VmSummary, vmId } from './model.ts';
+import { type Disk, type DiskSnapshots, datastoreId, diskId, type HistoryRecord, hostId, imageId, snapshotId, type Vm, type VmSummary, vmId } from './model.ts';
 
 const disk = z
   .object({
@@ -22,25 +22,30 @@ const disk = z
     READONLY: yesNo,
     TM_MAD: optionalText,
   })
-  .transform((raw): Omit<Disk, 'attributes'> => ({
-    diskId: diskId(raw.DISK_ID),
-    imageId: raw.IMAGE_ID === undefined ? undefined : imageId(raw.IMAGE_ID),
-    imageName: raw.IMAGE,
-    datastoreId: raw.DATASTORE_ID === undefined ? undefined : datastoreId(raw.DATASTORE_ID),
-    datastoreName: raw.DATASTORE,
-    type: raw.TYPE,
-    format: raw.FORMAT,
-    sizeMiB: raw.SIZE,
-    target: raw.TARGET,
-    devPrefix: raw.DEV_PREFIX,
-    serial: raw.SERIAL,
-    persistent: raw.PERSISTENT,
-    clone: raw.CLONE,
-    readonly: raw.READONLY,
-    tmMad: raw.TM_MAD,
-  }));
+  .transform(
+    (raw): Omit<Disk, 'attributes'> => ({
+      diskId: diskId(raw.DISK_ID),
+      imageId: raw.IMAGE_ID === undefined ? undefined : imageId(raw.IMAGE_ID),
+      imageName: raw.IMAGE,
+      datastoreId: raw.DATASTORE_ID === undefined ? undefined : datastoreId(raw.DATASTORE_ID),
+      datastoreName: raw.DATASTORE,
+      type: raw.TYPE,
+      format: raw.FORMAT,
+      sizeMiB: raw.SIZE,
+      target: raw.TARGET,
+      devPrefix: raw.DEV_PREFIX,
+      serial: raw.SERIAL,
+      persistent: raw.PERSISTENT,
+      clone: raw.CLONE,
+      readonly: raw.READONLY,
+      tmMad: raw.TM_MAD,
+    }),
+  );
 
-const diskWithAttributes = z.intersection(disk, vector.transform((all) => ({ attributes: all })));
+const diskWithAttributes = z.intersection(
+  disk,
+  vector.transform((all) => ({ attributes: all })),
+);
 
 const snapshot = z.object({
   ID: int,
@@ -52,9 +57,8 @@ const snapshot = z.object({
   SIZE: int,
 });
 
-const diskSnapshots = z
-  .object({ DISK_ID: int, ALLOW_ORPHANS: text.default('NO'), NEXT_SNAPSHOT: int, SNAPSHOT: list(snapshot) })
-  .transform((raw): DiskSnapshots => ({
+const diskSnapshots = z.object({ DISK_ID: int, ALLOW_ORPHANS: text.default('NO'), NEXT_SNAPSHOT: int, SNAPSHOT: list(snapshot) }).transform(
+  (raw): DiskSnapshots => ({
     diskId: diskId(raw.DISK_ID),
     allowOrphans: raw.ALLOW_ORPHANS,
     nextSnapshot: raw.NEXT_SNAPSHOT,
@@ -67,11 +71,11 @@ const diskSnapshots = z
       date: one.DATE,
       sizeMiB: one.SIZE,
     })),
-  }));
+  }),
+);
 
-const history = z
-  .object({ SEQ: int, HOSTNAME: text, HID: int, CID: int, DS_ID: int, VM_MAD: text.default(''), TM_MAD: text.default('') })
-  .transform((raw): HistoryRecord => ({
+const history = z.object({ SEQ: int, HOSTNAME: text, HID: int, CID: int, DS_ID: int, VM_MAD: text.default(''), TM_MAD: text.default('') }).transform(
+  (raw): HistoryRecord => ({
     seq: raw.SEQ,
     hostName: raw.HOSTNAME,
     hostId: hostId(raw.HID),
@@ -79,7 +83,8 @@ const history = z
     datastoreId: datastoreId(raw.DS_ID),
     vmMad: raw.VM_MAD,
     tmMad: raw.TM_MAD,
-  }));
+  }),
+);
 
 const identity = { ID: int, NAME: text, UID: int, GID: int, UNAME: text, GNAME: text, STATE: int, LCM_STATE: int, STIME: int };
 
@@ -89,22 +94,24 @@ const summary = z
     TEMPLATE: element({ DISK: list(z.object({ SIZE: optionalInt })), MEMORY: optionalNumber, CPU: optionalNumber }),
     HISTORY_RECORDS: element({ HISTORY: list(z.object({ HOSTNAME: text })) }),
   })
-  .transform((raw): VmSummary => ({
-    id: vmId(raw.ID),
-    name: raw.NAME,
-    uid: raw.UID,
-    gid: raw.GID,
-    userName: raw.UNAME,
-    groupName: raw.GNAME,
-    state: raw.STATE,
-    lcmState: raw.LCM_STATE,
-    startTime: raw.STIME,
-    hostName: raw.HISTORY_RECORDS.HISTORY.at(-1)?.HOSTNAME,
-    diskCount: raw.TEMPLATE.DISK.length,
-    diskSizeMiB: raw.TEMPLATE.DISK.reduce((sum, one) => sum + (one.SIZE ?? 0), 0),
-    memoryMiB: raw.TEMPLATE.MEMORY,
-    cpu: raw.TEMPLATE.CPU,
-  }));
+  .transform(
+    (raw): VmSummary => ({
+      id: vmId(raw.ID),
+      name: raw.NAME,
+      uid: raw.UID,
+      gid: raw.GID,
+      userName: raw.UNAME,
+      groupName: raw.GNAME,
+      state: raw.STATE,
+      lcmState: raw.LCM_STATE,
+      startTime: raw.STIME,
+      hostName: raw.HISTORY_RECORDS.HISTORY.at(-1)?.HOSTNAME,
+      diskCount: raw.TEMPLATE.DISK.length,
+      diskSizeMiB: raw.TEMPLATE.DISK.reduce((sum, one) => sum + (one.SIZE ?? 0), 0),
+      memoryMiB: raw.TEMPLATE.MEMORY,
+      cpu: raw.TEMPLATE.CPU,
+    }),
+  );
 
 const details = z
   .object({

@@ -16,7 +16,11 @@ export function pagedPool<Element>(
   read: (offset: number, count: number) => Promise<string>,
   deps: CallDeps,
 ): AsyncGenerator<Element, void> {
-  const bodies = readPages(async (offset, count) => splitPool(await read(offset, count), shape.pool, shape.child).map((xml) => ({ id: idOf(xml), xml })), (body) => body.id, deps.pageSize);
+  const bodies = readPages(
+    async (offset, count) => splitPool(await read(offset, count), shape.pool, shape.child).map((xml) => ({ id: idOf(xml), xml })),
+    (body) => body.id,
+    deps.pageSize,
+  );
   return parsed(bodies, shape, deps);
 }
 
@@ -49,4 +53,3 @@ function parseOrReport<Element>(xml: string, shape: Pool<Element>, deps: CallDep
 function idOf(xml: string): number {
   return Number(/<ID>(\d+)<\/ID>/.exec(xml)?.[1] ?? Number.NaN);
 }
-

@@ -154,9 +154,33 @@ export const datastoreStateShortName = (state: number): string => nameIn(DATASTO
 export const hostStateName = (state: number): string => nameIn(HOST, state).name;
 export const hostStateShortName = (state: number): string => nameIn(HOST, state).short;
 
-export const VM_STATE = { INIT: 0, PENDING: 1, HOLD: 2, ACTIVE: 3, STOPPED: 4, SUSPENDED: 5, DONE: 6, POWEROFF: 8, UNDEPLOYED: 9, CLONING: 10, CLONING_FAILURE: 11 } as const;
+export const VM_STATE = {
+  INIT: 0,
+  PENDING: 1,
+  HOLD: 2,
+  ACTIVE: 3,
+  STOPPED: 4,
+  SUSPENDED: 5,
+  DONE: 6,
+  POWEROFF: 8,
+  UNDEPLOYED: 9,
+  CLONING: 10,
+  CLONING_FAILURE: 11,
+} as const;
 export const LCM_STATE = { LCM_INIT: 0, RUNNING: 3, UNKNOWN: 16 } as const;
-export const IMAGE_STATE = { INIT: 0, READY: 1, USED: 2, DISABLED: 3, LOCKED: 4, ERROR: 5, CLONE: 6, DELETE: 7, USED_PERS: 8, LOCKED_USED: 9, LOCKED_USED_PERS: 10 } as const;
+export const IMAGE_STATE = {
+  INIT: 0,
+  READY: 1,
+  USED: 2,
+  DISABLED: 3,
+  LOCKED: 4,
+  ERROR: 5,
+  CLONE: 6,
+  DELETE: 7,
+  USED_PERS: 8,
+  LOCKED_USED: 9,
+  LOCKED_USED_PERS: 10,
+} as const;
 export const IMAGE_TYPE = { OS: 0, CDROM: 1, DATABLOCK: 2, KERNEL: 3, RAMDISK: 4, CONTEXT: 5, BACKUP: 6, FILESYSTEM: 7 } as const;
 export const DATASTORE_TYPE = { IMAGE: 0, SYSTEM: 1, FILE: 2, BACKUP: 3 } as const;
 export const HOST_STATE = { INIT: 0, MONITORED: 2, ERROR: 3, DISABLED: 4, OFFLINE: 8 } as const;

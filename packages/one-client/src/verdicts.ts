@@ -6,14 +6,14 @@ import { IMAGE_STATE, imageStateName, isDone, isFailed, isPoweredOff, isRunning,
 /** Ready-made verdicts for `waitForVm` and `waitForImage`. Those for a state throw ONE_WAIT_FAILED_STATE once it can no longer come about. */
 
 /** At rest again: where every disk operation ends, whether it worked or not. Look at its effect next. */
-export function settled(vm: Vm): Verdict {
+export function vmSettled(vm: Vm): Verdict {
   if (isStable(vm)) return 'done';
   return stillPossible(vm);
 }
 
-export const running = (vm: Vm): Verdict => (isRunning(vm) ? 'done' : stillPossible(vm));
-export const poweredOff = (vm: Vm): Verdict => (isPoweredOff(vm) ? 'done' : stillPossible(vm));
-export const terminated = (vm: Vm): Verdict => (isDone(vm) ? 'done' : 'wait');
+export const vmRunning = (vm: Vm): Verdict => (isRunning(vm) ? 'done' : stillPossible(vm));
+export const vmPoweredOff = (vm: Vm): Verdict => (isPoweredOff(vm) ? 'done' : stillPossible(vm));
+export const vmTerminated = (vm: Vm): Verdict => (isDone(vm) ? 'done' : 'wait');
 
 function stillPossible(vm: Vm): Verdict {
   if (!isFailed(vm) && !isDone(vm)) return 'wait';
@@ -21,14 +21,14 @@ function stillPossible(vm: Vm): Verdict {
 }
 
 /** Registered and free to use. */
-export function ready(image: Image | undefined): Verdict {
+export function imageReady(image: Image | undefined): Verdict {
   if (image === undefined) throw failed('the image', 'deleted', undefined);
   if (image.state === IMAGE_STATE.ERROR) throw failed(`image ${image.id}`, imageStateName(image.state), image.error);
   return image.state === IMAGE_STATE.READY ? 'done' : 'wait';
 }
 
 /** Deleted; a deletion that failed leaves the image in ERROR. */
-export function gone(image: Image | undefined): Verdict {
+export function imageGone(image: Image | undefined): Verdict {
   if (image === undefined) return 'done';
   if (image.state === IMAGE_STATE.ERROR) throw failed(`image ${image.id}`, imageStateName(image.state), image.error);
   return 'wait';

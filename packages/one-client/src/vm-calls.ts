@@ -1,7 +1,7 @@
 import type { OneApi } from './api.ts';
 import type { CallDeps } from './client.ts';
 import { methods } from './methods.ts';
-import { snapshotId, imageId, type VmId } from './model.ts';
+import { imageId, snapshotId, type VmId } from './model.ts';
 import { parseVm, parseVmSummary } from './parse-vm.ts';
 import { pagedPool } from './pool.ts';
 import { vmStateName } from './states.ts';

@@ -15,7 +15,10 @@ class WireString extends CustomType {
 
 /** The request body. Throws ONE_ARGUMENT_INVALID for what XML or oned's 32-bit integers cannot carry. */
 export function encodeCall(call: XmlRpcCall): string {
-  const params = [new WireString(checkText(call.session.reveal(), call.method, 'the session')), ...call.args.map((arg, i) => encodeArgument(arg, call.method, i))];
+  const params = [
+    new WireString(checkText(call.session.reveal(), call.method, 'the session')),
+    ...call.args.map((arg, i) => encodeArgument(arg, call.method, i)),
+  ];
   return serializeMethodCall(call.method, params);
 }
 
@@ -33,7 +36,9 @@ function checkText(text: string, method: string, what: string): string {
   const bad = NOT_XML.exec(text)?.[0];
   if (bad === undefined) return text;
   const point = (bad.codePointAt(0) ?? 0).toString(16).padStart(4, '0');
-  throw new OneError('ONE_ARGUMENT_INVALID', `${method}: ${what} has the character U+${point}, which XML cannot carry`, { details: { method, executed: 'no' } });
+  throw new OneError('ONE_ARGUMENT_INVALID', `${method}: ${what} has the character U+${point}, which XML cannot carry`, {
+    details: { method, executed: 'no' },
+  });
 }
 
 export type Decoded =

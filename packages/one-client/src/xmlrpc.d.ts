@@ -5,11 +5,12 @@ declare module 'xmlrpc/lib/serializer.js' {
 }
 
 declare module 'xmlrpc/lib/customtype.js' {
-  export default class CustomType {
+  class CustomType {
     constructor(raw: string);
     readonly raw: string;
     readonly tagName: string;
   }
+  export = CustomType;
 }
 
 declare module 'xmlrpc/lib/deserializer.js' {
@@ -18,10 +19,11 @@ declare module 'xmlrpc/lib/deserializer.js' {
     on(event: string, listener: (error: unknown) => void): void;
     pipe(target: unknown): void;
   }
-  export default class Deserializer {
+  class Deserializer {
     constructor(encoding?: string);
     readonly parser: { write(chunk: Uint8Array): boolean; end(): void };
     deserializeMethodResponse(source: Source, callback: (error: unknown, value?: unknown) => void): void;
     deserializeMethodCall(source: Source, callback: (error: unknown, method?: string, params?: readonly unknown[]) => void): void;
   }
+  export = Deserializer;
 }

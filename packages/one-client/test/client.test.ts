@@ -7,15 +7,17 @@ import {
   createOneClient,
   datastoreId,
   diskId,
+  imageGone,
   imageId,
+  imageReady,
   type OneApi,
   type OneClientOptions,
   snapshotId,
-  templateId,
   type Transport,
+  templateId,
   type Unreadable,
-  verdicts,
   vmId,
+  vmSettled,
   type XmlRpcArgument,
   type XmlRpcCall,
   type XmlRpcValue,
@@ -28,7 +30,10 @@ const session = new Secret('oneadmin:secret');
 const endpoint = new URL('http://oned.invalid:2633/RPC2');
 
 /** A client over a function instead of a network. */
-function clientOf(act: (call: XmlRpcCall, nth: number) => XmlRpcValue | Promise<XmlRpcValue>, options: Partial<OneClientOptions> = {}): { readonly api: OneApi & AsyncDisposable; readonly calls: readonly XmlRpcCall[] } {
+function clientOf(
+  act: (call: XmlRpcCall, nth: number) => XmlRpcValue | Promise<XmlRpcValue>,
+  options: Partial<OneClientOptions> = {},
+): { readonly api: OneApi & AsyncDisposable; readonly calls: readonly XmlRpcCall[] } {
   const calls: XmlRpcCall[] = [];
   const transport: Transport = async (call) => {
     calls.push(call);
@@ -79,14 +84,19 @@ const OURS: Readonly<Record<string, (api: OneApi, params: readonly unknown[]) =>
     api.saveDiskAs(vmId(Number(vm)), diskId(Number(disk)), String(name), snapshot === -1 ? undefined : snapshotId(Number(snapshot))),
   'one.vm.attach': (api, [vm, template]) => api.attachDisk(vmId(Number(vm)), vectorOf(template)),
   'one.vm.detach': (api, [vm, disk]) => api.detachDisk(vmId(Number(vm)), diskId(Number(disk))),
-  'one.vm.action': (api, [action, vm]) => api.vmAction(vmId(Number(vm)), action === 'resume' ? 'resume' : String(action) === 'suspend' ? 'suspend' : action === 'poweroff-hard' ? 'poweroff-hard' : 'terminate-hard'),
+  'one.vm.action': (api, [action, vm]) =>
+    api.vmAction(
+      vmId(Number(vm)),
+      action === 'resume' ? 'resume' : String(action) === 'suspend' ? 'suspend' : action === 'poweroff-hard' ? 'poweroff-hard' : 'terminate-hard',
+    ),
   'one.image.info': (api, [image]) => api.image(imageId(Number(image))),
   'one.image.delete': (api, [image, force]) => api.deleteImage(imageId(Number(image)), { force: force === true }),
   'one.image.allocate': (api, [template, datastore]) => api.allocateImage(scalarsOf(template), datastoreId(Number(datastore))),
   'one.datastorepool.info': (api) => api.datastores(),
   'one.hostpool.info': (api) => api.hosts(),
   'one.template.allocate': (api, [template]) => api.allocateTemplate(String(template)),
-  'one.template.instantiate': (api, [template, name, hold, extra]) => api.instantiateTemplate(templateId(Number(template)), String(name), { hold: hold === true, extra: String(extra) }),
+  'one.template.instantiate': (api, [template, name, hold, extra]) =>
+    api.instantiateTemplate(templateId(Number(template)), String(name), { hold: hold === true, extra: String(extra) }),
   'one.template.delete': (api, [template]) => api.deleteTemplate(templateId(Number(template))),
 };
 
@@ -201,7 +211,9 @@ describe('retries', () => {
 
   test('a read that lost its connection is repeated, over a real network too', async () => {
     let n = 0;
-    await using oned = await scriptedOned((request, response, socket) => (n++ === 0 ? void socket.resetAndDestroy() : answer(successXml('7.0.2'))(request, response, socket)));
+    await using oned = await scriptedOned((request, response, socket) =>
+      n++ === 0 ? void socket.resetAndDestroy() : answer(successXml('7.0.2'))(request, response, socket),
+    );
     await using api = createOneClient({ endpoint: oned.endpoint, session, clock: stepping() });
     expect(await api.version()).toBe('7.0.2');
     expect(oned.seen.length).toBe(2);
@@ -213,7 +225,10 @@ describe('listings', () => {
     `<VM><ID>${id}</ID><UID>0</UID><GID>0</GID><UNAME>a</UNAME><GNAME>b</GNAME><NAME>n${id}</NAME><STATE>3</STATE><LCM_STATE>3</LCM_STATE><STIME>1</STIME><TEMPLATE>${extra}</TEMPLATE><HISTORY_RECORDS/></VM>`;
   const pool = (bodies: readonly string[]): string => `<VM_POOL>${bodies.join('')}</VM_POOL>`;
 
-  async function listed(bodies: readonly string[], pageSize: number): Promise<{ readonly ids: readonly number[]; readonly unreadable: readonly Unreadable[]; readonly calls: number }> {
+  async function listed(
+    bodies: readonly string[],
+    pageSize: number,
+  ): Promise<{ readonly ids: readonly number[]; readonly unreadable: readonly Unreadable[]; readonly calls: number }> {
     const unreadable: Unreadable[] = [];
     const page = (call: XmlRpcCall): string => pool(bodies.slice(Number(call.args[1]), Number(call.args[1]) - Number(call.args[2])));
     const { api, calls } = clientOf((call) => ok(page(call)), { pageSize, onUnreadable: (one) => unreadable.push(one) });
@@ -264,20 +279,22 @@ describe('waiting', () => {
   test('for a VM reads its body until it settles', async () => {
     const busy = bodyOf('001').replace('<LCM_STATE>3<', '<LCM_STATE>57<');
     const { api, calls } = clientOf((_call, nth) => ok(nth < 3 ? busy : bodyOf('001')));
-    const vm = await api.waitForVm(vmId(6), verdicts.settled, { timeoutMs: 60_000, what: 'the snapshot' });
+    const vm = await api.waitForVm(vmId(6), vmSettled, { timeoutMs: 60_000, what: 'the snapshot' });
     expect(vm.lcmState).toBe(3);
     expect(calls.length).toBe(3);
   });
 
   test('for an image sees its absence as undefined', async () => {
-    const { api } = clientOf((_call, nth) => (nth === 1 ? ok(bodyOf('006').replace('<STATE>2<', '<STATE>7<')) : refusal('[one.image.info] Error getting image [0].', 1024, 0)));
-    expect(await api.waitForImage(imageId(0), verdicts.gone, { timeoutMs: 60_000, what: 'the deletion' })).toBeUndefined();
+    const { api } = clientOf((_call, nth) =>
+      nth === 1 ? ok(bodyOf('006').replace('<STATE>2<', '<STATE>7<')) : refusal('[one.image.info] Error getting image [0].', 1024, 0),
+    );
+    expect(await api.waitForImage(imageId(0), imageGone, { timeoutMs: 60_000, what: 'the deletion' })).toBeUndefined();
   });
 
   test('says by name where things stood', async () => {
     const clock = new FakeClock();
     const { api } = clientOf(() => ok(bodyOf('006').replace('<STATE>2<', '<STATE>4<')), { clock });
-    const wait = api.waitForImage(imageId(0), verdicts.ready, { timeoutMs: 100, what: 'the image to be READY' });
+    const wait = api.waitForImage(imageId(0), imageReady, { timeoutMs: 100, what: 'the image to be READY' });
     const settled = expect(wait).rejects.toMatchObject({ code: 'ONE_WAIT_TIMEOUT', details: { object: 'image 0', lastState: 'LOCKED' } });
     for (let n = 0; n < 50; n++) await new Promise((resolve) => setImmediate(resolve));
     clock.advance(100);

@@ -8,7 +8,10 @@ interface Churn {
 }
 
 /** A pool in oned's order (newest first) that changes a little after every page that is read. */
-function changingPool(size: number, churn: readonly Churn[]): { readonly read: (offset: number, count: number) => Promise<readonly number[]>; readonly always: readonly number[]; readonly reads: () => number } {
+function changingPool(
+  size: number,
+  churn: readonly Churn[],
+): { readonly read: (offset: number, count: number) => Promise<readonly number[]>; readonly always: readonly number[]; readonly reads: () => number } {
   let ids = Array.from({ length: size }, (_, n) => size - n);
   const initially = ids;
   let next = size + 1;

@@ -21,7 +21,10 @@ export interface ScriptedOned extends AsyncDisposable {
 }
 
 /** An HTTP server that does to each request what `act` says, including what no honest server does. */
-export async function scriptedOned(act: Act, options: { readonly maxRequestsPerSocket?: number; readonly tls?: https.ServerOptions } = {}): Promise<ScriptedOned> {
+export async function scriptedOned(
+  act: Act,
+  options: { readonly maxRequestsPerSocket?: number; readonly tls?: https.ServerOptions } = {},
+): Promise<ScriptedOned> {
   const seen: SeenRequest[] = [];
   const sockets = new Map<Socket, { readonly number: number; count: number }>();
   let connections = 0;
@@ -62,7 +65,9 @@ export function responseXml(inner: string): string {
 }
 
 export const successXml = (value: string | number): string =>
-  responseXml(`<value><boolean>1</boolean></value><value>${typeof value === 'number' ? `<i4>${value}</i4>` : `<string>${escapeXml(value)}</string>`}</value><value><i4>0</i4></value>`);
+  responseXml(
+    `<value><boolean>1</boolean></value><value>${typeof value === 'number' ? `<i4>${value}</i4>` : `<string>${escapeXml(value)}</string>`}</value><value><i4>0</i4></value>`,
+  );
 
 export const failureXml = (message: string, code: number, object = -1): string =>
   responseXml(

@@ -44,7 +44,13 @@ describe('names', () => {
 });
 
 describe('predicates', () => {
-  const kinds = (one: states.VmStates): readonly boolean[] => [states.isStable(one), states.isFailed(one), states.isDone(one), states.isPending(one), states.isTransient(one)];
+  const kinds = (one: states.VmStates): readonly boolean[] => [
+    states.isStable(one),
+    states.isFailed(one),
+    states.isDone(one),
+    states.isPending(one),
+    states.isTransient(one),
+  ];
 
   test('every VM is exactly one of stable, failed, done, pending and transient', () => {
     for (let state = 0; state <= 12; state++) {

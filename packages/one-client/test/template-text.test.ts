@@ -6,9 +6,16 @@ import { readTemplate } from './template-lexer.ts';
 
 describe('formatTemplate', () => {
   test('writes single values, vectors and repeated vectors as OpenNebula does', () => {
-    expect(formatTemplate({ NAME: 'web 1', DISK: [{ IMAGE_ID: '3', TARGET: 'vda' }, { TYPE: 'fs', SIZE: '64' }], OS: { ARCH: 'x86_64' } })).toBe(
-      'NAME="web 1"\nDISK=[ IMAGE_ID="3", TARGET="vda" ]\nDISK=[ TYPE="fs", SIZE="64" ]\nOS=[ ARCH="x86_64" ]',
-    );
+    expect(
+      formatTemplate({
+        NAME: 'web 1',
+        DISK: [
+          { IMAGE_ID: '3', TARGET: 'vda' },
+          { TYPE: 'fs', SIZE: '64' },
+        ],
+        OS: { ARCH: 'x86_64' },
+      }),
+    ).toBe('NAME="web 1"\nDISK=[ IMAGE_ID="3", TARGET="vda" ]\nDISK=[ TYPE="fs", SIZE="64" ]\nOS=[ ARCH="x86_64" ]');
   });
 
   test('escapes quotes and leaves backslashes alone, which is all that the lexer undoes', () => {
@@ -46,7 +53,10 @@ describe('formatTemplate', () => {
 
   const name = fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,8}$/);
   const value = fc
-    .oneof(fc.string({ unit: 'grapheme' }), fc.array(fc.constantFrom('"', '\\', '\\"', ',', ']', '[', '=', '#', ' ', '\n', '<', '&', 'a')).map((parts) => parts.join('')))
+    .oneof(
+      fc.string({ unit: 'grapheme' }),
+      fc.array(fc.constantFrom('"', '\\', '\\"', ',', ']', '[', '=', '#', ' ', '\n', '<', '&', 'a')).map((parts) => parts.join('')),
+    )
     .filter((text) => !text.includes(']]>') && !/[^\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u.test(text));
   const vector = fc.dictionary(name, value, { maxKeys: 4, noNullPrototype: true });
   const template = fc.dictionary(name, fc.oneof(value, vector, fc.array(vector, { minLength: 1, maxLength: 3 })), { maxKeys: 5, noNullPrototype: true });

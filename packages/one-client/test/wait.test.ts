@@ -13,7 +13,10 @@ interface Scripted {
 }
 
 /** Waits over a script of what each read sees or throws; the last stays. Time moves in steps of 10 ms. */
-function scripted(script: readonly (string | Error)[], options: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly verdict?: (seen: string) => Verdict } = {}): Scripted {
+function scripted(
+  script: readonly (string | Error)[],
+  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly verdict?: (seen: string) => Verdict } = {},
+): Scripted {
   const clock = new FakeClock();
   const readAtMs: number[] = [];
   let settled = false;
@@ -70,7 +73,10 @@ describe('waitFor', () => {
 
   test('the deadline also ends a read that never answers', async () => {
     const clock = new FakeClock();
-    const result = waitFor({ read: () => new Promise<string>(() => undefined), verdict: () => 'wait', describe: String, object: 'VM 6', clock }, { timeoutMs: 5000, what: 'x' });
+    const result = waitFor(
+      { read: () => new Promise<string>(() => undefined), verdict: () => 'wait', describe: String, object: 'VM 6', clock },
+      { timeoutMs: 5000, what: 'x' },
+    );
     const settled = expect(result).rejects.toMatchObject({ code: 'ONE_WAIT_TIMEOUT', details: { lastState: 'never read' } });
     clock.advance(5000);
     await settled;

@@ -30,7 +30,9 @@ const encode = (args: readonly (string | number | boolean)[]): string => encodeC
 /** Text rich in what breaks XML. */
 const nasty = fc.oneof(
   fc.string({ unit: 'grapheme' }),
-  fc.array(fc.constantFrom('<', '>', '&', ']]>', '<![CDATA[', '"', "'", '\\', '\n', '\r', '\t', ' ', 'a', '&amp;', '&#13;', '</string>', 'é', '😀')).map((parts) => parts.join('')),
+  fc
+    .array(fc.constantFrom('<', '>', '&', ']]>', '<![CDATA[', '"', "'", '\\', '\n', '\r', '\t', ' ', 'a', '&amp;', '&#13;', '</string>', 'é', '😀'))
+    .map((parts) => parts.join('')),
 );
 
 test('every text and number arrives as it was sent, and only as many as were sent', () => {
@@ -85,8 +87,14 @@ const responseOf = (name: string): string => recorded.find((exchange) => exchang
 
 /** A text with a few places cut out, doubled or overwritten. */
 function mutated(text: string): fc.Arbitrary<string> {
-  const cut = fc.tuple(fc.nat(text.length), fc.nat(60), fc.oneof(fc.constant(''), fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('<', '</VM>', ']]>', '<ID>', '&x;', '<__proto__>', '<VM>')));
-  return fc.array(cut, { minLength: 1, maxLength: 4 }).map((cuts) => cuts.reduce((all, [at, length, put]) => all.slice(0, at) + put + all.slice(at + length), text));
+  const cut = fc.tuple(
+    fc.nat(text.length),
+    fc.nat(60),
+    fc.oneof(fc.constant(''), fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('<', '</VM>', ']]>', '<ID>', '&x;', '<__proto__>', '<VM>')),
+  );
+  return fc
+    .array(cut, { minLength: 1, maxLength: 4 })
+    .map((cuts) => cuts.reduce((all, [at, length, put]) => all.slice(0, at) + put + all.slice(at + length), text));
 }
 
 test('a damaged response is a value, a fault or invalid, never an exception', () => {

@@ -1,2 +1,3 @@
-export { type OneApiFixture, oneApiContract } from './contract.ts';
+export { oneApiContract } from './contract.ts';
+export type { OneApiFixture } from './lab.ts';
 export { parseRecordedExchange, type RecordedExchange, readRecordedExchanges } from './recorded.ts';
