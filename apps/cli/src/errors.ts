@@ -1,0 +1,20 @@
+import { BaseError } from '@onevault/base';
+
+/** What goes wrong in the command itself; errors of the packages pass through as they are. */
+export type CliErrorCode =
+  | 'CLI_USAGE'
+  | 'CLI_REPOSITORY_UNSET'
+  | 'CLI_VM_NOT_FOUND'
+  | 'CLI_VM_AMBIGUOUS'
+  | 'CLI_VM_IN_USE'
+  | 'CLI_POINT_NOT_FOUND'
+  | 'CLI_POINT_AMBIGUOUS'
+  | 'CLI_STATE_DIR_INVALID'
+  | 'CLI_DEMO_MISMATCH';
+
+export class CliError extends BaseError<CliErrorCode> {}
+
+/** An argument that cannot be understood. */
+export function usageError(message: string, hint?: string, cause?: unknown): CliError {
+  return new CliError({ code: 'CLI_USAGE', message, ...(hint !== undefined && { hint }), ...(cause !== undefined && { cause }) });
+}

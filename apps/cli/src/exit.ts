@@ -1,0 +1,88 @@
+import { errorCode, isAbort, isBaseError, redact, serializeError } from '@onevault/base';
+import { type Output, paint, SCHEMA_VERSION } from './render/output.ts';
+import { printable } from './render/table.ts';
+
+/** The only place that knows an exit code; docs/scripting.md says them to the world. Same numbers as restic where the meaning is the same. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  /** Finished, but a VM or disk is not protected, or something of ours is still in the cloud. */
+  partial: 3,
+  noRepository: 10,
+  locked: 11,
+  wrongKey: 12,
+  damage: 13,
+  cloud: 20,
+  cancelled: 130,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+const BY_CODE: Readonly<Record<string, ExitCode>> = {
+  CLI_USAGE: EXIT.usage,
+  CLI_REPOSITORY_UNSET: EXIT.usage,
+  CLI_VM_IN_USE: EXIT.locked,
+  JOB_NAME_INVALID: EXIT.usage,
+  ONE_ARGUMENT_INVALID: EXIT.usage,
+  REPO_NOT_FOUND: EXIT.noRepository,
+  REPO_PATH_INVALID: EXIT.noRepository,
+  REPO_LOCKED: EXIT.locked,
+  REPO_LOCK_LOST: EXIT.locked,
+  REPO_WRONG_KEY: EXIT.wrongKey,
+  REPO_CONFIG_INVALID: EXIT.damage,
+  REPO_OBJECT_MISSING: EXIT.damage,
+  REPO_CHUNK_CORRUPT: EXIT.damage,
+  REPO_CHUNK_MISSING: EXIT.damage,
+  REPO_PACK_INVALID: EXIT.damage,
+  REPO_INDEX_INVALID: EXIT.damage,
+  REPO_PAGE_CORRUPT: EXIT.damage,
+  REPO_MANIFEST_INVALID: EXIT.damage,
+};
+
+const BY_PREFIX: readonly (readonly [string, ExitCode])[] = [['ONE_', EXIT.cloud]];
+
+export function exitCodeOf(error: unknown): ExitCode {
+  const primary = primaryError(error);
+  if (isAbort(primary)) return EXIT.cancelled;
+  const code = isBaseError(primary) ? primary.code : undefined;
+  if (code === undefined) return EXIT.failed;
+  return BY_CODE[code] ?? BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1] ?? EXIT.failed;
+}
+
+/** Clean-up failures travel with the error that made them necessary: the first is the one to tell. */
+export function primaryError(error: unknown): unknown {
+  return error instanceof AggregateError && error.errors.length > 0 ? primaryError(error.errors[0]) : error;
+}
+
+/** Says on stderr what was attempted, why it failed and what can be done: lines for people, one `exit_error` document for programs. */
+export function reportError(output: Output, error: unknown): ExitCode {
+  const exitCode = exitCodeOf(error);
+  if (output.mode === 'text') for (const line of errorLines(error, output)) output.stderr.write(`${line}\n`);
+  else output.stderr.write(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, type: 'exit_error', exitCode, ...flat(error) })}\n`);
+  return exitCode;
+}
+
+function flat(error: unknown): object {
+  const { name: _, message, code, hint, ...rest } = serializeError(primaryError(error));
+  return { code: code ?? (isAbort(error) ? 'CANCELLED' : 'INTERNAL'), message, ...(hint !== undefined && { hint }), ...rest };
+}
+
+function errorLines(error: unknown, output: Output): string[] {
+  const primary = primaryError(error);
+  const { message, hint, code, cause } = serializeError(primary);
+  if (isAbort(primary)) return [`cancelled: ${message}`];
+  const lines = [`${paint('error:', 'red', output.color)} ${printable(message)}`];
+  if (cause !== undefined && !message.includes(cause.message)) lines.push(`cause: ${printable(cause.message)}`);
+  if (hint !== undefined) lines.push(`hint: ${printable(hint)}`);
+  if (isBaseError(primary)) lines.push(`code: ${code}`);
+  else lines.push(`hint: this is a defect of onevault; run again with -v -v and report what it prints`, `code: ${errorCode(primary) ?? 'INTERNAL'}`);
+  if (output.verbosity >= 2) lines.push(...stacks(primary));
+  return lines;
+}
+
+function stacks(error: unknown): string[] {
+  const lines: string[] = [];
+  for (let at = error; at instanceof Error; at = at.cause) lines.push(...(at.stack ?? String(at)).split('\n').map((line) => printable(redact(line))));
+  return lines;
+}

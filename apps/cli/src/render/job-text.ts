@@ -1,0 +1,106 @@
+import type { Clock } from '@onevault/base';
+import type { JobEvent, StepName } from '@onevault/orchestrator';
+import { type DiskProgressEvent, diskStandings } from './disk-progress.ts';
+import type { Output } from './output.ts';
+import { planLines } from './plan-text.ts';
+import { type ProgressView, progressView } from './progress-view.ts';
+import { printable } from './table.ts';
+import { formatBytes, formatDuration } from './units.ts';
+
+/** What the events of a run look like to a person. Disposing it takes the bars off the terminal. */
+export interface JobRenderer extends Disposable {
+  emit(event: JobEvent): void;
+}
+
+export function jobText(output: Output, clock: Clock): JobRenderer {
+  const view = progressView(output, clock);
+  const standing = diskStandings(clock);
+  return {
+    emit(event) {
+      if (event.type === 'disk.progress') view.show(standing(event));
+      else showEvent(output, view, event);
+    },
+    [Symbol.dispose]: () => view[Symbol.dispose](),
+  };
+}
+
+function showEvent(output: Output, view: ProgressView, event: Exclude<JobEvent, DiskProgressEvent>): void {
+  switch (event.type) {
+    case 'run.started':
+      view.log(event.kind === 'backup' ? `VM ${event.vmId} ${event.vmName}: backup, run ${event.runId}` : `${event.vmName}: restore of ${event.pointId}, run ${event.runId}`);
+      return;
+    case 'vm.planned':
+      for (const line of planLines(event.plan)) view.log(`  ${line}`);
+      return;
+    case 'disk.mode':
+      view.log(`  disk ${event.diskId} ${event.mode}: ${modeText(event.reason)}`);
+      return;
+    case 'step.finished':
+      view.log(`  ${stepText(event)}, ${formatDuration(event.durationMs)}`);
+      if (ENDS_PROGRESS.has(event.step) && event.diskId !== undefined) view.finish(`disk ${event.diskId}`);
+      return;
+    case 'disk.finished':
+      view.finish(`disk ${event.diskId}`);
+      view.log(
+        `  disk ${event.diskId} read ${formatBytes(event.readBytes)} in ${formatDuration(event.durationMs)}: ${event.stats.changedBlocks} blocks changed, ${formatBytes(event.stats.storedBytes)} stored`,
+      );
+      return;
+    case 'warning':
+      view.log(`  warning: ${event.message} (${event.code})`);
+      return;
+    case 'cleanup.failed':
+      output.warn(`${event.object} could not be taken back: ${event.error.message}`);
+      return;
+    case 'run.finished':
+      view[Symbol.dispose]();
+      return;
+    case 'step.started':
+    case 'disk.skipped':
+    case 'restore-point.committed':
+    case 'vm.restored':
+      return;
+  }
+}
+
+/** One line for each thing that was done to the cloud or the repository; what is not here is too small to tell. */
+const STEP_TEXT: Readonly<Record<StepName, string>> = {
+  inventory: 'inventory read',
+  snapshot: 'snapshot taken',
+  export: 'exported as a temporary image',
+  attach: 'attached to the proxy VM',
+  scan: 'read',
+  'delete-snapshot': 'snapshot deleted',
+  detach: 'detached',
+  'delete-image': 'temporary image deleted',
+  metadata: 'definition saved',
+  commit: 'restore point committed',
+  'allocate-image': 'image created',
+  write: 'written',
+  verify: 'read back and compared',
+  'set-persistence': 'persistence set as it was',
+  'allocate-template': 'template created',
+  instantiate: 'VM created',
+  'wait-running': 'VM up',
+  'delete-template': 'template deleted',
+  'terminate-vm': 'VM terminated',
+};
+
+const ENDS_PROGRESS: ReadonlySet<StepName> = new Set(['scan', 'write', 'verify']);
+
+const MODE_TEXT: Readonly<Record<string, string>> = {
+  PARENT_TRUSTED: 'only what differs from the last restore point is stored',
+  NO_PARENT: 'there is no earlier restore point',
+  FULL_REQUESTED: 'asked for with --full',
+};
+
+/** Every reason code is shown; the ones met every day also have words. */
+export function modeText(reason: string): string {
+  const text = MODE_TEXT[reason];
+  return text === undefined ? reason : `${text} (${reason})`;
+}
+
+function stepText(event: Extract<JobEvent, { readonly type: 'step.finished' }>): string {
+  const text = STEP_TEXT[event.step];
+  if (event.diskId !== undefined) return `disk ${event.diskId} ${text}`;
+  return event.object === undefined ? text : `${text}: ${printable(event.object)}`;
+}

@@ -1,0 +1,48 @@
+import type { BackupReport, RestoreReport } from '@onevault/orchestrator';
+import { compactBytes, compactDuration } from './units.ts';
+
+/** The one line a cron job keeps: `name=value` fields, no blanks inside values, in an order that does not change (docs/scripting.md). */
+export function backupLine(report: BackupReport, blockSizeBytes: number): string {
+  const read = report.disks.reduce((sum, disk) => sum + disk.readBytes, 0);
+  return fields('backup', {
+    vm: report.vmId,
+    name: report.vmName,
+    result: report.residue.length > 0 ? 'residue' : 'ok',
+    point: report.pointId,
+    mode: report.mode,
+    read: compactBytes(read),
+    changed: compactBytes(changedBytes(report, blockSizeBytes)),
+    stored: compactBytes(report.stats.storedBytes),
+    duration: compactDuration(report.durationMs),
+  });
+}
+
+export function backupFailedLine(vmId: number, code: string): string {
+  return fields('backup', { vm: vmId, result: 'failed', code });
+}
+
+export function restoreLine(report: RestoreReport): string {
+  return fields('restore', {
+    vm: report.vmId,
+    name: report.vmName,
+    result: report.residue.length > 0 ? 'residue' : 'ok',
+    point: report.pointId,
+    disks: report.disks.length,
+    written: compactBytes(report.disks.reduce((sum, disk) => sum + disk.writtenBytes, 0)),
+    duration: compactDuration(report.durationMs),
+  });
+}
+
+/** Blocks that differ from the parent and are not zeros, in bytes; the last block of a disk may be a short one. */
+export function changedBytes(report: BackupReport, blockSizeBytes: number): number {
+  return report.disks.reduce((sum, disk) => sum + Math.min(disk.sizeBytes, disk.stats.changedBlocks * blockSizeBytes), 0);
+}
+
+function fields(verb: string, values: Readonly<Record<string, string | number>>): string {
+  return [verb, ...Object.entries(values).map(([name, value]) => `${name}=${safe(String(value))}`)].join(' ');
+}
+
+/** Names of VMs may hold blanks and quotes: as JSON they stay one field. */
+function safe(value: string): string {
+  return /^[\p{L}\p{N}._:~+/-]+$/u.test(value) ? value : JSON.stringify(value);
+}

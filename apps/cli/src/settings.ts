@@ -1,0 +1,90 @@
+import { join, resolve } from 'node:path';
+import { usageError } from './errors.ts';
+import type { OutputOptions } from './render/output.ts';
+
+/** What the flags say, as commander collects them; every one may be absent. */
+export interface GlobalFlags {
+  readonly repo?: string;
+  readonly endpoint?: string;
+  readonly proxyRoot?: string;
+  readonly proxyVm?: string;
+  readonly stateDir?: string;
+  readonly json?: boolean;
+  readonly jsonl?: boolean;
+  readonly progress?: boolean;
+  readonly color?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: number;
+}
+
+/** Where the command runs; injected so that a test needs no process. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly isRoot: boolean;
+  readonly stderrIsTerminal: boolean;
+  readonly stdoutIsTerminal: boolean;
+}
+
+/** Parsed once at the edge; nothing behind it reads the environment. */
+export interface Settings {
+  /** Path of the repository, when one was named. */
+  readonly repo: string | undefined;
+  /** The environment as one-client should see it: ONE_* as they are, `--endpoint` on top. */
+  readonly oneEnvironment: Readonly<Record<string, string | undefined>>;
+  /** Directory laid out like the proxy VM's root (sys/, dev/); `/` on a real one. */
+  readonly proxyRoot: string;
+  readonly proxyVm: number | undefined;
+  readonly stateDir: string;
+  readonly output: OutputOptions;
+}
+
+/** Flag before environment before default. */
+export function resolveSettings(flags: GlobalFlags, around: Surroundings): Settings {
+  const { env, cwd } = around;
+  const repo = flags.repo ?? set(env['ONEVAULT_REPO']);
+  const proxyVm = flags.proxyVm ?? set(env['ONEVAULT_PROXY_VM']);
+  return {
+    repo: repo === undefined ? undefined : resolve(cwd, repo),
+    oneEnvironment: flags.endpoint === undefined ? env : { ...env, ONE_XMLRPC: flags.endpoint },
+    proxyRoot: resolve(cwd, flags.proxyRoot ?? set(env['ONEVAULT_PROXY_ROOT']) ?? '/'),
+    proxyVm: proxyVm === undefined ? undefined : parseId(proxyVm, 'the proxy VM'),
+    stateDir: resolve(cwd, flags.stateDir ?? set(env['ONEVAULT_STATE_DIR']) ?? defaultStateDir(around)),
+    output: resolveOutput(flags, around),
+  };
+}
+
+function resolveOutput(flags: GlobalFlags, around: Surroundings): OutputOptions {
+  if (flags.json === true && flags.jsonl === true) throw usageError('--json and --jsonl exclude each other', '--json prints one document at the end, --jsonl a line for every event');
+  const mode = flags.jsonl === true ? 'jsonl' : flags.json === true ? 'json' : 'text';
+  const quiet = flags.quiet ?? false;
+  return {
+    mode,
+    quiet,
+    verbosity: flags.verbose ?? 0,
+    progress: mode === 'text' && !quiet && flags.progress !== false,
+    // https://no-color.org: any value that is not empty.
+    color: mode === 'text' && flags.color !== false && set(around.env['NO_COLOR']) === undefined && around.env['TERM'] !== 'dumb' && around.stderrIsTerminal && around.stdoutIsTerminal,
+  };
+}
+
+/** The journal must outlive reboots, so never /run or /tmp (XDG base directory specification: state). */
+function defaultStateDir({ env, isRoot }: Surroundings): string {
+  const xdg = set(env['XDG_STATE_HOME']);
+  if (xdg !== undefined) return join(xdg, 'onevault');
+  if (isRoot) return '/var/lib/onevault';
+  const home = set(env['HOME']);
+  if (home === undefined) throw usageError('there is no place for the journal: neither HOME nor XDG_STATE_HOME is set', 'name a directory with --state-dir or ONEVAULT_STATE_DIR');
+  return join(home, '.local/state/onevault');
+}
+
+/** An empty variable counts as not set, as with the `one*` commands. */
+function set(value: string | undefined): string | undefined {
+  return value === undefined || value === '' ? undefined : value;
+}
+
+/** An OpenNebula id as typed. */
+export function parseId(text: string, what: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw usageError(`${what} is named by its id, a number: '${text}'`);
+  return Number(text);
+}

@@ -1,0 +1,39 @@
+/** The signals of one process; `process` itself, or an emitter in a test. */
+export interface SignalSource {
+  on(signal: NodeJS.Signals, listener: () => void): unknown;
+  off(signal: NodeJS.Signals, listener: () => void): unknown;
+}
+
+const CANCELLING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** Why a run stops: base's `isAbort` knows it by its name. */
+export class Cancelled extends Error {
+  override readonly name = 'AbortError';
+}
+
+/**
+ * First signal: aborts, and the run takes back what it made, in order. Second: leaves at once; the journal on disk still says what is left.
+ * Disposing gives the signals back to Node.
+ */
+export function cancelOnSignals(source: SignalSource, say: (text: string) => void, leave: () => void): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  const listeners = CANCELLING.map((name) => {
+    const listener = (): void => {
+      if (controller.signal.aborted) {
+        say(`${name} again: leaving at once. The journal keeps what is still to be taken back; the next backup lists it.`);
+        leave();
+        return;
+      }
+      say(`${name}: stopping, and taking back what was made in OpenNebula. Once more to leave at once.`);
+      controller.abort(new Cancelled(`cancelled by ${name}`));
+    };
+    source.on(name, listener);
+    return { name, listener };
+  });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const { name, listener } of listeners) source.off(name, listener);
+    },
+  };
+}

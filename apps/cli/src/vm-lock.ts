@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CallOptions, type Clock, errorCode } from '@onevault/base';
+import type { JournalStore } from '@onevault/orchestrator';
+import { CliError } from './errors.ts';
+
+export interface VmLockDeps {
+  readonly stateDir: string;
+  readonly journals: Pick<JournalStore, 'owner' | 'isAlive'>;
+  readonly clock: Clock;
+  readonly randomBytes: (length: number) => Uint8Array;
+}
+
+/** Two that begin in the same moment see each other and both step back; then they try again at different times. */
+const ATTEMPTS = 4;
+
+/**
+ * One run on a VM at a time, for all processes that share this state directory. Every holder lays down an entry of its own, then looks for others:
+ * nobody ever removes or replaces the entry of a living process, so there is no moment in which two hold it. Entries of dead processes are removed.
+ */
+export async function lockVm(deps: VmLockDeps, endpoint: URL, vmId: number, options: CallOptions = {}): Promise<AsyncDisposable> {
+  const cloud = createHash('sha256').update(endpoint.href).digest('hex').slice(0, 12);
+  const directory = join(deps.stateDir, 'locks', `${cloud}-vm-${vmId}`);
+  for (let attempt = 1; ; attempt++) {
+    options.signal?.throwIfAborted();
+    const entry = await layEntry(deps, directory);
+    const other = await livingOther(deps, directory, entry);
+    if (other === undefined) return { [Symbol.asyncDispose]: () => rm(join(directory, entry), { force: true }) };
+    await rm(join(directory, entry), { force: true });
+    if (attempt === ATTEMPTS) throw vmInUse(vmId, other);
+    await deps.clock.sleep(20 + ((deps.randomBytes(1)[0] ?? 0) % 128), options);
+  }
+}
+
+async function layEntry(deps: VmLockDeps, directory: string): Promise<string> {
+  const entry = Buffer.from(deps.randomBytes(8)).toString('hex');
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // Written under another name first: an entry without its owner would look like one of a dead process.
+    const draft = join(directory, `.${entry}`);
+    await using file = await open(draft, 'wx', 0o600);
+    await file.writeFile(deps.journals.owner);
+    await rename(draft, join(directory, entry));
+    return entry;
+  } catch (error) {
+    throw new CliError({
+      code: 'CLI_STATE_DIR_INVALID',
+      message: `lock the VM in ${directory}: ${error instanceof Error ? error.message : String(error)}`,
+      details: { directory },
+      hint: 'name a state directory that this user may write with --state-dir or ONEVAULT_STATE_DIR',
+      cause: error,
+    });
+  }
+}
+
+async function livingOther(deps: VmLockDeps, directory: string, own: string): Promise<string | undefined> {
+  for (const name of await readdir(directory)) {
+    if (name === own || name.startsWith('.')) continue;
+    const path = join(directory, name);
+    const owner = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return undefined; // given back meanwhile
+      throw error;
+    });
+    if (owner === undefined) continue;
+    if (await deps.journals.isAlive(owner)) return owner;
+    await rm(path, { force: true });
+  }
+  return undefined;
+}
+
+function vmInUse(vmId: number, owner: string): CliError {
+  const [host, pid] = owner.split(' ');
+  return new CliError({
+    code: 'CLI_VM_IN_USE',
+    message: `another onevault (process ${pid} on ${host}) is working on VM ${vmId}`,
+    details: { vmId, owner },
+    retryable: true,
+    hint: 'wait until it has finished, or stop it with one SIGTERM',
+  });
+}

@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import { parseId, resolveSettings, type Surroundings } from '../src/settings.ts';
+
+const around = (env: Surroundings['env'] = {}, rest: Partial<Surroundings> = {}): Surroundings => ({
+  env: { HOME: '/home/ada', ...env },
+  cwd: '/here',
+  isRoot: false,
+  stdoutIsTerminal: true,
+  stderrIsTerminal: true,
+  ...rest,
+});
+
+describe('precedence', () => {
+  test('flag before environment before default', () => {
+    const env = { ONEVAULT_REPO: '/env/repo', ONEVAULT_PROXY_ROOT: '/env/proxy', ONEVAULT_PROXY_VM: '3', ONEVAULT_STATE_DIR: '/env/state' };
+    expect(resolveSettings({ repo: '/flag', proxyRoot: '/p', proxyVm: '4', stateDir: '/s' }, around(env))).toMatchObject({ repo: '/flag', proxyRoot: '/p', proxyVm: 4, stateDir: '/s' });
+    expect(resolveSettings({}, around(env))).toMatchObject({ repo: '/env/repo', proxyRoot: '/env/proxy', proxyVm: 3, stateDir: '/env/state' });
+    expect(resolveSettings({}, around())).toMatchObject({ repo: undefined, proxyRoot: '/', proxyVm: undefined, stateDir: '/home/ada/.local/state/onevault' });
+  });
+
+  test('an empty variable counts as not set, as with the one* commands', () => {
+    expect(resolveSettings({}, around({ ONEVAULT_REPO: '', ONEVAULT_PROXY_ROOT: '', ONEVAULT_PROXY_VM: '' }))).toMatchObject({ repo: undefined, proxyRoot: '/', proxyVm: undefined });
+  });
+
+  test('relative paths are taken from where the command was typed', () => {
+    expect(resolveSettings({ repo: 'backups', stateDir: '../state' }, around())).toMatchObject({ repo: '/here/backups', stateDir: '/state' });
+  });
+
+  test('--endpoint stands in for ONE_XMLRPC and nothing else of the environment changes', () => {
+    const env = { ONE_XMLRPC: 'http://a:2633/RPC2', ONE_AUTH: '/x' };
+    expect(resolveSettings({ endpoint: 'http://b:2633/RPC2' }, around(env)).oneEnvironment).toMatchObject({ ONE_XMLRPC: 'http://b:2633/RPC2', ONE_AUTH: '/x' });
+    expect(resolveSettings({}, around(env)).oneEnvironment).toMatchObject(env);
+  });
+});
+
+describe('the state directory', () => {
+  test.each([
+    [{ XDG_STATE_HOME: '/xdg' }, false, '/xdg/onevault'],
+    [{ XDG_STATE_HOME: '/xdg' }, true, '/xdg/onevault'],
+    [{}, true, '/var/lib/onevault'],
+    [{}, false, '/home/ada/.local/state/onevault'],
+  ])('%j, root %s: %s', (env, isRoot, path) => {
+    expect(resolveSettings({}, around(env, { isRoot })).stateDir).toBe(path);
+  });
+
+  test('without a home there is no place to guess', () => {
+    expect(() => resolveSettings({}, around({ HOME: undefined }))).toThrow(expect.objectContaining({ code: 'CLI_USAGE' }));
+  });
+});
+
+describe('output', () => {
+  test('text with progress and colour on a terminal', () => {
+    expect(resolveSettings({}, around()).output).toEqual({ mode: 'text', quiet: false, verbosity: 0, progress: true, color: true });
+  });
+
+  test.each([
+    ['NO_COLOR', around({ NO_COLOR: '1' })],
+    ['a dumb terminal', around({ TERM: 'dumb' })],
+    ['a pipe', around({}, { stdoutIsTerminal: false })],
+  ])('no colour for %s', (_, surroundings) => {
+    expect(resolveSettings({}, surroundings).output.color).toBe(false);
+  });
+
+  test('an empty NO_COLOR asks for nothing', () => {
+    expect(resolveSettings({}, around({ NO_COLOR: '' })).output.color).toBe(true);
+  });
+
+  test('never JSON unless asked for: a pipe gets lines', () => {
+    expect(resolveSettings({}, around({}, { stdoutIsTerminal: false, stderrIsTerminal: false })).output.mode).toBe('text');
+    expect(resolveSettings({ json: true }, around()).output).toMatchObject({ mode: 'json', progress: false, color: false });
+    expect(resolveSettings({ jsonl: true }, around()).output.mode).toBe('jsonl');
+  });
+
+  test('both kinds of JSON at once are a mistake', () => {
+    expect(() => resolveSettings({ json: true, jsonl: true }, around())).toThrow(expect.objectContaining({ code: 'CLI_USAGE' }));
+  });
+
+  test('--quiet and --no-progress take the bars away', () => {
+    expect(resolveSettings({ quiet: true }, around()).output.progress).toBe(false);
+    expect(resolveSettings({ progress: false }, around()).output.progress).toBe(false);
+  });
+});
+
+test.each(['', 'web', '-1', '1.5', '1e3', '12345678901'])('%j is not an id', (text) => {
+  expect(() => parseId(text, 'a disk')).toThrow(expect.objectContaining({ code: 'CLI_USAGE' }));
+});
