@@ -32,6 +32,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   REPO_WRONG_KEY: EXIT.wrongKey,
   REPO_CONFIG_INVALID: EXIT.damage,
   REPO_OBJECT_MISSING: EXIT.damage,
+  REPO_OBJECT_TRUNCATED: EXIT.damage,
   REPO_CHUNK_CORRUPT: EXIT.damage,
   REPO_CHUNK_MISSING: EXIT.damage,
   REPO_PACK_INVALID: EXIT.damage,

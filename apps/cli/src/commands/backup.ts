@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import { errorCode, isAbort, isBaseError, type SerializedError, serializeError } from '@onevault/base';
+import { diskId, type VmId } from '@onevault/one-client';
+import { backupVm, type BackupReport, type BackupRequest, type JobDeps } from '@onevault/orchestrator';
+import { Command } from 'commander';
+import type { CommandContext, RunCommand } from '../command-context.ts';
+import { usageError } from '../errors.ts';
+import { EXIT, type ExitCode, exitCodeOf, primaryError, reportError } from '../exit.ts';
+import { jobRenderer } from '../render/job-renderer.ts';
+import { backupFailedLine, backupLine } from '../render/summary-line.ts';
+import { parseId } from '../settings.ts';
+import { asVmError } from '../select/select-vms.ts';
+import { lockVm } from '../vm-lock.ts';
+import { warnOfLeftovers } from './leftovers.ts';
+import { wantedVms } from './plan.ts';
+import { addPlanFlags, type PlanFlags } from './plan-flags.ts';
+
+interface BackupFlags extends PlanFlags {
+  readonly full?: boolean;
+  readonly parallelDisks: string;
+}
+
+export function backupCommand(run: RunCommand): Command {
+  const command = new Command('backup').argument('[vm...]', 'ids or names: 6, 1..5, 1,2,web').description('back up VMs, one after another');
+  return addPlanFlags(command)
+    .option('--full', 'trust nothing: read every block and check that each is really in the repository')
+    .option('--parallel-disks <n>', 'disks of a VM read at the same time', '2')
+    .action((vms: string[], flags: BackupFlags, sub: Command) => run(sub, (context) => backup(context, vms, flags)));
+}
+
+/** One VM and how it went. */
+type Outcome = { readonly vmId: number; readonly report: BackupReport } | { readonly vmId: number; readonly error: unknown };
+
+async function backup(context: CommandContext, argv: readonly string[], flags: BackupFlags): Promise<ExitCode> {
+  const { compose, output, clock, signal } = context;
+  const options = requestOptions(flags);
+  using renderer = jobRenderer(output, clock);
+  await using deps = await compose.openJobs((event) => renderer.emit(event), { signal });
+  const wanted = await wantedVms(deps.cloud, argv, flags, { signal });
+  const ids = flags.all === true ? wanted.filter((id) => id !== deps.proxyVm) : wanted;
+  if (ids.length < wanted.length) output.note(`VM ${deps.proxyVm} is left out: it is the proxy VM, in which this runs`);
+  if (ids.length === 0) throw usageError('there is no VM to back up');
+  const leftovers = await warnOfLeftovers(context, deps);
+  const outcomes: Outcome[] = [];
+  for (const vmId of ids) {
+    const outcome = await backupOne(context, deps, { ...options, vmId });
+    outcomes.push(outcome);
+    if (ids.length > 1 || 'report' in outcome) showOutcome(context, outcome, deps.repository.config.blockSizeBytes);
+    if ('error' in outcome && endsAll(outcome.error)) break;
+  }
+  if (outcomes.length < ids.length) output.warn(`not attempted: VM ${ids.slice(outcomes.length).join(', ')}`);
+  output.document('backup.result', { backups: outcomes.map(outcomeDocument), notAttempted: ids.slice(outcomes.length), leftovers });
+  return conclude(context, ids, outcomes);
+}
+
+function requestOptions(flags: BackupFlags): Omit<BackupRequest, 'vmId'> {
+  const parallelDisks = Number(flags.parallelDisks);
+  if (!/^\d+$/.test(flags.parallelDisks) || parallelDisks < 1 || parallelDisks > 16) throw usageError(`${flags.parallelDisks} disks at the same time`, 'a number from 1 to 16');
+  return {
+    mode: flags.full === true ? 'full' : 'auto',
+    capture: flags.capture,
+    excludeDisks: (flags.excludeDisk ?? []).map((id) => diskId(parseId(id, 'a disk'))),
+    parallelDisks,
+  };
+}
+
+async function backupOne(context: CommandContext, deps: JobDeps, request: BackupRequest): Promise<Outcome> {
+  const { vmId } = request;
+  try {
+    await using _lock = await lockVm({ stateDir: context.settings.stateDir, journals: deps.journals, clock: context.clock, randomBytes }, deps.cloud.endpoint, vmId, { signal: context.signal });
+    return { vmId, report: await backupVm(deps, request, { signal: context.signal }) };
+  } catch (error) {
+    return { vmId, error: asVmError(error, vmId) };
+  }
+}
+
+/** What would hit every other VM just the same: no cloud, no right, no room, no more wish to go on. */
+function endsAll(error: unknown): boolean {
+  const primary = primaryError(error);
+  if (isAbort(primary)) return true;
+  const code = errorCode(primary) ?? '';
+  return ENDS_ALL.has(code);
+}
+
+const ENDS_ALL: ReadonlySet<string> = new Set(['ONE_UNREACHABLE', 'ONE_AUTHENTICATION', 'REPO_NO_SPACE', 'REPO_NOT_WRITABLE', 'REPO_NOT_FOUND', 'JOB_JOURNAL_FAILED', 'CLI_STATE_DIR_INVALID']);
+
+function showOutcome({ output }: CommandContext, outcome: Outcome, blockSizeBytes: number): void {
+  if ('report' in outcome) {
+    for (const residue of outcome.report.residue) output.warn(`left in OpenNebula: ${residue}`);
+    output.line(backupLine(outcome.report, blockSizeBytes));
+    return;
+  }
+  const { message, hint } = facts(outcome.error);
+  output.warn(`VM ${outcome.vmId} was not backed up: ${message}`);
+  if (hint !== undefined) output.note(`hint: ${hint}`);
+  output.line(backupFailedLine(outcome.vmId, codeOf(outcome.error)));
+}
+
+function outcomeDocument(outcome: Outcome): object {
+  if ('report' in outcome) return { outcome: outcome.report.residue.length > 0 ? 'residue' : 'complete', ...outcome.report };
+  return { outcome: isAbort(primaryError(outcome.error)) ? 'cancelled' : 'failed', vmId: outcome.vmId, error: facts(outcome.error) };
+}
+
+/** One VM that fails is the error of the command; one of several makes the whole thing incomplete. */
+function conclude({ output }: CommandContext, ids: readonly VmId[], outcomes: readonly Outcome[]): ExitCode {
+  const failed = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error] : []));
+  const cancelled = failed.find((error) => isAbort(primaryError(error)));
+  if (cancelled !== undefined) return reportError(output, cancelled);
+  if (ids.length === 1 && failed.length === 1) return reportError(output, failed[0]);
+  if (failed.length > 0 && failed.length === outcomes.length) return sameExit(failed);
+  const incomplete = failed.length > 0 || outcomes.some((outcome) => 'report' in outcome && outcome.report.residue.length > 0);
+  return incomplete ? EXIT.partial : EXIT.ok;
+}
+
+function sameExit(errors: readonly unknown[]): ExitCode {
+  const codes = new Set(errors.map(exitCodeOf));
+  const [only] = codes;
+  return codes.size === 1 && only !== undefined ? only : EXIT.failed;
+}
+
+function facts(error: unknown): SerializedError {
+  return serializeError(primaryError(error));
+}
+
+function codeOf(error: unknown): string {
+  const primary = primaryError(error);
+  if (isAbort(primary)) return 'CANCELLED';
+  return isBaseError(primary) ? primary.code : (errorCode(primary) ?? 'INTERNAL');
+}

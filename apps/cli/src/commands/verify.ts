@@ -1,0 +1,81 @@
+import type { Damage, Repository, RestorePoint } from '@onevault/backup-format';
+import { errorCode, serializeError } from '@onevault/base';
+import { Command } from 'commander';
+import type { CommandContext, RunCommand } from '../command-context.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import { damageLines, type PointName } from '../render/damage-text.ts';
+import { diskFacts, pointVm } from '../render/point-facts.ts';
+import { progressView } from '../render/progress-view.ts';
+import { Rate } from '../render/disk-rates.ts';
+import { compactBytes, compactDuration } from '../render/units.ts';
+
+export function verifyCommand(run: RunCommand): Command {
+  return new Command('verify')
+    .description('read everything a restore could need and check it; names what is damaged, to the byte range')
+    .action((_flags: object, sub: Command) => run(sub, verify));
+}
+
+async function verify(context: CommandContext): Promise<ExitCode> {
+  const { compose, output, clock, signal } = context;
+  await using repository = await compose.openRepository({ signal });
+  const startedMs = clock.monotonicMs();
+  const damages: Damage[] = [];
+  const { report, names } = await readThrough(context, repository, (damage) => damages.push(damage));
+  const durationMs = clock.monotonicMs() - startedMs;
+  for (const damage of damages) for (const line of damageLines(damage, (id) => names.get(id))) output.line(line);
+  const result = damages.length > 0 ? 'damaged' : 'ok';
+  output.line(
+    `verify result=${result} points=${report.points} packs=${report.packs} chunks=${report.chunks} read=${compactBytes(report.readBytes)} damaged=${report.damaged} duration=${compactDuration(durationMs)}`,
+  );
+  output.document('verify.result', { result, ...report, durationMs, damages: damages.map((damage) => damageDocument(damage, names)) });
+  return damages.length > 0 ? EXIT.damage : EXIT.ok;
+}
+
+async function readThrough(
+  { output, clock, signal }: CommandContext,
+  repository: Repository,
+  found: (damage: Damage) => void,
+): Promise<{ readonly report: Awaited<ReturnType<typeof drain>>; readonly names: ReadonlyMap<string, PointName> }> {
+  const names = await pointNames(repository, signal);
+  using view = progressView(output, clock);
+  const rate = new Rate();
+  const progress = ({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number }): void =>
+    view.show({ label: 'repository', phase: 'verify', doneBytes, totalBytes, bytesPerSecond: rate.at(clock.monotonicMs(), doneBytes), changedBytes: undefined, storedBytes: undefined });
+  const report = await drain(repository.verify({ signal, onProgress: progress }), (damage) => {
+    view.log(`  damage: ${damage.key} (${errorCode(damage.error) ?? damage.error.name})`);
+    found(damage);
+  });
+  return { report, names };
+}
+
+async function drain(findings: ReturnType<Repository['verify']>, found: (damage: Damage) => void): Promise<Extract<Awaited<ReturnType<typeof findings.next>>, { done: true }>['value']> {
+  for (;;) {
+    const next = await findings.next();
+    if (next.done === true) return next.value;
+    found(next.value);
+  }
+}
+
+/** Damage names points and disks by key; people know VMs and targets. */
+async function pointNames(repository: Repository, signal: AbortSignal): Promise<Map<string, PointName>> {
+  const names = new Map<string, PointName>();
+  for await (const listed of repository.points({}, { signal })) if (listed.kind === 'point') names.set(listed.point.id, nameOf(listed.point));
+  return names;
+}
+
+function nameOf(point: RestorePoint): PointName {
+  const disks = new Map(point.disks.map((disk) => [disk.key, diskFacts(disk)]));
+  return { vm: pointVm(point), capturedAt: point.capturedAt, disk: (key) => disks.get(key) };
+}
+
+function damageDocument(damage: Damage, names: ReadonlyMap<string, PointName>): object {
+  return {
+    key: damage.key,
+    error: serializeError(damage.error),
+    affects: damage.affects.map((affected) => ({
+      ...affected,
+      vm: names.get(affected.pointId)?.vm ?? null,
+      diskId: (affected.diskKey === undefined ? undefined : names.get(affected.pointId)?.disk(affected.diskKey)?.diskId) ?? null,
+    })),
+  };
+}

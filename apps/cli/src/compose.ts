@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { fileStore, openRepository, type Repository } from '@onevault/backup-format';
+import { type CallOptions, type Clock, type Logger, mapOrdered, Scope, systemClock } from '@onevault/base';
+import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
+import { createOneClient, findConnection, isRunning, type OneApi, type VmId, vmId } from '@onevault/one-client';
+import { type DevicePort, fileJournals, type JobDeps, type JobEvent, type JournalStore } from '@onevault/orchestrator';
+import { createAttacher, findOwnVm, readProductUuid, readSysfsDisks } from '@onevault/proxy-attach';
+import { CliError } from './errors.ts';
+import { hotplugApi } from './hotplug-api.ts';
+import type { Settings } from './settings.ts';
+
+/** What every command may ask for. Each `open…` makes what it returns; whoever asked gives it back. */
+export interface Composition {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  openCloud(options?: CallOptions): Promise<OneApi & AsyncDisposable>;
+  openRepository(options?: CallOptions): Promise<Repository>;
+  repositoryPath(): string;
+  journals(): JournalStore;
+  /** Cloud, proxy, repository and journal in one: what a backup or a restore needs. */
+  openJobs(emit: (event: JobEvent) => void, options?: CallOptions): Promise<JobDeps & AsyncDisposable>;
+}
+
+const devices: DevicePort = { open: openBlockDevice, openWritable: openWritableBlockDevice, scan };
+
+export function compose(settings: Settings, logger: Logger, clock: Clock = systemClock): Composition {
+  const composition: Composition = {
+    settings,
+    clock,
+    logger,
+    openCloud: (options = {}) => openCloud(settings, logger, clock, options),
+    openRepository: (options = {}) => openRepository(fileStore(composition.repositoryPath()), { clock, randomBytes, logger }, options),
+    repositoryPath: () => settings.repo ?? repositoryUnset(),
+    journals: () => fileJournals({ directory: join(settings.stateDir, 'journals') }),
+    openJobs: (emit, options = {}) => openJobs(composition, emit, options),
+  };
+  return composition;
+}
+
+async function openCloud(settings: Settings, logger: Logger, clock: Clock, options: CallOptions): Promise<OneApi & AsyncDisposable> {
+  const { endpoint, session, http, callTimeoutMs, pageSize } = await findConnection(settings.oneEnvironment, options);
+  return createOneClient({ endpoint, session, http, clock, logger, ...(callTimeoutMs !== undefined && { callTimeoutMs }), ...(pageSize !== undefined && { pageSize }) });
+}
+
+async function openJobs(composition: Composition, emit: (event: JobEvent) => void, options: CallOptions): Promise<JobDeps & AsyncDisposable> {
+  const { settings, clock, logger } = composition;
+  await using scope = new Scope();
+  const repository = scope.use(await composition.openRepository(options));
+  const cloud = scope.use(await composition.openCloud(options));
+  const proxyVm = await findProxyVm(settings, cloud, options);
+  const attacher = createAttacher({ api: hotplugApi(cloud, proxyVm), sysfs: (call) => readSysfsDisks(settings.proxyRoot, call), clock, logger });
+  const owned = scope.move();
+  return {
+    cloud,
+    attacher,
+    proxyVm,
+    devices,
+    repository,
+    journals: composition.journals(),
+    clock,
+    randomBytes,
+    logger,
+    emit,
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+/** Calls at once while looking for the proxy VM among the running ones. */
+const LOOKUPS = 4;
+
+/** The VM this process runs in, unless the settings name it. */
+export async function findProxyVm(settings: Settings, cloud: OneApi, options: CallOptions): Promise<VmId> {
+  if (settings.proxyVm !== undefined) return vmId(settings.proxyVm);
+  const uuid = await readProductUuid(settings.proxyRoot, options);
+  return await findOwnVm(mapOrdered(runningVms(cloud, options), (id) => cloud.vm(id, options), { ...options, concurrency: LOOKUPS }), uuid, options);
+}
+
+/** We are running, so the VM we are in is. */
+async function* runningVms(cloud: OneApi, options: CallOptions): AsyncGenerator<VmId> {
+  for await (const vm of cloud.vms(options)) if (isRunning(vm)) yield vm.id;
+}
+
+function repositoryUnset(): never {
+  throw new CliError({ code: 'CLI_REPOSITORY_UNSET', message: 'no repository is named', hint: 'name it with --repo PATH or ONEVAULT_REPO; onevault init makes a new one' });
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { systemClock } from '@onevault/base';
+import { CommanderError } from 'commander';
+import type { CommandWork } from './command-context.ts';
+import { compose } from './compose.ts';
+import { usageError } from './errors.ts';
+import { EXIT, type ExitCode, reportError } from './exit.ts';
+import { buildProgram, isHelp } from './program.ts';
+import { createOutput, type Output, type OutputMode, type TextStream } from './render/output.ts';
+import { type GlobalFlags, resolveSettings, type Surroundings } from './settings.ts';
+import { cancelOnSignals } from './signals.ts';
+import { stderrLogger } from './stderr-logger.ts';
+
+/** Runs the command line of this process and leaves with its exit code. The only place that exits. */
+export async function main(host: NodeJS.Process): Promise<void> {
+  // `onevault vm list | head -1`: nobody reads any more, which is no failure of ours.
+  host.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') host.exit(EXIT.ok);
+    throw error;
+  });
+  const code = await runCommandLine(host);
+  // What is still being written to a pipe must get out before the process goes, and idle connections must not hold it.
+  for (const stream of [host.stdout, host.stderr]) await new Promise<void>((resolve) => void stream.write('', () => resolve()));
+  host.exit(code);
+}
+
+async function runCommandLine(host: NodeJS.Process): Promise<ExitCode> {
+  const around: Surroundings = {
+    env: host.env,
+    cwd: host.cwd(),
+    isRoot: host.getuid?.() === 0,
+    stdoutIsTerminal: host.stdout.isTTY === true,
+    stderrIsTerminal: host.stderr.isTTY === true,
+  };
+  let exitCode: ExitCode = EXIT.ok;
+  const json = host.argv.some((argument) => ['--json', '-j', '--jsonl'].includes(argument));
+  const program = buildProgram(
+    async (command, work) => {
+      exitCode = await runWork(host, around, command.optsWithGlobals() as GlobalFlags, work);
+    },
+    { stdout: host.stdout, stderr: json ? { write: () => true } : host.stderr },
+    version(),
+  );
+  try {
+    await program.parseAsync(host.argv);
+    return exitCode;
+  } catch (error) {
+    if (isHelp(error)) return EXIT.ok;
+    // commander has said it already, in words; a program gets a document instead.
+    if (error instanceof CommanderError) return json ? reportError(plainOutput(host, 'json'), usageError(error.message.replace(/^error: /, ''))) : EXIT.usage;
+    return reportError(plainOutput(host, json ? 'json' : 'text'), error);
+  }
+}
+
+async function runWork(host: NodeJS.Process, around: Surroundings, flags: GlobalFlags, work: CommandWork): Promise<ExitCode> {
+  let output = plainOutput(host, flags.json === true || flags.jsonl === true ? 'json' : 'text');
+  try {
+    const settings = resolveSettings(flags, around);
+    output = createOutput(host, settings.output);
+    const clock = systemClock;
+    const logger = stderrLogger(output, () => clock.now());
+    using signals = cancelOnSignals(
+      host,
+      (text) => output.note(text),
+      () => host.exit(EXIT.cancelled),
+    );
+    return await work({ settings, around, output, clock, logger, signal: signals.signal, compose: compose(settings, logger, clock) });
+  } catch (error) {
+    return reportError(output, error);
+  }
+}
+
+/** Before the flags are understood. */
+function plainOutput(streams: { readonly stdout: TextStream; readonly stderr: TextStream }, mode: OutputMode): Output {
+  return createOutput(streams, { mode, quiet: false, verbosity: 0, progress: false, color: false });
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown';
+}

@@ -1,0 +1,50 @@
+import { Command, CommanderError, Option } from 'commander';
+import type { RunCommand } from './command-context.ts';
+import { backupCommand } from './commands/backup.ts';
+import { initCommand } from './commands/init.ts';
+import { planCommand } from './commands/plan.ts';
+import { pointCommand } from './commands/point.ts';
+import { restoreCommand } from './commands/restore.ts';
+import { verifyCommand } from './commands/verify.ts';
+import { vmCommand } from './commands/vm.ts';
+import type { TextStream } from './render/output.ts';
+
+/** The command line as a tree; what a command does is in its own file. */
+export function buildProgram(run: RunCommand, streams: { readonly stdout: TextStream; readonly stderr: TextStream }, version: string): Command {
+  const program = new Command('onevault')
+    .description('backup and recovery for OpenNebula KVM virtual machines')
+    .version(version, '-V, --version')
+    .showHelpAfterError('(onevault --help shows what there is)')
+    .helpCommand(true);
+  addGlobalOptions(program);
+  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand]) program.addCommand(command(run));
+  inherit(program, (command) => command.exitOverride().configureOutput({ writeOut: (text) => streams.stdout.write(text), writeErr: (text) => streams.stderr.write(text) }));
+  return program;
+}
+
+function addGlobalOptions(program: Command): void {
+  program
+    .optionsGroup('Where:')
+    .option('-r, --repo <path>', 'the repository (ONEVAULT_REPO)')
+    .option('--endpoint <url>', 'of OpenNebula (ONE_XMLRPC, ~/.one/one_endpoint); credentials come from ONE_AUTH')
+    .option('--proxy-vm <id>', 'the VM this runs in (ONEVAULT_PROXY_VM); default: found by the machine uuid')
+    .option('--proxy-root <dir>', "of the proxy VM's /sys and /dev (ONEVAULT_PROXY_ROOT); default: /")
+    .option('--state-dir <dir>', 'journal and locks (ONEVAULT_STATE_DIR); default: /var/lib/onevault for root, else ~/.local/state/onevault')
+    .optionsGroup('Output:')
+    .option('-j, --json', 'one JSON document on stdout')
+    .option('--jsonl', 'JSON lines on stdout: every event as it happens, the result last')
+    .option('--no-progress', 'no bars')
+    .option('-q, --quiet', 'results, warnings and errors only')
+    .addOption(new Option('-v, --verbose', 'log lines; twice: every call, and stacks of errors').argParser((_, count: number | undefined) => (count ?? 0) + 1))
+    .option('--no-color', 'no colour (NO_COLOR)');
+}
+
+function inherit(command: Command, apply: (command: Command) => void): void {
+  apply(command);
+  for (const sub of command.commands) inherit(sub, apply);
+}
+
+/** Help and version are not failures; everything else commander refuses is a wrong command line. */
+export function isHelp(error: unknown): boolean {
+  return error instanceof CommanderError && error.exitCode === 0;
+}
