@@ -79,6 +79,8 @@ const HINTS: Readonly<Record<OneErrorCode, string>> = {
   ONE_CREDENTIALS_INVALID: 'The file must hold one line user:password or user:token',
 };
 
+export const ERROR_CODES = Object.keys(HINTS) as readonly OneErrorCode[];
+
 /** Everything this package throws, aborts and programmer mistakes apart. Match on `code`. */
 export class OneError extends BaseError<OneErrorCode, OneErrorDetails> {
   constructor(code: OneErrorCode, message: string, facts: { details?: OneErrorDetails; retryable?: boolean; hint?: string; cause?: unknown } = {}) {
