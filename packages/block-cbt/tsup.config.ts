@@ -1,8 +1,4 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.ts';
 
-export default defineConfig({
-  ...library({ index: 'src/index.ts', 'testing/index': 'testing/index.ts', 'scan-worker': 'src/scan-worker.ts' }),
-  // The contract suites run under the vitest of whoever uses them.
-  external: ['vitest'],
-});
+export default defineConfig(library({ index: 'src/index.ts', 'testing/index': 'testing/index.ts', 'scan-worker': 'src/scan-worker.ts' }));

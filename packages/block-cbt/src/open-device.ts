@@ -26,7 +26,7 @@ export async function openBlockDevice(path: string, options: OpenDeviceOptions =
     const refusal = directRefusal(error);
     if (refusal === undefined) throw error;
     if (mode === 'auto') return openBuffered(path, options, refusal);
-    throw directRefused(path, refusal, error);
+    throw directRefused(path, refusal, error instanceof DeviceError ? error.cause : error);
   }
 }
 
