@@ -18,13 +18,13 @@ export function jobText(output: Output, clock: Clock): JobRenderer {
   return {
     emit(event) {
       if (event.type === 'disk.progress') view.show(standing(event));
-      else showEvent(output, view, event);
+      else showEvent(view, event);
     },
     [Symbol.dispose]: () => view[Symbol.dispose](),
   };
 }
 
-function showEvent(output: Output, view: ProgressView, event: Exclude<JobEvent, DiskProgressEvent>): void {
+function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEvent>): void {
   switch (event.type) {
     case 'run.started':
       view.log(event.kind === 'backup' ? `VM ${event.vmId} ${event.vmName}: backup, run ${event.runId}` : `${event.vmName}: restore of ${event.pointId}, run ${event.runId}`);
@@ -46,10 +46,10 @@ function showEvent(output: Output, view: ProgressView, event: Exclude<JobEvent, 
       );
       return;
     case 'warning':
-      view.log(`  warning: ${event.message} (${event.code})`);
+      view.warn(`${event.message} (${event.code})`);
       return;
     case 'cleanup.failed':
-      output.warn(`${event.object} could not be taken back: ${event.error.message}`);
+      view.warn(`${event.object} could not be taken back: ${event.error.message}`);
       return;
     case 'run.finished':
       view[Symbol.dispose]();

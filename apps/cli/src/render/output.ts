@@ -49,12 +49,16 @@ export function createOutput(streams: { readonly stdout: TextStream; readonly st
       if (text && !options.quiet) streams.stderr.write(`${line}\n`);
     },
     warn(line) {
-      if (text) streams.stderr.write(`${paint('warning:', 'yellow', options.color)} ${printable(line)}\n`);
+      if (text) streams.stderr.write(`${warningText(line, options.color)}\n`);
     },
     document(type, body) {
       if (!text) streams.stdout.write(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, type, ...body })}\n`);
     },
   };
+}
+
+export function warningText(text: string, color: boolean): string {
+  return `${paint('warning:', 'yellow', color)} ${printable(text)}`;
 }
 
 const COLORS = { red: 31, green: 32, yellow: 33, bold: 1, dim: 2 } as const;

@@ -1,7 +1,7 @@
 import type { Clock } from '@onevault/base';
 import cliProgress from 'cli-progress';
 import { type Standing, standingText } from './disk-progress.ts';
-import type { Output } from './output.ts';
+import { type Output, warningText } from './output.ts';
 
 /** Where standings are shown, and lines in between. Closing it leaves the terminal as it was. */
 export interface ProgressView extends Disposable {
@@ -9,6 +9,8 @@ export interface ProgressView extends Disposable {
   /** This stretch is over. */
   finish(label: string): void;
   log(line: string): void;
+  /** Said also when --quiet. */
+  warn(text: string): void;
 }
 
 /** Bars on a terminal; lines, few enough for a log file, anywhere else; nothing when progress is not wanted. */
@@ -34,6 +36,7 @@ function linesView(output: Output, clock: Clock, everyMs: number | undefined): P
     },
     finish: (label) => void lastMs.delete(label),
     log: (line) => output.note(line),
+    warn: (text) => output.warn(text),
     [Symbol.dispose]: () => undefined,
   };
 }
@@ -67,6 +70,10 @@ function barsView(output: Output): ProgressView {
     log(line) {
       if (bars === undefined) output.note(line);
       else bars.log(`${line}\n`);
+    },
+    warn(text) {
+      if (bars === undefined) output.warn(text);
+      else bars.log(`${warningText(text, output.color)}\n`);
     },
     [Symbol.dispose]: stop,
   };

@@ -1,0 +1,43 @@
+import { EventEmitter } from 'node:events';
+import { isAbort } from '@onevault/base';
+import { expect, test } from 'vitest';
+import { cancelOnSignals } from '../src/signals.ts';
+
+function setUp() {
+  const source = new EventEmitter();
+  const said: string[] = [];
+  let left = 0;
+  const signals = cancelOnSignals(
+    source,
+    (text) => said.push(text),
+    () => {
+      left++;
+    },
+  );
+  return { source, said, left: () => left, signals };
+}
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('the first %s aborts with a reason that counts as one, and says what happens', (name) => {
+  const { source, said, left, signals } = setUp();
+  expect(signals.signal.aborted).toBe(false);
+  source.emit(name);
+  expect(signals.signal.aborted).toBe(true);
+  expect(isAbort(signals.signal.reason)).toBe(true);
+  expect(said).toHaveLength(1);
+  expect(said[0]).toContain(name);
+  expect(left()).toBe(0);
+});
+
+test('the second leaves at once, whichever it is', () => {
+  const { source, left } = setUp();
+  source.emit('SIGINT');
+  source.emit('SIGTERM');
+  expect(left()).toBe(1);
+});
+
+test('disposing gives the signals back', () => {
+  const { source, signals } = setUp();
+  signals[Symbol.dispose]();
+  expect(source.listenerCount('SIGINT') + source.listenerCount('SIGTERM') + source.listenerCount('SIGHUP')).toBe(0);
+  expect(signals.signal.aborted).toBe(false);
+});
