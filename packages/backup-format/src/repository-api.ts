@@ -119,7 +119,7 @@ export interface RestorePointWriter extends AsyncDisposable {
 export interface DiskReader extends DigestSource, AsyncDisposable {
   readonly grid: BlockGrid;
   readonly disk: StoredDisk;
-  /** In disk order, zeros included as runs; every block is checked against its digest. Throws REPO_CHUNK_* naming the byte range. `data` may be reused after the next step. */
+  /** Blocks `from` up to, without, `to` (indexes on the grid; by default all), in disk order, zeros included as runs; every block is checked against its digest. Throws REPO_CHUNK_* naming the byte range. `data` may be reused after the next step. */
   blocks(options?: CallOptions & { readonly from?: number; readonly to?: number }): AsyncGenerator<RestoredRun, void>;
   /** Reads a random sample of stored blocks (at most `count`) from the packs and checks them; the indexes that are damaged. */
   sample(count: number, random: () => number, options?: CallOptions): Promise<{ readonly checked: number; readonly damaged: readonly number[] }>;
@@ -147,5 +147,8 @@ export interface VerifyReport {
   readonly packs: number;
   readonly chunks: number;
   readonly readBytes: number;
+  /** Damaged objects: the number of `Damage` yielded. */
   readonly damaged: number;
+  /** Packs that no index table leads to, left by runs that did not end: no damage, only space. */
+  readonly orphanPacks: number;
 }

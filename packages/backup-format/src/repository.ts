@@ -1,18 +1,19 @@
 import { randomBytes as systemRandomBytes } from 'node:crypto';
 import { type CallOptions, type Clock, type Logger, silentLogger } from '@onevault/base';
 import { ChunkCodecs } from './codec/chunk-codec.ts';
-import { atPlace, isRepositoryError, RepositoryError, withPlace } from './errors.ts';
+import { readConfig } from './config-object.ts';
+import { RepositoryError, withPlace } from './errors.ts';
 import { fromHex } from './format/bytes.ts';
-import { decodeConfig, encodeConfig } from './format/config.ts';
+import { encodeConfig } from './format/config.ts';
 import { CONFIG_KEY, newHexId, type RandomBytes } from './format/ids.ts';
-import { DEFAULT_BLOCK_BYTES, FORMAT_VERSION, MAX_JSON_BYTES } from './format/limits.ts';
+import { DEFAULT_BLOCK_BYTES, FORMAT_VERSION } from './format/limits.ts';
 import { ChunkIndex } from './index/chunk-index.ts';
 import { Points } from './points.ts';
 import { ChunkReader } from './read/chunk-reader.ts';
 import { StoredDiskReader } from './read/disk-reader.ts';
 import type { Damage, DigestAlgorithm, DiskReader, ListedPoint, Repository, RepositoryConfig, RestorePoint, RestorePointSpec, RestorePointWriter, VerifyProgress, VerifyReport } from './repository-api.ts';
 import type { ObjectStore } from './store/object-store.ts';
-import { readWhole } from './store/read-whole.ts';
+import { verifyRepository } from './verify/verify.ts';
 import { PointWriter } from './write/point-writer.ts';
 
 export interface RepositoryDeps {
@@ -62,24 +63,6 @@ export async function createRepository(store: ObjectStore, init: RepositoryInit,
 /** Opens a repository for reading and writing. Throws REPO_NOT_FOUND, REPO_PATH_INVALID, REPO_CONFIG_INVALID, REPO_UNSUPPORTED_VERSION. Disposing it disposes the store. */
 export async function openRepository(store: ObjectStore, deps: RepositoryDeps, options: CallOptions = {}): Promise<Repository> {
   return new StoredRepository(store, await readConfig(store, options), deps);
-}
-
-export async function readConfig(store: ObjectStore, options: CallOptions = {}): Promise<RepositoryConfig> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readWhole(store, CONFIG_KEY, MAX_JSON_BYTES, options);
-  } catch (error) {
-    if (isRepositoryError(error, 'REPO_TOO_LARGE', 'REPO_OBJECT_TRUNCATED')) throw new RepositoryError({ code: 'REPO_CONFIG_INVALID', message: `the config cannot be read: ${error.message}`, details: { key: CONFIG_KEY }, cause: error });
-    if (!isRepositoryError(error, 'REPO_OBJECT_MISSING')) throw error;
-    throw new RepositoryError({
-      code: 'REPO_NOT_FOUND',
-      message: `${store.location} is not a repository: it has no ${CONFIG_KEY}`,
-      details: { location: store.location, key: CONFIG_KEY },
-      hint: 'check the path, or create a repository there first',
-      cause: error,
-    });
-  }
-  return atPlace({ key: CONFIG_KEY, location: store.location }, () => decodeConfig(bytes));
 }
 
 function repositoryExists(store: ObjectStore): RepositoryError {
@@ -163,8 +146,8 @@ class StoredRepository implements Repository {
     }
   }
 
-  verify(_options: CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void } = {}): AsyncGenerator<Damage, VerifyReport> {
-    throw new TypeError('not yet');
+  verify(options: CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void } = {}): AsyncGenerator<Damage, VerifyReport> {
+    return verifyRepository({ store: this.#store, config: this.config, codecs: this.#codecs, index: this.#index, points: this.#points, logger: this.#logger }, options);
   }
 
   forgetPoint(id: string, options: CallOptions = {}): Promise<void> {

@@ -19,7 +19,7 @@ class MemoryStore implements ObjectStore {
     checkKey(key);
     options.signal?.throwIfAborted();
     if (options.ifAbsent && this.#objects.has(key)) return 'existed';
-    this.#objects.set(key, body.slice());
+    this.#objects.set(key, new Uint8Array(body)); // a copy, also of a Buffer, whose slice() is none
     return 'created';
   }
 
@@ -31,7 +31,7 @@ class MemoryStore implements ObjectStore {
       write: async (more, { signal } = {}) => {
         signal?.throwIfAborted();
         if (!parts) throw new TypeError(`${key} is written after its end`);
-        for (const part of more) parts.push(part.slice());
+        for (const part of more) parts.push(new Uint8Array(part));
       },
       commit: async ({ signal } = {}) => {
         signal?.throwIfAborted();

@@ -1,0 +1,55 @@
+import type { Damage, RestorePoint } from '../repository-api.ts';
+
+interface Affected {
+  readonly pointId: string;
+  readonly group: string;
+  readonly diskKey?: string;
+  readonly metadata?: string;
+  readonly ranges?: { offset: number; length: number }[];
+}
+
+export type Touched = { readonly diskKey: string; readonly offset: number; readonly length: number } | { readonly metadata: string };
+
+/** Gathers what is damaged and whom it touches, one record for each object of the store. Memory grows with damage only. */
+export class DamageLog {
+  readonly #records = new Map<string, { readonly error: Error; readonly affects: Map<string, Affected> }>();
+  #total = 0;
+
+  /** Damaged objects since the beginning. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** The first error of an object stands for it. */
+  note(key: string, error: Error): void {
+    if (this.#records.has(key)) return;
+    this.#records.set(key, { error, affects: new Map() });
+    this.#total += 1;
+  }
+
+  touch(key: string, error: Error, point: RestorePoint, touched: Touched): void {
+    this.note(key, error);
+    const affects = this.#records.get(key)?.affects;
+    const { id: pointId, group } = point;
+    if ('metadata' in touched) {
+      affects?.set(`${pointId} metadata ${touched.metadata}`, { pointId, group, metadata: touched.metadata });
+      return;
+    }
+    const { diskKey, offset, length } = touched;
+    const place = `${pointId} disk ${diskKey}`;
+    const known = affects?.get(place)?.ranges;
+    const last = known?.at(-1);
+    if (!known) affects?.set(place, { pointId, group, diskKey, ranges: [{ offset, length }] });
+    else if (last && last.offset + last.length === offset) last.length += length;
+    else known.push({ offset, length });
+  }
+
+  /** Hands out and forgets the records that nothing can be added to any more. */
+  *take(isComplete: (key: string) => boolean): Generator<Damage, void> {
+    for (const [key, { error, affects }] of this.#records) {
+      if (!isComplete(key)) continue;
+      this.#records.delete(key);
+      yield { error, key, affects: [...affects.values()] };
+    }
+  }
+}
