@@ -153,7 +153,7 @@ function decoded(call: XmlRpcCall, { decoded: answer, excerpt }: { readonly deco
   if (answer.kind === 'fault') {
     const text = scrub(answer.faultString, call.session);
     throw new OneError('ONE_FAULT', `${call.method}: XML-RPC fault ${answer.faultCode}: ${text}`, {
-      details: { method: call.method, faultCode: answer.faultCode, executed: 'no' },
+      details: { method: call.method, faultCode: answer.faultCode, executed: 'unknown' },
     });
   }
   const printable = scrub(excerpt, call.session).replace(/[^\x20-\x7e]+/g, ' ');

@@ -175,7 +175,7 @@ describe('answers that are none', () => {
     expect(await outcome(answer(faultXml(-506, "Method 'one.vm.nonsense' not defined")))).toMatchObject({
       code: 'ONE_FAULT',
       retryable: false,
-      details: { faultCode: -506, executed: 'no' },
+      details: { faultCode: -506, executed: 'unknown' },
     });
   });
 

@@ -60,7 +60,7 @@ export async function scriptedOned(
   };
 }
 
-export function responseXml(inner: string): string {
+function responseXml(inner: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<methodResponse><params><param><value><array><data>${inner}</data></array></value></param></params></methodResponse>`;
 }
 

@@ -24,7 +24,7 @@ export interface OneApiFixture extends AsyncDisposable {
   /** RUNNING, with access to the image datastore; free for attaching disks. */
   readonly proxyVm: VmId;
   readonly imageDatastore: DatastoreId;
-  /** How long one operation may take: seconds for a simulator, minutes for a real cloud. */
+  /** How long one operation may take: seconds for a simulator, minutes for a real cloud. It must take 0.2 s or more, so that a second call meets the first. */
   readonly operationTimeoutMs: number;
 }
 
