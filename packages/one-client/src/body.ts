@@ -26,8 +26,18 @@ function newParser(): XMLParser {
     parseTagValue: false,
     trimValues: false,
     entityDecoder: new EntityDecoder({ numericAllowed: true }),
+    transformTagName: (name) => (name.startsWith(DIGIT_MARK) ? name.slice(DIGIT_MARK.length) : name),
     isArray: (_name, path) => LISTS.has(String(path)),
   });
+}
+
+/** OpenNebula's own template language allows `2FA="yes"` and then prints `<2FA>`, which is no XML name. No name of its own starts like this. */
+const DIGIT_MARK = '_.';
+
+function markDigits(xml: string): string {
+  return xml.replace(/<!\[CDATA\[.*?\]\]>|<(\/?)(\d\w*)>/gs, (whole: string, slash: string | undefined, name: string | undefined) =>
+    name === undefined ? whole : `<${slash}${DIGIT_MARK}${name}>`,
+  );
 }
 
 /** The element `root` of a body, as nested records of text. Throws ONE_RESPONSE_INVALID for anything that is not that element, well formed and whole. */
@@ -35,7 +45,7 @@ export function parseBody(xml: string, root: string): unknown {
   if (xml.includes('<!DOCTYPE')) throw invalidBody(root, 'it declares a document type, which oned never does');
   let document: unknown;
   try {
-    document = newParser().parse(xml, true);
+    document = newParser().parse(markDigits(xml), true);
   } catch (error) {
     throw invalidBody(root, error instanceof Error ? error.message : String(error), error);
   }

@@ -66,7 +66,7 @@ export function createOneClient(options: OneClientOptions): OneApi & AsyncDispos
     logger.warn({ object, error: error.toJSON() }, 'OpenNebula object left out of a listing: its body cannot be read');
   const deps: CallDeps = { call: caller(transport, options.session), clock, pageSize, onUnreadable: options.onUnreadable ?? warn };
   return {
-    endpoint: options.endpoint,
+    endpoint: withoutUserInfo(options.endpoint),
     ...vmCalls(deps),
     ...imageCalls(deps),
     ...templateCalls(deps),
@@ -86,4 +86,12 @@ function caller(transport: Transport, session: Secret): Caller {
       cause: result.error,
     });
   };
+}
+
+/** What a proxy in front of oned may want belongs into no log. */
+function withoutUserInfo(endpoint: URL): URL {
+  const url = new URL(endpoint);
+  url.username = '';
+  url.password = '';
+  return url;
 }

@@ -8,7 +8,7 @@ import type { Attribute, Attributes } from './model.ts';
  * The escaping is that of OpenNebula's own lexer (src/parsers/template_parser.l, template_syntax.y): inside quotes only `\"` means something, a
  * backslash otherwise stands for itself. A value that ends in a backslash would therefore swallow its closing quote; where a bare word cannot
  * carry it either, the whole template is written as XML, which oned takes in the same places. Throws ONE_ARGUMENT_INVALID for what OpenNebula
- * cannot hold at all: names that are no XML names, `]]>` in a value, vectors inside vectors.
+ * cannot hold at all: names with other characters, `]]>` in a value, vectors inside vectors.
  */
 export function formatTemplate(attributes: Attributes): string {
   const rows = Object.entries(attributes).flatMap(([name, attribute]) => rowsOf(name, attribute));
@@ -32,7 +32,7 @@ function rowsOf(name: string, attribute: Attribute): readonly Row[] {
   return [{ name, value: pairs }];
 }
 
-const NAME = /^[A-Z_][A-Z0-9_]*$/;
+const NAME = /^[A-Z0-9_]+$/;
 
 function checkName(name: string, within?: string): void {
   if (NAME.test(name)) return;
@@ -69,6 +69,8 @@ function textRow({ name, value }: Row): string {
 }
 
 function xmlRow({ name, value }: Row): string {
+  const digit = [name, ...(typeof value === 'string' ? [] : value.map(([key]) => key))].find((one) => /^\d/.test(one));
+  if (digit !== undefined) throw invalid(`attribute ${digit} starts with a digit and another value needs XML: together OpenNebula cannot take them`, digit);
   const content = typeof value === 'string' ? escapeXml(value) : value.map(([key, inner]) => `<${key}>${escapeXml(inner)}</${key}>`).join('');
   return `<${name}>${content}</${name}>`;
 }

@@ -302,6 +302,17 @@ describe('waiting', () => {
   });
 });
 
+test('what a proxy wants in the endpoint goes to the proxy, and shows nowhere', async () => {
+  await using oned = await scriptedOned(answer(successXml('7.0.2')));
+  const secretive = new URL(oned.endpoint);
+  secretive.username = 'gate';
+  secretive.password = 'hunter2';
+  await using api = createOneClient({ endpoint: secretive, session });
+  expect(await api.version()).toBe('7.0.2');
+  expect(oned.seen[0]?.headers.authorization).toBe(`Basic ${Buffer.from('gate:hunter2').toString('base64')}`);
+  expect(api.endpoint.href).toBe(oned.endpoint.href);
+});
+
 test('the log has methods and ids, never texts', async () => {
   const lines: LogFields[] = [];
   const logger: Logger = { ...silentLogger, debug: (fields) => void lines.push(fields) };

@@ -95,6 +95,14 @@ describe('a VM', () => {
     expect(parseVm(marked)).toMatchObject({ error: 'x: y', schedMessage: 'no host', lockLevel: 4, backupConfig: { MODE: 'INCREMENT' } });
   });
 
+  test('keeps an attribute whose name OpenNebula takes and XML does not', () => {
+    const odd = vmXml.replace(
+      '<USER_TEMPLATE></USER_TEMPLATE>',
+      '<USER_TEMPLATE><2FA><![CDATA[<2FA>yes</2FA>]]></2FA><9P><A><![CDATA[x]]></A></9P></USER_TEMPLATE>',
+    );
+    expect(parseVm(odd)).toMatchObject({ userTemplate: { '2FA': '<2FA>yes</2FA>', '9P': { A: 'x' } }, xml: odd });
+  });
+
   test('that was never deployed has no host', () => {
     const pending = vmXml.replace(/<HISTORY_RECORDS>.*<\/HISTORY_RECORDS>/s, '<HISTORY_RECORDS></HISTORY_RECORDS>');
     expect(parseVm(pending)).toMatchObject({ hostName: undefined, history: [] });

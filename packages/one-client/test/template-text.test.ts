@@ -32,6 +32,10 @@ describe('formatTemplate', () => {
     expect(parseBody(text, 'TEMPLATE')).toEqual({ PATH: 'C:\\Program Files\\', DISK: { SOURCE: 'a<b' } });
   });
 
+  test('writes a name that starts with a digit, as OpenNebula takes it', () => {
+    expect(formatTemplate({ '2FA': 'yes', OPT: { '9P': 'x' } })).toBe('2FA="yes"\nOPT=[ 9P="x" ]');
+  });
+
   test('keeps a value of several lines', () => {
     const data = '<qemu:commandline>\n  <qemu:arg value="-cpu"/>\n</qemu:commandline>';
     expect(readTemplate(formatTemplate({ RAW: { TYPE: 'kvm', DATA: data } }))).toEqual([['RAW', { TYPE: 'kvm', DATA: data }]]);
@@ -40,7 +44,8 @@ describe('formatTemplate', () => {
   test.each<readonly [string, Parameters<typeof formatTemplate>[0], string]>([
     ['a name in lower case', { name: 'x' }, 'name'],
     ['a name that carries another attribute', { 'A="1"\nB': 'x' }, 'A="1"\nB'],
-    ['a name that is no XML name', { '1A': 'x' }, '1A'],
+    ['a name that is no XML name where XML is needed', { '1A': 'x', B: 'a b\\' }, '1A'],
+    ['a name with a dash', { 'A-B': 'x' }, 'A-B'],
     ['an empty name', { '': 'x' }, ''],
     ['such a name in a vector', { DISK: { 'a]': 'x' } }, 'a]'],
     ['the end of CDATA', { NOTE: 'a]]>b' }, 'NOTE'],
