@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Cloud } from '../cloud.ts';
+import { readDisk } from '../disk/disk-file.ts';
+import { randomWrites } from '../disk/random-writes.ts';
+import { SimError } from '../errors.ts';
+import { contextOf, diskOf } from '../model/disk-vector.ts';
+import type { Vm } from '../model/world-schema.ts';
+import { SEED_USERS } from '../seed.ts';
+import type { Invoke } from './control-client.ts';
+import { type ControlInput, type ControlName, type ControlOutput, controlSchemas } from './control-schemas.ts';
+import { createVm } from './create-vm.ts';
+import { listLeftovers, stateOf } from './state-dump.ts';
+
+type Operations = { readonly [N in ControlName]: (cloud: Cloud, input: ControlInput<N>) => Promise<ControlOutput<N>> };
+
+const refused = (message: string): SimError => new SimError({ code: 'SIM_CONTROL_REFUSED', message });
+
+function vmOf(cloud: Cloud, id: number): Vm {
+  const vm = cloud.world.vms.get(id);
+  if (!vm) throw refused(`there is no VM ${id}`);
+  return vm;
+}
+
+function diskFile(cloud: Cloud, input: { readonly vm: number; readonly disk: number }): string {
+  const vm = vmOf(cloud, input.vm);
+  const disk = diskOf(vm, input.disk) ?? (contextOf(vm)?.['DISK_ID'] === String(input.disk) ? contextOf(vm) : undefined);
+  if (!disk) throw refused(`VM ${input.vm} has no disk ${input.disk}`);
+  return cloud.layout.disk(cloud.world, vm, disk);
+}
+
+const OPERATIONS: Operations = {
+  async write(cloud, input) {
+    await cloud.disk(diskFile(cloud, input)).write([{ offset: input.offset, bytes: Buffer.from(input.base64, 'base64') }]);
+    return null;
+  },
+  async writeRandom(cloud, input) {
+    const path = diskFile(cloud, input);
+    const { size } = await stat(path);
+    await cloud.disk(path).write(randomWrites(input, size));
+    return size >= input.blockBytes ? input.count * input.blockBytes : 0;
+  },
+  async read(cloud, input) {
+    return (await readDisk(diskFile(cloud, input), input.offset, input.length)).toString('base64');
+  },
+  async checksum(cloud, input) {
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(diskFile(cloud, input), { highWaterMark: 1 << 20 })) hash.update(chunk);
+    return hash.digest('hex');
+  },
+  diskPath: async (cloud, input) => diskFile(cloud, input),
+  async imagePath(cloud, { image }) {
+    const found = cloud.world.images.get(image);
+    if (!found) throw refused(`there is no image ${image}`);
+    return cloud.layout.image(found);
+  },
+  inject: async (cloud, rule) => {
+    cloud.faults.inject(rule);
+    return null;
+  },
+  clearFaults: async (cloud) => {
+    cloud.faults.clear();
+    return null;
+  },
+  async setTimes(cloud, times) {
+    const given = Object.fromEntries(Object.entries(times).filter(([, ms]) => ms !== undefined));
+    cloud.pace.times = { ...cloud.pace.times, ...given };
+    return null;
+  },
+  hold: async (cloud, { steps }) => {
+    cloud.pace.hold(steps);
+    return null;
+  },
+  step: async (cloud, { count }) => cloud.pace.step(count),
+  release: async (cloud) => {
+    cloud.pace.release();
+    return null;
+  },
+  async idle(cloud) {
+    await cloud.engine.idle();
+    return null;
+  },
+  async vanishDevice(cloud, { vm, disk }) {
+    await cloud.guest(vmOf(cloud, vm))?.vanish(disk);
+    return null;
+  },
+  async shrinkDevice(cloud, { vm, disk, sizeBytes }) {
+    await cloud.guest(vmOf(cloud, vm))?.shrink(disk, sizeBytes);
+    return null;
+  },
+  async setDatastoreFree(cloud, { datastore, freeMiB }) {
+    const found = cloud.world.datastores.get(datastore);
+    if (!found) throw refused(`there is no datastore ${datastore}`);
+    found.foreignMiB = 0;
+    found.foreignMiB = Math.max(0, found.totalMiB - cloud.usage(found).usedMiB - freeMiB);
+    await cloud.store.commit();
+    return null;
+  },
+  state: async (cloud) => stateOf(cloud),
+  leftovers: async (cloud, { prefix }) => listLeftovers(cloud, prefix),
+  async createVm(cloud, spec) {
+    const user = Object.values(SEED_USERS).find((candidate) => candidate.name === spec.owner);
+    if (!user) throw refused(`there is no user ${spec.owner}`);
+    return createVm(cloud, spec, `${user.name}:${user.password}`);
+  },
+  unexpectedErrors: async (cloud) => cloud.engine.unexpected.map((error) => (error instanceof Error ? (error.stack ?? error.message) : String(error))),
+};
+
+/** Invokes control operations in this process. Input that does not parse is refused. */
+export function localInvoke(cloud: Cloud): Invoke {
+  return async (name, input) => run(cloud, name, input);
+}
+
+async function run<N extends ControlName>(cloud: Cloud, name: N, input: unknown): Promise<unknown> {
+  const parsed = controlSchemas[name].input.safeParse(input);
+  if (!parsed.success) throw new SimError({ code: 'SIM_CONTROL_REFUSED', message: `${name}: ${parsed.error.message}`, cause: parsed.error });
+  const operation: (cloud: Cloud, input: never) => Promise<unknown> = OPERATIONS[name];
+  return operation(cloud, parsed.data as never);
+}
+

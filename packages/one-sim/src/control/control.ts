@@ -1,0 +1,46 @@
+import type { z } from 'zod';
+import type { RandomWrites } from '../disk/random-writes.ts';
+import type { OperationTimes, TimedStep } from '../lifecycle/pace.ts';
+import type { controlSchemas, leftoverSchema, simStateSchema } from './control-schemas.ts';
+import type { FaultRule } from './fault-rules.ts';
+
+export type SimState = z.infer<typeof simStateSchema>;
+export type Leftover = z.infer<typeof leftoverSchema>;
+export type VmSpec = z.input<(typeof controlSchemas)['createVm']['input']>;
+export type CreatedVm = z.output<(typeof controlSchemas)['createVm']['output']>;
+
+/** What OpenNebula has no call for: the guest's own doing, faults, time, and a look behind the scenes. Same in process and over HTTP. */
+export interface SimControl {
+  /** The guest writes. Resolves when the bytes are in the disk's file. */
+  write(vm: number, disk: number, offset: number, bytes: Uint8Array): Promise<void>;
+  /** Seeded random blocks at random aligned places. Returns the bytes written. */
+  writeRandom(vm: number, disk: number, pattern: RandomWrites): Promise<number>;
+  read(vm: number, disk: number, offset: number, length: number): Promise<Uint8Array>;
+  /** SHA-256 of the disk as it is now, hexadecimal. */
+  checksum(vm: number, disk: number): Promise<string>;
+  /** The file the guest's disk is. */
+  diskPath(vm: number, disk: number): Promise<string>;
+  imagePath(image: number): Promise<string>;
+  inject(rule: FaultRule): Promise<void>;
+  clearFaults(): Promise<void>;
+  setTimes(times: Partial<OperationTimes>): Promise<void>;
+  /** Steps of these kinds wait at their end, until `step` or `release`; every kind when none is named. */
+  hold(steps?: readonly TimedStep[]): Promise<void>;
+  /** Lets that many waiting steps through; returns how many there were. */
+  step(count?: number): Promise<number>;
+  release(): Promise<void>;
+  /** Resolves when no operation is under way. */
+  idle(): Promise<void>;
+  /** A proxy's device disappears from /sys and /dev, still attached. */
+  vanishDevice(vm: number, disk: number): Promise<void>;
+  shrinkDevice(vm: number, disk: number, sizeBytes: number): Promise<void>;
+  /** As if others had filled the datastore up to that. */
+  setDatastoreFree(datastore: number, freeMiB: number): Promise<void>;
+  state(): Promise<SimState>;
+  /** Everything whose name or serial begins with the prefix and is still there. */
+  leftovers(prefix: string): Promise<readonly Leftover[]>;
+  /** Registers images, instantiates, waits until RUNNING (or PENDING with a SCHED_MESSAGE). */
+  createVm(spec: VmSpec): Promise<CreatedVm>;
+  /** Errors inside the simulator itself; a test should find none. */
+  unexpectedErrors(): Promise<readonly string[]>;
+}

@@ -1,0 +1,116 @@
+import type { Cloud } from '../cloud.ts';
+import type { Operation } from '../model/world-schema.ts';
+import { actionHandler } from './vm-action.ts';
+import { attachHandler, detachHandler } from './hotplug.ts';
+import { deployHandler } from './deploy.ts';
+import { imageCloneHandler, imageCreateHandler, imageDeleteHandler, imageReadyHandler } from './image-work.ts';
+import { DriverFailure, type OperationHandler } from './operation-handler.ts';
+import { saveasHandler } from './saveas.ts';
+import { snapshotCreateHandler, snapshotDeleteHandler, snapshotRevertHandler } from './snapshot-work.ts';
+
+const HANDLERS: Readonly<Record<Operation['kind'], OperationHandler>> = {
+  'snapshot-create': snapshotCreateHandler,
+  'snapshot-delete': snapshotDeleteHandler,
+  'snapshot-revert': snapshotRevertHandler,
+  saveas: saveasHandler,
+  attach: attachHandler,
+  detach: detachHandler,
+  deploy: deployHandler,
+  action: actionHandler,
+  'image-create': imageCreateHandler,
+  'image-ready': imageReadyHandler,
+  'image-delete': imageDeleteHandler,
+  'image-clone': imageCloneHandler,
+};
+
+/** Runs the operations of the world, each on its own; what is under way is in `world.operations` and survives a kill. */
+export class Engine {
+  readonly #cloud: Cloud;
+  readonly #stopping = new AbortController();
+  readonly #running = new Map<number, Promise<void>>();
+  readonly #unexpected: unknown[] = [];
+  #onFinish: (() => void)[] = [];
+
+  constructor(cloud: Cloud) {
+    this.#cloud = cloud;
+  }
+
+  /** Records the operation; `work` begins before this returns, unless `afterAnswer` defers it to `start`. */
+  submit(operation: Omit<Operation, 'id'>): void {
+    this.start(this.record(operation));
+  }
+
+  record(operation: Omit<Operation, 'id'>): Operation {
+    const failure = this.#cloud.faults.takeForDriver(operation.kind);
+    const recorded: Operation = { ...operation, id: this.#cloud.world.nextId('operation'), ...(failure === undefined ? {} : { failure }) };
+    this.#cloud.world.operations.set(recorded.id, recorded);
+    return recorded;
+  }
+
+  start(operation: Operation): void {
+    if (this.#stopping.signal.aborted || this.#running.has(operation.id)) return;
+    const run = this.#run(operation).finally(() => this.#running.delete(operation.id));
+    this.#running.set(operation.id, run);
+  }
+
+  /** Forgets an operation: its late answer changes nothing (one.vm.recover). */
+  abandon(operationId: number): void {
+    this.#cloud.world.operations.delete(operationId);
+  }
+
+  /** After a restart: takes up everything that was under way. */
+  resume(): void {
+    for (const operation of [...this.#cloud.world.operations.values()]) {
+      // The instant of a snapshot passed with the old process; its bytes may be incomplete.
+      if (operation.kind === 'snapshot-create') operation.failure ??= 'the driver was lost while oned restarted';
+      if (operation.kind === 'image-delete') operation.force = true; // its file may be gone already
+      this.start(operation);
+    }
+  }
+
+  /** Interrupts everything; what was under way stays recorded. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#running.values());
+  }
+
+  /** Resolves when nothing is under way; a step that is held keeps it waiting. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
+  }
+
+  /** Resolves when the next operation ends. */
+  nextFinish(): Promise<void> {
+    return new Promise((resolve) => this.#onFinish.push(resolve));
+  }
+
+  /** Errors of the simulator itself, not of a simulated driver: a test should find none. */
+  get unexpected(): readonly unknown[] {
+    return this.#unexpected;
+  }
+
+  async #run(operation: Operation): Promise<void> {
+    const handler = HANDLERS[operation.kind];
+    const { signal } = this.#stopping;
+    const failure = await this.#attempt(handler, operation, signal);
+    if (signal.aborted || !this.#cloud.world.operations.delete(operation.id)) return;
+    if (failure === undefined) handler.succeed(this.#cloud, operation);
+    else handler.fail(this.#cloud, operation, failure);
+    await this.#cloud.store.commit();
+    for (const wake of this.#onFinish.splice(0)) wake();
+  }
+
+  async #attempt(handler: OperationHandler, operation: Operation, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      if (operation.failure !== undefined) {
+        await this.#cloud.pace.pass(handler.step, { signal });
+        return operation.failure;
+      }
+      await handler.work(this.#cloud, operation, signal);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof DriverFailure) && !signal.aborted) this.#unexpected.push(error);
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+}

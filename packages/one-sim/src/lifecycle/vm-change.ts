@@ -1,0 +1,48 @@
+import type { Cloud } from '../cloud.ts';
+import { VM_STATE } from '../model/states.ts';
+import type { HistoryRecord, Operation, Vm } from '../model/world-schema.ts';
+import { setText } from '../template/attributes.ts';
+
+/** oned remembers the state before the last change of each kind; the previous pair equals the current one at rest. */
+export function setVmState(vm: Vm, state: number, lcmState = 0): void {
+  vm.state = state;
+  vm.lcmState = lcmState;
+  vm.prevState = state;
+  vm.prevLcmState = lcmState;
+}
+
+/** Ends an operation: back to where it began. */
+export function returnToStable(vm: Vm, operation: Operation): void {
+  const [state, lcmState] = operation.back ?? [VM_STATE.ACTIVE, 3];
+  setVmState(vm, state, lcmState);
+}
+
+const MAX_ERROR_MESSAGE = 100;
+
+/** USER_TEMPLATE/ERROR: ctime, colon, text cut to 100 characters; sticky (VirtualMachine.cc:2954). */
+export function setVmError(cloud: Cloud, vm: Vm, text: string): void {
+  const cut = text.length > MAX_ERROR_MESSAGE ? `${text.slice(0, MAX_ERROR_MESSAGE)}... see more details in VM log` : text;
+  setText(vm.userTemplate, 'ERROR', `${ctime(cloud.clock.now())}: ${cut}`);
+}
+
+/** `Sun Nov 22 07:49:14 2026`, in UTC. */
+export function ctime(date: Date): string {
+  const [weekday, day, month, year, time] = date.toUTCString().replace(',', '').split(' ');
+  return `${weekday} ${month} ${String(Number(day)).padStart(2, ' ')} ${time} ${year}`;
+}
+
+/** Closes the current history record with an action and opens a copy (close_cp_history). */
+export function copyHistory(cloud: Cloud, vm: Vm, action: number, by: { readonly uid: number; readonly gid: number; readonly requestId: number }): void {
+  const last = vm.history.at(-1);
+  if (!last) return;
+  const now = cloud.now();
+  last.etime = now;
+  if (last.rstime !== 0 && last.retime === 0) last.retime = now;
+  Object.assign(last, { action, uid: by.uid, gid: by.gid, requestId: by.requestId });
+  vm.history.push(openRecord(vm, { ...last, stime: now, pstime: 0, petime: 0, rstime: vm.state === VM_STATE.ACTIVE ? now : 0 }));
+}
+
+/** A record with its ends open. */
+export function openRecord(vm: Vm, base: HistoryRecord): HistoryRecord {
+  return { ...base, seq: vm.history.length, etime: 0, retime: 0, estime: 0, eetime: 0, action: 0, uid: -1, gid: -1, requestId: -1 };
+}

@@ -1,0 +1,122 @@
+import type { Cloud } from '../cloud.ts';
+import { acquireImage } from '../lifecycle/image-use.ts';
+import { freeTarget, snapshotsOf } from '../model/disk-vector.ts';
+import { totalSizeMiB } from '../model/snapshot-tree.ts';
+import { IMAGE_STATE, IMAGE_TYPE } from '../model/states.ts';
+import type { Image, SnapshotTree, Vm } from '../model/world-schema.ts';
+import { isYes, textOf, type Vector } from '../template/attributes.ts';
+import { type Call, isPermitted, RIGHT } from './call.ts';
+
+const INHERITED = ['ALLOW_ORPHANS', 'CLONE_TARGET', 'DISK_TYPE', 'LN_TARGET', 'PERSISTENT_SNAPSHOTS', 'QCOW2_STANDALONE', 'SPARSE', 'POOL_NAME', 'CEPH_HOST', 'CEPH_SECRET', 'CEPH_USER'];
+
+export interface AcquiredDisk {
+  readonly vector: Vector;
+  readonly image: Image | undefined;
+  readonly snapshots: SnapshotTree | undefined;
+}
+
+/** The image a DISK names, by id or by name and owner; a text is the refusal. */
+export function namedImage(call: Call, disk: Vector): Image | string | undefined {
+  const { images, users } = call.cloud.world;
+  if (disk['IMAGE_ID'] !== undefined) return images.get(Number(disk['IMAGE_ID'])) ?? `Image with ID: ${disk['IMAGE_ID']} does not exist`;
+  const name = disk['IMAGE'];
+  if (name === undefined) return undefined;
+  const uname = disk['IMAGE_UNAME'];
+  const owner = uname === undefined ? call.caller.id : [...users.values()].find((user) => user.name === uname)?.id;
+  const found = [...images.values()].find((image) => image.name === name && image.uid === owner);
+  return found ?? `User ${owner ?? -1} does not own an image with name: ${name} . Set IMAGE_UNAME or IMAGE_UID of owner in DISK.`;
+}
+
+/** ImagePool::acquire_disk and Image::disk_attribute: fills a DISK vector from its image and datastore and counts the image in. A text is the refusal. */
+export function acquireDisk(call: Call, vmId: number, wanted: Vector, diskId: number, attach: boolean): AcquiredDisk | string {
+  const { cloud } = call;
+  const image = namedImage(call, wanted);
+  if (typeof image === 'string') return image;
+  if (!image) return volatileDisk(wanted, diskId);
+  const sizeProblem = whyWrongSize(wanted, image);
+  if (sizeProblem !== undefined) return sizeProblem;
+  const refused = acquireImage(image, vmId, attach);
+  if (refused !== undefined) return refused;
+  const vector = imageDisk(cloud, wanted, image, diskId);
+  const snapshots = image.snapshots.snapshots.length > 0 && image.persistent ? { ...structuredClone(image.snapshots), diskId } : undefined;
+  vector['DISK_SNAPSHOT_TOTAL_SIZE'] = String(totalSizeMiB(snapshots));
+  return { vector, image, snapshots };
+}
+
+function whyWrongSize(wanted: Vector, image: Image): string | undefined {
+  if (wanted['SIZE'] === undefined) return undefined;
+  const size = Number(wanted['SIZE']);
+  if (image.persistent && size !== image.sizeMiB) return `SIZE attribute must not be set for persistent image [${image.id}].`;
+  return size < image.sizeMiB ? `SIZE of ${size}MB is less than the image [${image.id}] size of ${image.sizeMiB}MB.` : undefined;
+}
+
+function volatileDisk(wanted: Vector, diskId: number): AcquiredDisk | string {
+  const type = (wanted['TYPE'] ?? '').toLowerCase();
+  if (type !== 'fs' && type !== 'swap') return `Unknown disk type ${wanted['TYPE'] ?? ''}`;
+  if (!/^\d+$/.test(wanted['SIZE'] ?? '')) return 'Wrong size in disk';
+  const format = wanted['FORMAT'] ?? 'raw';
+  return { vector: { DEV_PREFIX: 'sd', ...wanted, DISK_ID: String(diskId), DRIVER: format, FORMAT: format }, image: undefined, snapshots: undefined };
+}
+
+function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): Vector {
+  const datastore = cloud.world.datastores.get(image.datastoreId);
+  const readonly = image.type === IMAGE_TYPE.CDROM || textOf(image.template, 'PERSISTENT_TYPE')?.toUpperCase() === 'IMMUTABLE';
+  const vector: Vector = { ...wanted };
+  for (const name of ['PERSISTENT', 'CLONE', 'SAVE', 'SOURCE', 'FORMAT', 'DRIVER', 'TM_MAD', 'CLONING']) delete vector[name];
+  for (const name of INHERITED) {
+    const value = datastore && textOf(datastore.template, name);
+    if (value !== undefined) vector[name] ??= value;
+  }
+  for (const name of ['TARGET', 'DEV_PREFIX', 'SERIAL', 'DISK_TYPE']) {
+    const value = textOf(image.template, name);
+    if (value !== undefined) vector[name] ??= value;
+  }
+  Object.assign(vector, {
+    CLONE: image.persistent || readonly ? 'NO' : 'YES',
+    CLUSTER_ID: (datastore?.clusterIds ?? []).join(','),
+    DATASTORE: datastore?.name ?? '',
+    DATASTORE_ID: String(image.datastoreId),
+    DISK_ID: String(diskId),
+    DRIVER: image.format,
+    FORMAT: image.format,
+    IMAGE: image.name,
+    IMAGE_ID: String(image.id),
+    IMAGE_STATE: String(image.state),
+    ORIGINAL_SIZE: String(image.sizeMiB),
+    READONLY: readonly || isYes(vector['READONLY']) ? 'YES' : 'NO',
+    SAVE: image.persistent ? 'YES' : 'NO',
+    SIZE: wanted['SIZE'] ?? String(image.sizeMiB),
+    SOURCE: cloud.layout.image(image),
+    TM_MAD: datastore?.tmMad ?? '',
+    TYPE: image.type === IMAGE_TYPE.CDROM ? 'CDROM' : (textOf(datastore?.template ?? {}, 'DISK_TYPE') ?? 'FILE'),
+  });
+  vector['DISK_TYPE'] ??= 'FILE';
+  vector['DEV_PREFIX'] ??= image.type === IMAGE_TYPE.CDROM ? 'hd' : 'sd';
+  if (image.persistent) vector['PERSISTENT'] = 'YES';
+  if (image.state === IMAGE_STATE.LOCKED_USED || image.state === IMAGE_STATE.LOCKED_USED_PERS) vector['CLONING'] = 'YES';
+  return vector;
+}
+
+/** TARGET as given, or the first free one of the prefix; undefined when it is taken. */
+export function assignTarget(vector: Vector, used: Set<string>): boolean {
+  const target = vector['TARGET'];
+  if (target !== undefined && target !== '') {
+    if (used.has(target)) return false;
+    used.add(target);
+    return true;
+  }
+  const free = freeTarget(vector['DEV_PREFIX'] ?? 'sd', used);
+  vector['TARGET'] = free;
+  used.add(free);
+  return true;
+}
+
+/** USE on every image the caller names. */
+export function mayUseImages(call: Call, disks: readonly Vector[]): Image | undefined {
+  return disks.map((disk) => namedImage(call, disk)).find((image): image is Image => typeof image === 'object' && !isPermitted(call, image, RIGHT.USE));
+}
+
+export function adoptSnapshots(vm: Vm, diskId: number, tree: SnapshotTree | undefined): void {
+  if (tree && !snapshotsOf(vm, diskId)) vm.snapshots.push(tree);
+}
+

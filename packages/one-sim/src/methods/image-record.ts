@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import { emptySnapshotTree, resolveOrphans } from '../model/snapshot-tree.ts';
+import { IMAGE_STATE, IMAGE_TYPE } from '../model/states.ts';
+import type { Datastore, Image } from '../model/world-schema.ts';
+import { type Attributes, isYes, takeText, textOf } from '../template/attributes.ts';
+import { allocate } from '../wire/refusal.ts';
+import { type Call, ownedBy, whyInvalidName } from './call.ts';
+
+/** How the bytes of a new image come about; decides its FORMAT. */
+export type ImageOrigin = 'save_as' | 'clone' | 'new';
+
+/** ImagePool::allocate and Image::insert: checks the template and records a LOCKED image. */
+export function recordImage(call: Call, datastore: Datastore, template: Attributes, origin: ImageOrigin): Image {
+  const { cloud } = call;
+  const name = takeText(template, 'NAME') ?? '';
+  const invalid = whyInvalidName(name);
+  if (invalid !== undefined) throw allocate('image', invalid);
+  const taken = [...cloud.world.images.values()].find((image) => image.uid === call.caller.id && image.name === name);
+  if (taken) throw allocate('image', `NAME is already taken by IMAGE ${taken.id}.`);
+  const type = imageType(takeText(template, 'TYPE') || 'OS');
+  const persistent = isYes(takeText(template, 'PERSISTENT')) && (type === IMAGE_TYPE.OS || type === IMAGE_TYPE.DATABLOCK);
+  if (!persistent && origin === 'new' && datastore.tmMad === 'dev') throw allocate('image', 'This Datastore only accepts persistent images.');
+  if (type === IMAGE_TYPE.OS || type === IMAGE_TYPE.DATABLOCK) template['DEV_PREFIX'] ??= ['sd'];
+  else delete template['DEV_PREFIX'];
+  const sizeMiB = Number(takeText(template, 'SIZE') ?? 0);
+  const path = takeText(template, 'PATH') ?? '';
+  const fs = takeText(template, 'FS') ?? '';
+  const format = imageFormat(template, datastore, type, path, origin);
+  const now = cloud.now();
+  const image: Image = {
+    id: cloud.world.nextId('image'),
+    name,
+    ...ownedBy(call),
+    type,
+    persistent,
+    regtime: now,
+    modtime: now,
+    source: randomBytes(16).toString('hex'),
+    path,
+    format,
+    fs,
+    sizeMiB,
+    state: IMAGE_STATE.LOCKED,
+    prevState: IMAGE_STATE.LOCKED,
+    cloningOps: 0,
+    cloningId: -1,
+    datastoreId: datastore.id,
+    vmIds: [],
+    cloneIds: [],
+    template,
+    snapshots: emptySnapshotTree(undefined, resolveOrphans(textOf(datastore.template, 'ALLOW_ORPHANS'), format)),
+    broken: false,
+  };
+  cloud.world.images.set(image.id, image);
+  return image;
+}
+
+function imageType(text: string): number {
+  const type = Object.entries(IMAGE_TYPE).find(([name]) => name === text.toUpperCase());
+  if (!type) throw allocate('image', `Unknown type ${text}`);
+  return type[1];
+}
+
+/** MKFS precedence: datastore DRIVER, image FORMAT, raw. A copied file keeps what it is: here always raw unless the datastore converts. */
+function imageFormat(template: Attributes, datastore: Datastore, type: number, path: string, origin: ImageOrigin): string {
+  const wanted = takeText(template, 'FORMAT');
+  delete template['DRIVER'];
+  delete template['TM_MAD'];
+  if (origin !== 'new') return 'save_as';
+  if (path === '' && type !== IMAGE_TYPE.OS && type !== IMAGE_TYPE.DATABLOCK) throw allocate('image', 'No PATH nor SOURCE in template.');
+  const driver = textOf(datastore.template, 'DRIVER');
+  if (driver === undefined) return (wanted ?? 'raw').toLowerCase();
+  template['DRIVER'] = [driver];
+  return driver;
+}

@@ -1,0 +1,82 @@
+import { releaseImage } from '../lifecycle/image-use.ts';
+import { copyHistory, setVmState } from '../lifecycle/vm-change.ts';
+import { diskOf, nextDiskId, usedTargets } from '../model/disk-vector.ts';
+import { ACTION, LCM_STATE, VM_STATE, vmStateText } from '../model/states.ts';
+import type { Vm } from '../model/world-schema.ts';
+import { addVector, type Vector, vectorsOf } from '../template/attributes.ts';
+import { action, internal } from '../wire/refusal.ts';
+import { actor, attributesOf, authorize, type Call, type Method, RIGHT, vmOf } from './call.ts';
+import { acquireDisk, adoptSnapshots, assignTarget, mayUseImages } from './disk-record.ts';
+import { refuseRestricted } from './restricted.ts';
+
+/** The transient of a hot-plug, or undefined when the VM is busy or not there. */
+function hotplugState(vm: Vm, poweroff: number): number | undefined {
+  if (vm.state === VM_STATE.ACTIVE && vm.lcmState === LCM_STATE.RUNNING) return LCM_STATE.HOTPLUG;
+  return vm.state === VM_STATE.POWEROFF ? poweroff : undefined;
+}
+
+/** one.vm.attach: answers the VM's id, never the DISK_ID; only the first DISK counts. */
+const attach: Method = (call) => {
+  const { cloud, params } = call;
+  const vm = vmOf(call, params.int(1));
+  const template = attributesOf(params.string(2));
+  const wanted = vectorsOf(template, 'DISK')[0];
+  authorize(call, vm, 'VM', RIGHT.MANAGE);
+  if (wanted) {
+    refuseRestricted(call, { DISK: [wanted] }, 'DISK');
+    const forbidden = mayUseImages(call, [wanted]);
+    if (forbidden) authorize(call, forbidden, 'IMAGE', RIGHT.USE);
+  }
+  const transient = hotplugState(vm, LCM_STATE.HOTPLUG_PROLOG_POWEROFF);
+  if (transient === undefined) throw action(`Could not attach a new disk to VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
+  if (vm.history.length === 0) throw action('VM is not running in any host');
+  if (!wanted) throw internal('Internal error parsing DISK attribute');
+  const disk = setUpAttach(call, vm, wanted);
+  const back: [number, number] = [vm.state, vm.lcmState];
+  copyHistory(cloud, vm, ACTION.DISK_ATTACH, actor(call));
+  setVmState(vm, VM_STATE.ACTIVE, transient);
+  cloud.engine.submit({ kind: 'attach', vm: vm.id, disk: Number(disk['DISK_ID']), back });
+  return vm.id;
+};
+
+/** VirtualMachineDisks::set_up_attach: image first, then TARGET, then the cluster. */
+function setUpAttach(call: Call, vm: Vm, wanted: Vector): Vector {
+  const diskId = nextDiskId(vm);
+  const acquired = acquireDisk(call, vm.id, wanted, diskId, true);
+  if (typeof acquired === 'string') throw action(acquired);
+  const { vector, image } = acquired;
+  const giveUp = (text: string): never => {
+    if (image) releaseImage(call.cloud, vm, image.id);
+    throw action(text);
+  };
+  if (!assignTarget(vector, usedTargets(vm))) giveUp(`Target ${vector['TARGET']} is already in use.`);
+  const clusterId = vm.history.at(-1)?.clusterId ?? 0;
+  const clusters = (vector['CLUSTER_ID'] ?? '').split(',').filter((id) => id !== '');
+  if (image && clusters.length > 0 && !clusters.includes(String(clusterId))) giveUp(`Image [${image.id}] is not part of cluster [${clusterId}]`);
+  vector['TM_MAD_SYSTEM'] = vm.history.at(-1)?.tmMad ?? '';
+  vector['ATTACH'] = 'YES';
+  addVector(vm.template, 'DISK', vector);
+  adoptSnapshots(vm, diskId, acquired.snapshots);
+  return vector;
+}
+
+const detach: Method = (call) => {
+  const { cloud, params } = call;
+  const vm = vmOf(call, params.int(1));
+  const diskId = params.int(2);
+  authorize(call, vm, 'VM', RIGHT.MANAGE);
+  const disk = diskOf(vm, diskId);
+  if (!disk) {
+    throw action(cloud.world.atLeast(7, 2) ? 'VM disk does not exist' : `Could not detach disk with DISK_ID ${diskId}, it does not exist.`);
+  }
+  const transient = hotplugState(vm, LCM_STATE.HOTPLUG_EPILOG_POWEROFF);
+  if (transient === undefined) throw action(`Could not detach disk from VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
+  const back: [number, number] = [vm.state, vm.lcmState];
+  disk['ATTACH'] = 'YES';
+  copyHistory(cloud, vm, ACTION.DISK_DETACH, actor(call));
+  setVmState(vm, VM_STATE.ACTIVE, transient);
+  cloud.engine.submit({ kind: 'detach', vm: vm.id, disk: diskId, back });
+  return vm.id;
+};
+
+export const vmHotplugMethods: Readonly<Record<string, Method>> = { 'one.vm.attach': attach, 'one.vm.detach': detach };

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { releaseImage } from '../lifecycle/image-use.ts';
+import { disksOf, imageIdOf } from '../model/disk-vector.ts';
+import { leaseAddress, leaseMac, leaseOffset, releaseLeases, takeLease } from '../model/network-lease.ts';
+import { VM_STATE } from '../model/states.ts';
+import type { Network, Vm } from '../model/world-schema.ts';
+import { addVector, type Attributes, setText, textOf, type Vector, vectorsOf } from '../template/attributes.ts';
+import { allocate } from '../wire/refusal.ts';
+import { type Call, ownedBy, whyInvalidName } from './call.ts';
+import { acquireDisk, adoptSnapshots, assignTarget } from './disk-record.ts';
+
+/** What oned knows goes to TEMPLATE, everything else to USER_TEMPLATE (VirtualMachine::parse_*). */
+const KNOWN = new Set(
+  'CPU MEMORY VCPU DISK NIC NIC_ALIAS NIC_DEFAULT CONTEXT FEATURES GRAPHICS OS RAW INPUT VIDEO TOPOLOGY NUMA_NODE PCI CPU_MODEL CPU_COST MEMORY_COST DISK_COST SNAPSHOT EMULATOR TPM MEMORY_MAX VCPU_MAX'.split(' '),
+);
+
+/** VirtualMachine::insert: builds the VM, acquires its images and addresses; on a refusal gives back what it took. */
+export function recordVm(call: Call, template: Attributes, options: { readonly name: string; readonly templateId: number; readonly hold: boolean; readonly guestTree: boolean }): Vm {
+  const { cloud } = call;
+  const invalid = options.name === '' ? undefined : whyInvalidName(options.name);
+  if (invalid !== undefined) throw allocate('virtual machine', invalid);
+  requireCapacity(template);
+  const id = cloud.world.nextId('vm');
+  const vm: Vm = {
+    id,
+    name: options.name === '' ? `one-${id}` : options.name,
+    ...ownedBy(call),
+    state: VM_STATE.PENDING,
+    lcmState: 0,
+    prevState: VM_STATE.PENDING,
+    prevLcmState: 0,
+    stime: cloud.now(),
+    etime: 0,
+    deployId: '',
+    template: {},
+    userTemplate: {},
+    history: [],
+    snapshots: [],
+    backupConfig: vectorsOf(template, 'BACKUP_CONFIG')[0] ?? {},
+    guestTree: options.guestTree,
+  };
+  for (const [name, values] of Object.entries(template)) {
+    if (name === 'NAME' || name === 'DISK' || name === 'NIC' || name === 'BACKUP_CONFIG') continue;
+    (KNOWN.has(name) ? vm.template : vm.userTemplate)[name] = structuredClone(values);
+  }
+  completeTemplate(call, vm, options.templateId);
+  try {
+    acquireDisks(call, vm, vectorsOf(template, 'DISK'));
+    acquireNics(call, vm, vectorsOf(template, 'NIC'));
+  } catch (error) {
+    giveBack(call, vm);
+    throw error;
+  }
+  const waiting = disksOf(vm).some((disk) => disk['CLONING'] === 'YES');
+  vm.state = vm.prevState = waiting ? VM_STATE.CLONING : options.hold ? VM_STATE.HOLD : VM_STATE.PENDING;
+  cloud.world.vms.set(id, vm);
+  return vm;
+}
+
+function requireCapacity(template: Attributes): void {
+  const memory = textOf(template, 'MEMORY') ?? '';
+  const cpu = textOf(template, 'CPU') ?? '';
+  const vcpu = textOf(template, 'VCPU');
+  if (!/^\d+$/.test(memory) || Number(memory) <= 0) throw allocate('virtual machine', 'MEMORY attribute must be a positive integer value.');
+  if (!/^\d+(\.\d+)?$/.test(cpu) || Number(cpu) <= 0) throw allocate('virtual machine', 'CPU attribute must be a positive float or integer value.');
+  if (vcpu !== undefined && !/^[1-9]\d*$/.test(vcpu)) throw allocate('virtual machine', 'VCPU attribute must be a positive integer value.');
+}
+
+function completeTemplate(call: Call, vm: Vm, templateId: number): void {
+  const [os] = vectorsOf(vm.template, 'OS');
+  const uuid = os?.['UUID'] ?? randomUUID();
+  const machine: Vector = call.cloud.world.atLeast(7, 2) ? { MACHINE: 'q35' } : {};
+  vm.template['OS'] = [{ ...machine, ...os, UUID: uuid }];
+  vm.deployId = uuid;
+  const [graphics] = vectorsOf(vm.template, 'GRAPHICS');
+  if (graphics) graphics['PORT'] ??= String(5900 + vm.id);
+  setText(vm.template, 'AUTOMATIC_DS_REQUIREMENTS', '("CLUSTERS/ID" @> 0)');
+  setText(vm.template, 'AUTOMATIC_NIC_REQUIREMENTS', '("CLUSTERS/ID" @> 0)');
+  setText(vm.template, 'AUTOMATIC_REQUIREMENTS', '(CLUSTER_ID = 0) & !(PIN_POLICY = PINNED)');
+  setText(vm.template, 'TEMPLATE_ID', String(templateId));
+  setText(vm.template, 'VMID', String(vm.id));
+}
+
+function acquireDisks(call: Call, vm: Vm, wanted: readonly Vector[]): void {
+  const used = new Set<string>();
+  const acquired = wanted.map((disk, diskId) => {
+    const result = acquireDisk(call, vm.id, cleanDisk(disk), diskId, false);
+    if (typeof result === 'string') throw allocate('virtual machine', result);
+    addVector(vm.template, 'DISK', result.vector);
+    adoptSnapshots(vm, diskId, result.snapshots);
+    return result.vector;
+  });
+  // Explicit targets first, then the free ones in order, then the context CD.
+  for (const explicit of [true, false]) {
+    for (const vector of acquired.filter((candidate) => ((candidate['TARGET'] ?? '') !== '') === explicit)) {
+      if (!assignTarget(vector, used)) throw allocate('virtual machine', `Two disks have defined the same target ${vector['TARGET']}`);
+    }
+  }
+  const [context] = vectorsOf(vm.template, 'CONTEXT');
+  if (!context) return;
+  context['DISK_ID'] = String(acquired.length);
+  const place: Vector = { DEV_PREFIX: 'hd', ...(context['TARGET'] === undefined ? {} : { TARGET: context['TARGET'] }) };
+  if (!assignTarget(place, used)) throw allocate('virtual machine', `Two disks have defined the same target ${place['TARGET']}`);
+  context['TARGET'] = place['TARGET'] ?? 'hda';
+}
+
+/** What a saved VM's DISK carries of its old life is set anew. */
+function cleanDisk(disk: Vector): Vector {
+  const { DISK_ID: _id, ...rest } = disk;
+  return rest;
+}
+
+function acquireNics(call: Call, vm: Vm, wanted: readonly Vector[]): void {
+  wanted.forEach((nic, nicId) => addVector(vm.template, 'NIC', nicVector(call, vm, nic, nicId)));
+}
+
+function nicVector(call: Call, vm: Vm, nic: Vector, nicId: number): Vector {
+  const network = networkOf(call, nic);
+  if (typeof network === 'string') throw allocate('virtual machine', network);
+  const addresses = ['IP', 'IP6', 'MAC'].filter((name) => nic[name] !== undefined);
+  const failure = allocate('virtual machine', `Cannot get IP/MAC lease from virtual network ${network.id}.`);
+  if (addresses.length > 1) throw failure;
+  const offset = takeLease(network, vm.id, nic['IP'] ?? ipOfMac(network, nic['MAC']));
+  if (offset === undefined) throw failure;
+  return {
+    ...nic,
+    AR_ID: '0',
+    BRIDGE: network.bridge,
+    BRIDGE_TYPE: 'linux',
+    CLUSTER_ID: network.clusterIds.join(','),
+    IP: leaseAddress(network, offset),
+    MAC: leaseMac(network, offset),
+    NAME: `NIC${nicId}`,
+    NETWORK: network.name,
+    NETWORK_ID: String(network.id),
+    NIC_ID: String(nicId),
+    SECURITY_GROUPS: nic['SECURITY_GROUPS'] ?? textOf(network.template, 'SECURITY_GROUPS') ?? '0',
+    TARGET: `one-${vm.id}-${nicId}`,
+    VN_MAD: network.vnMad,
+  };
+}
+
+function networkOf(call: Call, nic: Vector): Network | string {
+  const { networks } = call.cloud.world;
+  if (nic['NETWORK_ID'] !== undefined) return networks.get(Number(nic['NETWORK_ID'])) ?? `Virtual network with ID: ${nic['NETWORK_ID']} does not exist`;
+  const found = [...networks.values()].find((network) => network.name === nic['NETWORK']);
+  return found ?? `User ${call.caller.id} does not own a network with name: ${nic['NETWORK'] ?? ''} . Set NETWORK_UNAME or NETWORK_UID of owner in NIC.`;
+}
+
+/** An address that is in no range stays unmatched: the lease is refused. */
+function ipOfMac(network: Network, mac: string | undefined): string | undefined {
+  if (mac === undefined) return undefined;
+  const ip = mac.split(':').slice(2).map((byte) => Number.parseInt(byte, 16)).join('.');
+  return leaseOffset(network, ip) === undefined ? '0.0.0.0' : ip;
+}
+
+function giveBack(call: Call, vm: Vm): void {
+  const images = disksOf(vm).map(imageIdOf);
+  delete vm.template['DISK'];
+  for (const id of images) if (id !== undefined) releaseImage(call.cloud, vm, id);
+  for (const network of call.cloud.world.networks.values()) releaseLeases(network, vm.id);
+}
+

@@ -1,0 +1,206 @@
+import { z } from 'zod';
+import { attributesSchema } from '../template/attributes.ts';
+
+/** Owner, group, other x USE, MANAGE, ADMIN: nine times 0 or 1, in the order of the PERMISSIONS element. */
+const permissionsSchema = z.array(z.number()).length(9);
+const lockSchema = z.object({ level: z.number(), owner: z.number(), time: z.number(), requestId: z.number() });
+const owned = { id: z.number(), uid: z.number(), gid: z.number(), name: z.string(), permissions: permissionsSchema, lock: lockSchema.optional() };
+
+const snapshotSchema = z.object({
+  id: z.number(),
+  name: z.string(),
+  date: z.number(),
+  parent: z.number(),
+  children: z.array(z.number()),
+  active: z.boolean(),
+  sizeMiB: z.number(),
+});
+
+/** SNAPSHOTS of one disk or image (src/vm/Snapshots.cc). `diskId` is absent on an image. */
+export const snapshotTreeSchema = z.object({
+  diskId: z.number().optional(),
+  allowOrphans: z.enum(['NO', 'YES', 'MIXED', 'LINEAR']),
+  currentBase: z.number(),
+  nextSnapshot: z.number(),
+  snapshots: z.array(snapshotSchema),
+});
+
+const historySchema = z.object({
+  seq: z.number(),
+  hostName: z.string(),
+  hostId: z.number(),
+  clusterId: z.number(),
+  stime: z.number(),
+  etime: z.number(),
+  vmMad: z.string(),
+  tmMad: z.string(),
+  datastoreId: z.number(),
+  pstime: z.number(),
+  petime: z.number(),
+  rstime: z.number(),
+  retime: z.number(),
+  estime: z.number(),
+  eetime: z.number(),
+  action: z.number(),
+  uid: z.number(),
+  gid: z.number(),
+  requestId: z.number(),
+});
+
+export const vmSchema = z.object({
+  ...owned,
+  state: z.number(),
+  lcmState: z.number(),
+  prevState: z.number(),
+  prevLcmState: z.number(),
+  stime: z.number(),
+  etime: z.number(),
+  deployId: z.string(),
+  template: attributesSchema,
+  userTemplate: attributesSchema,
+  history: z.array(historySchema),
+  snapshots: z.array(snapshotTreeSchema),
+  backupConfig: z.record(z.string(), z.string()),
+  /** This VM is a proxy: its devices are laid out under proxy/<id>/. */
+  guestTree: z.boolean(),
+});
+
+export const imageSchema = z.object({
+  ...owned,
+  type: z.number(),
+  persistent: z.boolean(),
+  regtime: z.number(),
+  modtime: z.number(),
+  /** File name under datastores/<id>/; empty until the driver invented it. */
+  source: z.string(),
+  path: z.string(),
+  format: z.string(),
+  fs: z.string(),
+  sizeMiB: z.number(),
+  state: z.number(),
+  prevState: z.number(),
+  cloningOps: z.number(),
+  cloningId: z.number(),
+  datastoreId: z.number(),
+  vmIds: z.array(z.number()),
+  cloneIds: z.array(z.number()),
+  template: attributesSchema,
+  snapshots: snapshotTreeSchema,
+  /** Its file cannot be opened as a disk: a copied qcow2 overlay whose backing file is not there (opennebula.md M.1). */
+  broken: z.boolean(),
+});
+
+export const datastoreSchema = z.object({
+  ...owned,
+  dsMad: z.string(),
+  tmMad: z.string(),
+  type: z.number(),
+  diskType: z.number(),
+  state: z.number(),
+  clusterIds: z.array(z.number()),
+  totalMiB: z.number(),
+  /** What other tenants of the storage use; added to what the images take. */
+  foreignMiB: z.number(),
+  template: attributesSchema,
+});
+
+export const hostSchema = z.object({
+  id: z.number(),
+  name: z.string(),
+  state: z.number(),
+  imMad: z.string(),
+  vmMad: z.string(),
+  clusterId: z.number(),
+  maxCpu: z.number(),
+  maxMemoryKiB: z.number(),
+  template: attributesSchema,
+});
+
+export const templateSchema = z.object({ ...owned, regtime: z.number(), template: attributesSchema });
+export const clusterSchema = z.object({ id: z.number(), name: z.string(), template: attributesSchema });
+export const userSchema = z.object({
+  id: z.number(),
+  name: z.string(),
+  gid: z.number(),
+  groupIds: z.array(z.number()),
+  passwordSha256: z.string(),
+  enabled: z.boolean(),
+  template: attributesSchema,
+});
+export const groupSchema = z.object({ id: z.number(), name: z.string(), template: attributesSchema });
+export const networkSchema = z.object({
+  ...owned,
+  bridge: z.string(),
+  vnMad: z.string(),
+  clusterIds: z.array(z.number()),
+  template: attributesSchema,
+  firstIp: z.string(),
+  size: z.number(),
+  /** Offset in the address range to the VM that holds it. */
+  leases: z.record(z.string(), z.number()),
+});
+export const securityGroupSchema = z.object({ ...owned, template: attributesSchema });
+
+export const operationSchema = z.object({
+  id: z.number(),
+  kind: z.enum([
+    'snapshot-create',
+    'snapshot-delete',
+    'snapshot-revert',
+    'saveas',
+    'attach',
+    'detach',
+    'deploy',
+    'action',
+    'image-create',
+    'image-ready',
+    'image-delete',
+    'image-clone',
+  ]),
+  vm: z.number().optional(),
+  disk: z.number().optional(),
+  snapshot: z.number().optional(),
+  image: z.number().optional(),
+  sourceImage: z.number().optional(),
+  action: z.string().optional(),
+  force: z.boolean().optional(),
+  /** The stable [STATE, LCM_STATE] to return to. */
+  back: z.tuple([z.number(), z.number()]).optional(),
+  /** Error text a fault rule wants from the driver. */
+  failure: z.string().optional(),
+});
+
+export const worldSchema = z.object({
+  format: z.literal(1),
+  version: z.string(),
+  next: z.record(z.string(), z.number()),
+  vms: z.array(vmSchema),
+  images: z.array(imageSchema),
+  datastores: z.array(datastoreSchema),
+  hosts: z.array(hostSchema),
+  templates: z.array(templateSchema),
+  clusters: z.array(clusterSchema),
+  users: z.array(userSchema),
+  groups: z.array(groupSchema),
+  networks: z.array(networkSchema),
+  securityGroups: z.array(securityGroupSchema),
+  operations: z.array(operationSchema),
+});
+
+export type WorldData = z.infer<typeof worldSchema>;
+export type Vm = z.infer<typeof vmSchema>;
+export type HistoryRecord = z.infer<typeof historySchema>;
+export type SnapshotTree = z.infer<typeof snapshotTreeSchema>;
+export type Snapshot = z.infer<typeof snapshotSchema>;
+export type Image = z.infer<typeof imageSchema>;
+export type Datastore = z.infer<typeof datastoreSchema>;
+export type Host = z.infer<typeof hostSchema>;
+export type VmTemplate = z.infer<typeof templateSchema>;
+export type Cluster = z.infer<typeof clusterSchema>;
+export type User = z.infer<typeof userSchema>;
+export type Group = z.infer<typeof groupSchema>;
+export type Network = z.infer<typeof networkSchema>;
+export type SecurityGroup = z.infer<typeof securityGroupSchema>;
+export type Operation = z.infer<typeof operationSchema>;
+export type OperationKind = Operation['kind'];
+export type Owned = { id: number; uid: number; gid: number; name: string; permissions: number[]; lock?: { level: number; owner: number; time: number; requestId: number } | undefined };
