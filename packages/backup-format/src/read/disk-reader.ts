@@ -10,7 +10,7 @@ import { type ChunkReader, isDamage } from './chunk-reader.ts';
 import { DiskIndexReader } from './disk-index-reader.ts';
 import { type PlannedBlock, type PlannedRead, planReads } from './read-plan.ts';
 
-/** Reads under way ahead of the consumer; with GROUP_BYTES stored and plain each, at most 64 MiB are held. */
+/** Reads under way ahead of the consumer; with GROUP_BYTES stored and plain each, at most 32 MiB are held. */
 const READ_AHEAD = 3;
 
 export interface DiskReaderDeps {

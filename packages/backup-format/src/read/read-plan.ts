@@ -7,7 +7,7 @@ import { type ChunkReader, isDamage } from './chunk-reader.ts';
 import type { DiskIndexReader } from './disk-index-reader.ts';
 
 /** One read from a pack brings at most this much, stored or plain: large enough for object stores, small enough for bounded memory. */
-export const GROUP_BYTES = 8 * 1024 * 1024;
+export const GROUP_BYTES = 4 * 1024 * 1024;
 /** Chunks no further apart than this come with one read; skipping less would cost more than reading it. */
 const MAX_GAP_BYTES = 512 * 1024;
 
