@@ -1,11 +1,10 @@
-import { type CallOptions, type Clock, type Logger, Scope, type Secret, silentLogger, systemClock } from '@onevault/base';
+import { type Clock, type Logger, Scope, type Secret, silentLogger, systemClock } from '@onevault/base';
 import { unwrapAnswer } from './answer.ts';
 import type { OneApi } from './api.ts';
-import { OneError } from './errors.ts';
+import { type CallDeps, callerOver, type Unreadable } from './caller.ts';
 import { type HttpTransportOptions, httpTransport, MAX_SOCKETS } from './http-transport.ts';
 import { imageCalls } from './image-calls.ts';
 import { infrastructureCalls } from './infrastructure-calls.ts';
-import type { Method } from './methods.ts';
 import { templateCalls } from './template-calls.ts';
 import { composeTransport, type Transport, withConcurrency, withRetry, withTimeout, withTrace } from './transport.ts';
 import { vmCalls } from './vm-calls.ts';
@@ -33,22 +32,6 @@ export interface OneClientOptions {
   readonly onUnreadable?: ((unreadable: Unreadable) => void) | undefined;
 }
 
-/** An element of a pool whose body is not as expected: `VM 12`. */
-export interface Unreadable {
-  readonly object: string;
-  readonly error: OneError;
-}
-
-/** Makes one call of the table; the type of the arguments and the result are the method's. */
-export type Caller = <Args extends readonly unknown[], Result>(method: Method<Args, Result>, args: Args, options?: CallOptions) => Promise<Result>;
-
-export interface CallDeps {
-  readonly call: Caller;
-  readonly clock: Clock;
-  readonly pageSize: number;
-  readonly onUnreadable: (unreadable: Unreadable) => void;
-}
-
 /** A client of one OpenNebula zone. Holds at most four connections, two of them idle; disposing it closes them. */
 export function createOneClient(options: OneClientOptions): OneApi & AsyncDisposable {
   const { clock = systemClock, logger = silentLogger, pageSize = DEFAULT_PAGE_SIZE, callTimeoutMs = DEFAULT_CALL_TIMEOUT_MS } = options;
@@ -64,7 +47,7 @@ export function createOneClient(options: OneClientOptions): OneApi & AsyncDispos
   );
   const warn = ({ object, error }: Unreadable): void =>
     logger.warn({ object, error: error.toJSON() }, 'OpenNebula object left out of a listing: its body cannot be read');
-  const deps: CallDeps = { call: caller(transport, options.session), clock, pageSize, onUnreadable: options.onUnreadable ?? warn };
+  const deps: CallDeps = { call: callerOver(transport, options.session), clock, pageSize, onUnreadable: options.onUnreadable ?? warn };
   return {
     endpoint: withoutUserInfo(options.endpoint),
     ...vmCalls(deps),
@@ -72,19 +55,6 @@ export function createOneClient(options: OneClientOptions): OneApi & AsyncDispos
     ...templateCalls(deps),
     ...infrastructureCalls(deps),
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
-  };
-}
-
-function caller(transport: Transport, session: Secret): Caller {
-  return async (method, args, options = {}) => {
-    const { name, idempotent } = method;
-    const value = await transport({ method: name, session, args: method.args(...args), idempotent }, options);
-    const result = method.result.safeParse(value);
-    if (result.success) return result.data;
-    throw new OneError('ONE_RESPONSE_INVALID', `${name}: the answer carries ${typeof value} where another kind of value belongs`, {
-      details: { method: name, executed: 'unknown' },
-      cause: result.error,
-    });
   };
 }
 

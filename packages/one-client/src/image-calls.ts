@@ -1,6 +1,6 @@
 import type { CallOptions } from '@onevault/base';
 import type { OneApi } from './api.ts';
-import type { CallDeps } from './client.ts';
+import type { CallDeps } from './caller.ts';
 import { isOneError } from './errors.ts';
 import { methods } from './methods.ts';
 import { type Image, type ImageId, imageId } from './model.ts';

@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 export type { OneApi, Verdict, VmAction, WaitOptions } from './api.ts';
-export { createOneClient, type OneClientOptions, type Unreadable } from './client.ts';
+export type { Unreadable } from './caller.ts';
+export { createOneClient, type OneClientOptions } from './client.ts';
 export { type Connection, type Environment, type FindOptions, findConnection } from './credentials.ts';
 export { isOneError, OneError, type OneErrorCode, type OneErrorDetails } from './errors.ts';
 export { type HttpTransportOptions, httpTransport } from './http-transport.ts';

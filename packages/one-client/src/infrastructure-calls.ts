@@ -1,5 +1,5 @@
 import type { OneApi } from './api.ts';
-import type { CallDeps } from './client.ts';
+import type { CallDeps } from './caller.ts';
 import { methods } from './methods.ts';
 import { parseDatastore, parseHost, parseUser } from './parse-infrastructure.ts';
 import { wholePool } from './pool.ts';

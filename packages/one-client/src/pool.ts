@@ -1,5 +1,5 @@
 import { splitPool } from './body.ts';
-import type { CallDeps } from './client.ts';
+import type { CallDeps } from './caller.ts';
 import { isOneError } from './errors.ts';
 import { readPages } from './pages.ts';
 

@@ -1,5 +1,5 @@
 import type { OneApi } from './api.ts';
-import type { CallDeps } from './client.ts';
+import type { CallDeps } from './caller.ts';
 import { methods } from './methods.ts';
 import { imageId, snapshotId, type VmId } from './model.ts';
 import { parseVm, parseVmSummary } from './parse-vm.ts';
