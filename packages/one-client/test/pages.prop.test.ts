@@ -52,7 +52,7 @@ test('whatever is deleted and created between pages, each object that stays is l
       expect(new Set(listed).size).toBe(listed.length);
       expect(pool.always.filter((id) => !listed.includes(id))).toEqual([]);
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 

@@ -74,7 +74,7 @@ describe('formatTemplate', () => {
         if (text.startsWith('<TEMPLATE>')) expect(parseBody(text, 'TEMPLATE')).toEqual(asBody(attributes));
         else expect(readTemplate(text)).toEqual(expected);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 });

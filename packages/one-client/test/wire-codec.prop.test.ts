@@ -104,7 +104,7 @@ test('a damaged response is a value, a fault or invalid, never an exception', ()
       const decoded = decoder.write(Buffer.from(damaged)) ?? decoder.end();
       expect(['value', 'fault', 'invalid']).toContain(decoded.kind);
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -127,7 +127,7 @@ test('a damaged body is read or refused with ONE_RESPONSE_INVALID, never anythin
           expect(error).toMatchObject({ code: 'ONE_RESPONSE_INVALID' });
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   }
 });
