@@ -10,6 +10,7 @@ export type CliErrorCode =
   | 'CLI_POINT_NOT_FOUND'
   | 'CLI_POINT_AMBIGUOUS'
   | 'CLI_STATE_DIR_INVALID'
+  | 'CLI_SIM_FAILED'
   | 'CLI_DEMO_MISMATCH';
 
 export class CliError extends BaseError<CliErrorCode> {}

@@ -5,6 +5,7 @@ import { initCommand } from './commands/init.ts';
 import { planCommand } from './commands/plan.ts';
 import { pointCommand } from './commands/point.ts';
 import { restoreCommand } from './commands/restore.ts';
+import { simCommand } from './commands/sim.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { vmCommand } from './commands/vm.ts';
 import type { TextStream } from './render/output.ts';
@@ -17,7 +18,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     .showHelpAfterError('(onevault --help shows what there is)')
     .helpCommand(true);
   addGlobalOptions(program);
-  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand]) program.addCommand(command(run));
+  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand, simCommand]) program.addCommand(command(run));
   inherit(program, (command) => command.exitOverride().configureOutput({ writeOut: (text) => streams.stdout.write(text), writeErr: (text) => streams.stderr.write(text) }));
   return program;
 }

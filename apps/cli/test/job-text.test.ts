@@ -19,7 +19,7 @@ describe('events as text', () => {
       '  disk 0 snapshot taken, 1.3 s',
       '  disk 0 incremental: only what differs from the last restore point is stored (PARENT_TRUSTED)',
       '  disk 0 read 256.0 MiB in 800 ms: 12 blocks changed, 3.0 MiB stored',
-      '  temporary image deleted: image onevault-run-1 (id 9), 300 ms',
+      '  taken back: image onevault-run-1 (id 9), 300 ms',
       'warning: image onevault-run-1 (id 9) could not be taken back: one.image.delete: no',
       'warning: network 3: not authorized (METADATA_MISSING)',
       '',

@@ -36,12 +36,12 @@ export function diskStandings(clock: Clock): (event: DiskProgressEvent) => Stand
   };
 }
 
-/** The words beside the bar: `43 %  1.2 GiB/s  changed 12.0 MiB  stored 3.1 MiB  ETA 12.0 s`. */
+/** The words beside the bar: `43 %  1.2 GiB/s  new 12.0 MiB  stored 3.1 MiB  ETA 12.0 s`. */
 export function standingText(standing: Standing): string {
   const { doneBytes, totalBytes, bytesPerSecond, changedBytes, storedBytes } = standing;
   const parts = [formatPercent(doneBytes, totalBytes).padStart(5)];
   if (bytesPerSecond !== undefined) parts.push(formatRate(bytesPerSecond));
-  if (changedBytes !== undefined) parts.push(`changed ${formatBytes(changedBytes)}`);
+  if (changedBytes !== undefined) parts.push(`new ${formatBytes(changedBytes)}`);
   if (storedBytes !== undefined) parts.push(`stored ${formatBytes(storedBytes)}`);
   const left = totalBytes - doneBytes;
   if (bytesPerSecond !== undefined && bytesPerSecond > 0 && left > 0) parts.push(`ETA ${formatDuration((left / bytesPerSecond) * 1000)}`);

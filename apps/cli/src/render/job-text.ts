@@ -36,7 +36,7 @@ function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEven
       view.log(`  disk ${event.diskId} ${event.mode}: ${modeText(event.reason)}`);
       return;
     case 'step.finished':
-      view.log(`  ${stepText(event)}, ${formatDuration(event.durationMs)}`);
+      if (event.step in STEP_TEXT) view.log(`  ${stepText(event)}, ${formatDuration(event.durationMs)}`);
       if (ENDS_PROGRESS.has(event.step) && event.diskId !== undefined) view.finish(`disk ${event.diskId}`);
       return;
     case 'disk.finished':
@@ -62,16 +62,16 @@ function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEven
   }
 }
 
-/** One line for each thing that was done to the cloud or the repository; what is not here is too small to tell. */
-const STEP_TEXT: Readonly<Record<StepName, string>> = {
+/** One line for each thing that was done to the cloud or the repository; a step that is part of another is not here. */
+const STEP_TEXT: Readonly<Partial<Record<StepName, string>>> = {
   inventory: 'inventory read',
   snapshot: 'snapshot taken',
   export: 'exported as a temporary image',
   attach: 'attached to the proxy VM',
   scan: 'read',
   'delete-snapshot': 'snapshot deleted',
-  detach: 'detached',
-  'delete-image': 'temporary image deleted',
+  detach: 'taken back',
+  'delete-image': 'taken back',
   metadata: 'definition saved',
   commit: 'restore point committed',
   'allocate-image': 'image created',
@@ -80,9 +80,8 @@ const STEP_TEXT: Readonly<Record<StepName, string>> = {
   'set-persistence': 'persistence set as it was',
   'allocate-template': 'template created',
   instantiate: 'VM created',
-  'wait-running': 'VM up',
-  'delete-template': 'template deleted',
-  'terminate-vm': 'VM terminated',
+  'delete-template': 'taken back',
+  'terminate-vm': 'taken back',
 };
 
 const ENDS_PROGRESS: ReadonlySet<StepName> = new Set(['scan', 'write', 'verify']);

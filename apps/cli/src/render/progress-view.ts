@@ -95,5 +95,5 @@ function newBars(output: Output): cliProgress.MultiBar {
 function barText(progress: number, standing: Standing, columns: number): string {
   const full = Math.round(Math.min(1, Math.max(0, progress)) * BAR_WIDTH);
   const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}`;
-  return `  disk ${standing.label} ${standing.phase.padEnd(6)} ${bar} ${standingText(standing)}`.slice(0, columns - 1);
+  return `  ${standing.label} ${standing.phase.padEnd(6)} ${bar} ${standingText(standing)}`.slice(0, columns - 1);
 }
