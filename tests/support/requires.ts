@@ -22,7 +22,7 @@ export function requiresRoot(): Requirement {
 export function requiresLoopDevice(): Requirement {
   const root = requiresRoot();
   if (!root.met) return root;
-  return { met: succeeds('losetup', ['--find']), message: 'no loop device: apt-get install util-linux, and run where /dev/loop-control can be opened' };
+  return { met: canAttachLoopDevice(), message: 'no loop device: apt-get install mount, and run where the kernel gives one (most containers do not)' };
 }
 
 /**
@@ -60,6 +60,12 @@ function isTrue(value: string | undefined): boolean {
 
 function commandExists(name: string): boolean {
   return succeeds('sh', ['-c', 'command -v "$1"', 'sh', name]);
+}
+
+/** Tries it: in a container `losetup --find` names devices that cannot be opened. */
+function canAttachLoopDevice(): boolean {
+  const script = 'f=$(mktemp) && truncate -s 1M "$f" && d=$(losetup --find --show "$f"); s=$?; rm -f "$f"; [ $s = 0 ] && losetup --detach "$d"';
+  return succeeds('sh', ['-c', script]);
 }
 
 function succeeds(command: string, args: readonly string[]): boolean {

@@ -1,0 +1,31 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { runMeasured } from '../measure/run.mjs';
+
+/**
+ * onevault as a tool with the same face as the peers: every call is a fresh process that uses only the public entries of the packages.
+ * `seconds` is the wall time of that whole process, its start included, as it is for the peers.
+ */
+export function oursTool(dir, workers) {
+  const repository = `${dir}/repository`;
+  const scanning = workers === undefined ? {} : { workers };
+  return {
+    name: 'onevault',
+    repository,
+    async create() {
+      await rm(dir, { recursive: true, force: true });
+      await mkdir(dir, { recursive: true });
+    },
+    scan: (task) => runOurs('scan', { ...task, ...scanning }),
+    full: (image) => runOurs('backup', { repository, mode: 'full', devices: [image], ...scanning }),
+    fullOfMany: (devices) => runOurs('backup', { repository, mode: 'full', devices, ...scanning }),
+    incremental: (image) => runOurs('backup', { repository, mode: 'incremental', devices: [image], ...scanning }),
+    restore: (_image, target) => runOurs('restore', { repository, target }),
+    verify: () => runOurs('verify', { repository }),
+    compare: (source, extents) => runOurs('compare', { repository, source, extents }),
+  };
+}
+
+async function runOurs(program, task) {
+  const { seconds, stdout } = await runMeasured(process.execPath, [new URL(`${program}.mjs`, import.meta.url).pathname], { input: JSON.stringify(task) });
+  return { ...JSON.parse(stdout), seconds };
+}

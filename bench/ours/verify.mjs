@@ -1,0 +1,11 @@
+/** Reads and checks everything in the repository; any damage is a failure. */
+import { measureSelf, using } from '../measure/self.mjs';
+import { repositoryIn } from './repository.mjs';
+
+await measureSelf(async ({ repository: path }) =>
+  using(await repositoryIn(path), async (repository) => {
+    const first = await repository.verify().next();
+    if (!first.done) throw first.value.error;
+    return { report: first.value };
+  }),
+);
