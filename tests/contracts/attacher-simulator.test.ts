@@ -30,7 +30,7 @@ interface World {
 
 /** `version`: what the simulator claims to be. Its only proxy VM is found as in production, by the uuid in the guest's files. */
 async function openWorld(version: string): Promise<World> {
-  const scope = new Scope();
+  await using scope = new Scope();
   const dir = await mkdtemp(join(tmpdir(), 'ov-attacher-'));
   scope.defer(() => rm(dir, { recursive: true, force: true }));
   const simulator = scope.use(await startSimulator({ dir, version }));
@@ -39,7 +39,7 @@ async function openWorld(version: string): Promise<World> {
   const [directory = 'none'] = (await readdir(join(dir, 'proxy'))).filter((name) => /^\d+$/.test(name));
   const root = join(dir, 'proxy', directory);
   const proxyVm = await findOwnVm(bodies(cloud), await readProductUuid(root));
-  return { scope, simulator, cloud, proxyVm, root };
+  return { scope: scope.move(), simulator, cloud, proxyVm, root };
 }
 
 async function* bodies(cloud: OneApi): AsyncGenerator<{ id: VmId; uuid: string | undefined }> {
