@@ -1,7 +1,7 @@
 import { DIGEST_BYTES } from '@onevault/base';
 import { compareDigests, type Fate } from './compare.ts';
 import type { Work } from './read-ahead.ts';
-import type { ScannedRun } from './scan-api.ts';
+import type { ScannedRun, ScanOptions } from './scan-api.ts';
 import type { Slot } from './slots.ts';
 
 type QuietRun = Exclude<ScannedRun, { readonly kind: 'changed' }>;
@@ -42,12 +42,13 @@ export class RunJoiner {
   }
 }
 
-/** The blocks of a changed run, one by one, each holding the slot until it is released. */
-export function* changedBlocks(work: Work, slot: Slot, fate: Fate, blockSizeBytes: number): Generator<ScannedRun, void> {
+/** The blocks of a changed run, one by one, each holding the slot until it is released; none after an abort. */
+export function* changedBlocks(work: Work, slot: Slot, fate: Fate, { blockSizeBytes, signal }: ScanOptions): Generator<ScannedRun, void> {
   const from = fate.index - work.firstBlock;
   // A copy: the consumer keeps digests for longer than it keeps the slot.
   const digests = slot.digests.slice(from * DIGEST_BYTES, (from + fate.count) * DIGEST_BYTES);
   for (let i = 0; i < fate.count; i++) {
+    signal?.throwIfAborted();
     const at = (from + i) * blockSizeBytes;
     slot.hold();
     yield {

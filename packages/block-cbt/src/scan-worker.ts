@@ -5,6 +5,7 @@ import { readRange } from './read-range.ts';
 import { digestStart, type ReadFault, type ReadJob, slotStart, type WorkerOrder, type WorkerReport, type WorkerSetup } from './scan-protocol.ts';
 import { isZero } from './zero.ts';
 
+/** As in @onevault/base, which a thread need not load for it. */
 const DIGEST_BYTES = 32;
 
 /** The program of a scan thread: reads extents into shared memory and leaves the digests of their blocks beside them. */

@@ -44,11 +44,13 @@ export class ScanWorkers {
     return new Promise((resolve, reject) => this.#jobs.set(job.slot, { thread, resolve, reject }));
   }
 
-  /** Rejects every job under way and to come. */
+  /** Rejects every job under way and to come, and asks the threads to end. */
   fail(reason: unknown): void {
-    this.#failure ??= { reason };
+    if (this.#failure) return;
+    this.#failure = { reason };
     for (const { reject } of this.#jobs.values()) reject(reason);
     this.#jobs.clear();
+    for (const thread of this.#threads) this.#send(thread, 'stop');
   }
 
   /**
@@ -57,7 +59,6 @@ export class ScanWorkers {
    */
   async stop(reason: unknown): Promise<void> {
     this.fail(reason);
-    for (const thread of this.#threads) this.#send(thread, 'stop');
     await Promise.all(this.#threads.map(({ exited }) => exited));
   }
 

@@ -44,7 +44,7 @@ export async function* scanWith(device: BlockDevice, options: ScanOptions, inter
     for (const fate of fatesOf(work, before)) {
       tally[fate.kind] += fate.count;
       yield* joiner.join(fate);
-      if (fate.kind === 'changed' && work.slot) yield* changedBlocks(work, work.slot, fate, plan.grid.blockSizeBytes);
+      if (fate.kind === 'changed' && work.slot) yield* changedBlocks(work, work.slot, fate, options);
     }
     tally.pass(work);
     options.onProgress?.(work.span.offset + work.span.length);

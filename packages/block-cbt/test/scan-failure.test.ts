@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 import { blockGrid, type DigestSource } from '@onevault/base';
 import { describe, expect, it } from 'vitest';
 import { requiresLoopDevice, testWith } from '../../../tests/support/requires.ts';
@@ -95,6 +96,21 @@ describe('an aborted scan', () => {
     for (const run of await take(runs, 2)) if (run.kind === 'changed') run.release();
     busy.abort(reason);
     await expect(runs.next()).rejects.toBe(reason);
+  });
+
+  it('ends its threads also while the consumer is busy elsewhere', async () => {
+    await using subject = await fileDevice(DATA);
+    const exits: Promise<unknown>[] = [];
+    const onWorker = (worker: Worker): void => void exits.push(once(worker, 'exit'));
+    process.on('worker', onWorker);
+    const controller = new AbortController();
+    const runs = scanWith(subject.device, { ...OPTIONS, signal: controller.signal }, SMALL);
+    await take(runs, 1);
+    process.off('worker', onWorker);
+    expect(exits).toHaveLength(2);
+    controller.abort();
+    await Promise.all(exits); // nobody calls next or return meanwhile
+    await expect(runs.next()).rejects.toThrow('aborted');
   });
 
   it('leaves the signal without listeners, also when it was not aborted', async () => {
