@@ -81,6 +81,9 @@ export function seedWorld(version: string, dir: string): WorldData {
   };
 }
 
+/** How images behave on a system datastore of driver ssh. */
+const ON_SSH: Attributes = { CLONE_TARGET_SSH: ['SYSTEM'], DISK_TYPE_SSH: ['FILE'], LN_TARGET_SSH: ['SYSTEM'] };
+
 function imageDatastore(id: number, name: string, tmMad: string): WorldData['datastores'][number] {
   const driver = transferDriver(tmMad);
   const template: Attributes = {
@@ -95,8 +98,8 @@ function imageDatastore(id: number, name: string, tmMad: string): WorldData['dat
     TYPE: [id === 2 ? 'FILE_DS' : 'IMAGE_DS'],
     ...(driver.allowOrphans === undefined ? {} : { ALLOW_ORPHANS: [tmMad === 'ceph' ? 'mixed' : driver.allowOrphans] }),
     ...(driver.driver === undefined ? {} : { DRIVER: [driver.driver] }),
-    ...(tmMad === 'qcow2' || tmMad === 'shared' ? { TM_MAD_SYSTEM: ['ssh'] } : {}),
-    ...(tmMad === 'ceph' ? { POOL_NAME: ['one'], TM_MAD_SYSTEM: ['ssh,shared'] } : {}),
+    ...(tmMad === 'qcow2' || tmMad === 'shared' ? { TM_MAD_SYSTEM: ['ssh'], ...ON_SSH } : {}),
+    ...(tmMad === 'ceph' ? { POOL_NAME: ['one'], TM_MAD_SYSTEM: ['ssh'], ...ON_SSH } : {}),
   };
   if (id === 2) delete template['DISK_TYPE'];
   return { ...datastoreHead(id, name, tmMad), dsMad: tmMad === 'ceph' ? 'ceph' : 'fs', type: DATASTORE_TYPE.IMAGE, totalMiB: TOTAL_MIB, template };

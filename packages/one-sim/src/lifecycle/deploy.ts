@@ -30,6 +30,7 @@ export const deployHandler: OperationHandler = {
     if (vm.state !== VM_STATE.ACTIVE || vm.lcmState === LCM_STATE.RUNNING) return;
     await cloud.pace.pass('boot', { signal });
     await bootGuest(cloud, vm);
+    vm.deployId = uuidOf(vm) ?? ''; // libvirt's name for a KVM domain of 7.x
     setVmState(vm, VM_STATE.ACTIVE, LCM_STATE.RUNNING);
   },
   succeed: () => undefined,

@@ -71,7 +71,6 @@ function completeTemplate(call: Call, vm: Vm, templateId: number): void {
   const uuid = os?.['UUID'] ?? randomUUID();
   const machine: Vector = call.cloud.world.atLeast(7, 2) ? { MACHINE: 'q35' } : {};
   vm.template['OS'] = [{ ...machine, ...os, UUID: uuid }];
-  vm.deployId = uuid;
   const [graphics] = vectorsOf(vm.template, 'GRAPHICS');
   if (graphics) graphics['PORT'] ??= String(5900 + vm.id);
   setText(vm.template, 'AUTOMATIC_DS_REQUIREMENTS', '("CLUSTERS/ID" @> 0)');
