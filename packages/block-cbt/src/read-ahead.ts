@@ -105,6 +105,7 @@ export class ReadAhead {
       const known = this.#parentReach(offset / blockSizeBytes, HOLE_STEP_BLOCKS);
       const length = known > 0 ? Math.min(known * blockSizeBytes, end - offset) : end - offset;
       await this.#roomForHole();
+      if (this.#failure) return;
       this.#push({ kind: 'hole', offset, length }, Promise.resolve(), undefined);
       offset += length;
       await setImmediate(); // a parent in memory answers at once: without this, a long hole would hold up the event loop

@@ -78,6 +78,23 @@ describe('a scan that is left early', () => {
 });
 
 describe('an aborted scan', () => {
+  it('asks for no more digests, however long the hole it is in', async () => {
+    await using subject = await fileDevice([{ kind: 'hole', length: 64 * 2 ** 30 }]);
+    const reason = new Error('stop');
+    const controller = new AbortController();
+    let asked = 0;
+    const parent: DigestSource = {
+      grid: blockGrid(subject.device.sizeBytes, BLOCK),
+      async digests(_first, count) {
+        if (++asked === 5) controller.abort(reason);
+        return new Uint8Array(count * 32);
+      },
+    };
+    const failing = scanToEnd(scanWith(subject.device, { ...OPTIONS, parent, signal: controller.signal }, {}));
+    await expect(failing).rejects.toBe(reason);
+    expect(asked).toBeLessThanOrEqual(6); // of 256
+  });
+
   it('throws the reason untouched: before it starts, while it waits for memory, and at the next step', async () => {
     await using subject = await fileDevice(DATA);
     const reason = new Error('stop');
