@@ -73,6 +73,8 @@ test('what the layers allow is not reported', async () => {
     'packages/orchestrator/src/file-journal.ts': `import { open } from 'node:fs/promises';\nexport const journal = open;`,
     'packages/orchestrator/src/index.ts': `import type { a } from '../../one-client/src/index.ts';\nexport { journal } from './file-journal.ts';\nexport type A = typeof a;`,
     'apps/cli/src/main.ts': `import { journal } from '../../../packages/orchestrator/src/index.ts';\nexport const main = journal;`,
+    'packages/one-sim/src/world.ts': `import { step } from './step.ts';\nexport type World = typeof step;\nexport const a = step;`,
+    'packages/one-sim/src/step.ts': `import type { World } from './world.ts';\nexport const step = (world: World) => world;`,
     'packages/backup-format/src/errors.ts': 'export const failed = 1;',
     'packages/backup-format/src/store/file-store.ts': `import { failed } from '../errors.ts';\nimport { open } from 'node:fs/promises';\nexport const a = [failed, open];`,
   };
