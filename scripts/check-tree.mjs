@@ -1,5 +1,5 @@
 /**
- * The rules of the tree that no linter has: names that say nothing, manifests of one shape, a README and an entry in every package.
+ * The rules of the tree that no linter has: names that say nothing, time and chance taken from nowhere, manifests of one shape, a README in every package.
  * Usage: node scripts/check-tree.mjs [root]; every finding is a line, and any finding is exit code 1.
  */
 import { execFileSync } from 'node:child_process';
@@ -12,7 +12,11 @@ const root = resolve(process.argv[2] ?? ROOT);
 /** A file or folder of this name ends as a drawer for what nobody could place. */
 const SAYS_NOTHING = new Set(['utils', 'util', 'helpers', 'helper', 'common', 'lib', 'types', 'misc', 'manager', 'shared', 'stuff']);
 
-const findings = [...namesThatSayNothing(trackedFiles()), ...packageDirs().flatMap(packageFindings)];
+/** What a package takes as an argument instead, so that a test can decide it. A comment that mentions it does not count. */
+const UNTESTABLE = /^(?!\s*(\*|\/[/*])).*\b(Date\.now\(|new Date\(\)|performance\.now\(|process\.hrtime|Math\.random\()/;
+const THE_CLOCK = 'packages/base/src/clock.ts';
+
+const findings = [...namesThatSayNothing(trackedFiles()), ...timeAndChance(trackedFiles()), ...packageDirs().flatMap(packageFindings)];
 for (const finding of findings) process.stdout.write(`${finding}\n`);
 if (findings.length > 0) process.exitCode = 1;
 
@@ -32,6 +36,15 @@ function* namesThatSayNothing(files) {
     const names = [...parts.slice(0, -1), basename(file, extname(file))];
     const bad = names.find((name) => SAYS_NOTHING.has(name));
     if (bad !== undefined) yield `${file}: "${bad}" does not say what is in it; name it after its concept`;
+  }
+}
+
+function* timeAndChance(files) {
+  for (const file of files.filter((path) => /^packages\/[^/]+\/src\/.*\.ts$/.test(path) && path !== THE_CLOCK)) {
+    for (const [index, line] of readFileSync(`${root}/${file}`, 'utf8').split('\n').entries()) {
+      const call = UNTESTABLE.exec(line)?.[2];
+      if (call !== undefined) yield `${file}:${index + 1}: "${call}": take a Clock or a source of randomness as an argument`;
+    }
   }
 }
 

@@ -40,3 +40,13 @@ test('a package without README is found', async () => {
   const { 'packages/base/README.md': _, ...files } = basePackage();
   expect(await findingsIn(files)).toEqual([expect.stringContaining('README')]);
 });
+
+test.each(['Date.now()', 'new Date()', 'performance.now()', 'Math.random()'])('%s in a package is found, with its line', async (call) => {
+  const findings = await findingsIn({ ...basePackage(), 'packages/base/src/a.ts': `// ${call} in a comment\nexport const a = ${call};` });
+  expect(findings).toEqual([expect.stringContaining('packages/base/src/a.ts:2: ')]);
+});
+
+test('only the clock itself reads the time, and tests may', async () => {
+  const text = 'export const a = Date.now();';
+  expect(await findingsIn({ ...basePackage(), 'packages/base/src/clock.ts': text, 'packages/base/test/a.test.ts': text })).toEqual([]);
+});
