@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { redact } from './secret.ts';
 
 const BRAND = Symbol.for('@onevault/error');
@@ -72,7 +73,7 @@ export function errorCode(error: unknown): string | undefined {
 
 /** An error as plain data for a log line or JSON output: causes followed, secrets redacted, no stack. */
 export function serializeError(error: unknown, depth = 8): SerializedError {
-  if (!(error instanceof Error)) return { name: 'Error', message: redact(String(error)) };
+  if (!(error instanceof Error)) return { name: 'Error', message: redact(describeThrown(error)) };
   const out: Mutable<SerializedError> = { name: error.name, message: redact(error.message) };
   const code = errorCode(error);
   if (code !== undefined) out.code = code;
@@ -84,6 +85,11 @@ export function serializeError(error: unknown, depth = 8): SerializedError {
   if (depth > 0 && error.cause !== undefined) out.cause = serializeError(error.cause, depth - 1);
   if (depth > 0 && error instanceof AggregateError) out.errors = error.errors.map((inner) => serializeError(inner, depth - 1));
   return out;
+}
+
+/** Anything can be thrown, also an object without a prototype, which String() refuses. */
+function describeThrown(thrown: unknown): string {
+  return typeof thrown === 'object' || typeof thrown === 'function' ? inspect(thrown) : String(thrown);
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

@@ -26,6 +26,12 @@ describe('errors', () => {
     });
   });
 
+  it('serialise whatever was thrown', () => {
+    expect(serializeError(Object.assign(Object.create(null), { a: 1 })).message).toContain('a: 1');
+    expect(serializeError(new Error('outer', { cause: Object.create(null) })).cause?.name).toBe('Error');
+    expect(serializeError(undefined).message).toBe('undefined');
+  });
+
   it('are retried only when they say so, with doubling delays', async () => {
     const clock = new FakeClock({ auto: true });
     const policy = { attempts: 4, firstDelayMs: 100, maxDelayMs: 250 };

@@ -195,7 +195,7 @@ function report(
     disks,
     skipped: skippedDisks(plan).map((disk) => ({ diskId: disk.disk.diskId, target: disk.disk.target, reasons: disk.reasons })),
     captureSpreadMs: spreadMs(captured),
-    durationMs: run.clock.monotonicMs() - startedMs,
+    durationMs: run.elapsedMs(startedMs),
     stats: point.stats,
     warnings: run.warnings,
     residue: run.residue,

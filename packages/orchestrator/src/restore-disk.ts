@@ -52,7 +52,7 @@ export async function restoreDisk(
     sizeBytes: stored.sizeBytes,
     writtenBytes,
     verified: request.verify,
-    durationMs: run.clock.monotonicMs() - startedMs,
+    durationMs: run.elapsedMs(startedMs),
   };
   return { disk, image, report };
 }

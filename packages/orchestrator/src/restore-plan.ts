@@ -13,6 +13,7 @@ import {
   vmStateName,
 } from '@onevault/one-client';
 import { JobError } from './errors.ts';
+import { vectors } from './inventory.ts';
 import { isValidName } from './names.ts';
 import type { JobDeps } from './ports.ts';
 import type { NicChoice, RestoreRequest } from './request.ts';

@@ -42,7 +42,7 @@ async function restore(deps: JobDeps, run: Run, plan: RestorePlan, request: Rest
     vmName: vm.vm.name,
     disks: restored.map((disk) => disk.report),
     notes: plan.notes,
-    durationMs: run.clock.monotonicMs() - startedMs,
+    durationMs: run.elapsedMs(startedMs),
     residue: run.residue,
   };
 }

@@ -69,12 +69,17 @@ export class Run {
     return this.#deps.clock;
   }
 
+  /** Whole milliseconds since `startedMs` of the same clock. */
+  elapsedMs(startedMs: number): number {
+    return Math.round(this.clock.monotonicMs() - startedMs);
+  }
+
   /** Reports a stretch of work; the work itself is `work`. */
   async step<T>(step: StepName, facts: { readonly diskId?: number; readonly object?: string }, work: () => Promise<T>): Promise<T> {
     const startedMs = this.clock.monotonicMs();
     this.emit({ type: 'step.started', step, ...facts });
     const result = await work();
-    this.emit({ type: 'step.finished', step, ...facts, durationMs: this.clock.monotonicMs() - startedMs });
+    this.emit({ type: 'step.finished', step, ...facts, durationMs: this.elapsedMs(startedMs) });
     return result;
   }
 
@@ -131,6 +136,7 @@ export class Run {
    * answer is asked for one object only: waiting as long for each of the others would help nobody.
    */
   async unwind(): Promise<void> {
+    this.#cloudLost = false;
     for (const step of this.#open.toReversed()) {
       if (!this.#cloudLost) await this.#undo(step);
     }

@@ -25,7 +25,7 @@ export async function storeDisk(
   const { stored, summary } = await run.step('scan', { diskId }, () => scanInto(deps, run, writer, exported, parent, request, options));
   await exported.attachment.undo();
   await exported.image.undo();
-  const durationMs = run.clock.monotonicMs() - startedMs;
+  const durationMs = run.elapsedMs(startedMs);
   run.emit({ type: 'disk.finished', diskId, sizeBytes: stored.sizeBytes, readBytes: summary.readBytes, stats: stored.stats, durationMs });
   return {
     diskId,

@@ -3,6 +3,7 @@ import { type TemplateId, type Vm, type VmId, vmStateName } from '@onevault/one-
 import { JobError } from '../errors.ts';
 import { RUN_MARK } from '../names.ts';
 import type { CloudDeps } from './cloud-deps.ts';
+import { whenFree } from './when-free.ts';
 
 /** Waits for a fresh VM to run (or, with `hold`, to be in HOLD). A VM that cannot be placed stays PENDING for ever: the scheduler's own message says why (M.2). */
 export async function awaitStarted(deps: CloudDeps, id: VmId, options: CallOptions & { readonly hold: boolean }): Promise<Vm> {
@@ -44,7 +45,8 @@ function notStarted(vm: Vm, cause: unknown): JobError {
 export async function removeVm(deps: CloudDeps, runId: string, name: string, id: VmId | undefined): Promise<void> {
   const vm = id === undefined ? await findOwnVm(deps, runId, name) : await deps.cloud.vm(id);
   if (vm === undefined || !isOwn(vm, runId) || vmStateName(vm) === 'DONE') return;
-  await deps.cloud.vmAction(vm.id, 'terminate-hard');
+  // A VM that is being placed or started (PROLOG, BOOT) cannot be terminated yet.
+  await whenFree(deps, vm.id, `removal of VM ${name}`, () => deps.cloud.vmAction(vm.id, 'terminate-hard'));
   await deps.cloud.waitForVm(vm.id, (seen) => (vmStateName(seen) === 'DONE' ? 'done' : 'wait'), {
     timeoutMs: deps.patience.actionMs,
     what: `VM ${vm.id} to be terminated`,
