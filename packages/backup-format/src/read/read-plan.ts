@@ -23,36 +23,52 @@ export type PlannedRead =
   | { readonly kind: 'group'; readonly packId: string; readonly offset: number; readonly length: number; readonly blocks: readonly PlannedBlock[] }
   | { readonly kind: 'damaged'; readonly index: number; readonly error: unknown };
 
-/** Turns blocks `from .. to - 1` of a disk into reads, in disk order: zeros as runs, neighbours in a pack together. Reads index pages only. */
+/** Turns blocks `from .. to - 1` of a disk into reads, in disk order: zeros as runs, neighbours in a pack together. Reads index pages only, none of zeros. */
 export async function* planReads(disk: DiskIndexReader, chunks: ChunkReader, from: number, to: number, options: CallOptions = {}): AsyncGenerator<PlannedRead, void> {
-  let group: GroupBuilder | undefined;
-  let zero: { readonly index: number; count: number } | undefined;
+  const gathering = new Gathering();
   for (let first = from; first < to; ) {
-    const last = Math.min(to, (Math.floor(first / PAGE_DIGESTS) + 1) * PAGE_DIGESTS);
-    const digests = await disk.digests(first, last - first, options);
-    for (let index = first; index < last; index++) {
-      const digest = digests.subarray((index - first) * DIGEST_BYTES, (index - first + 1) * DIGEST_BYTES);
-      if (isZero(digest)) {
-        if (group) yield group.end();
-        group = undefined;
-        zero ??= { index, count: 0 };
-        zero.count += 1;
-        continue;
+    const page = Math.floor(first / PAGE_DIGESTS);
+    const last = Math.min(to, (page + 1) * PAGE_DIGESTS);
+    if (isZero(await disk.pageDigest(page, options))) yield* gathering.zeros(first, last - first);
+    else {
+      const digests = await disk.digests(first, last - first, options);
+      for (let index = first; index < last; index++) {
+        const digest = digests.subarray((index - first) * DIGEST_BYTES, (index - first + 1) * DIGEST_BYTES);
+        if (isZero(digest)) yield* gathering.zeros(index, 1);
+        else yield* gathering.block(await planBlock(disk, chunks, index, digest, options));
       }
-      if (zero) yield { kind: 'zero', ...zero };
-      zero = undefined;
-      const block = await planBlock(disk, chunks, index, digest, options);
-      if (group && !(block.kind === 'block' && group.add(block.block))) {
-        yield group.end();
-        group = undefined;
-      }
-      if (block.kind === 'damaged') yield block;
-      else group ??= new GroupBuilder(block.block);
     }
     first = last;
   }
-  if (group) yield group.end();
-  if (zero) yield { kind: 'zero', ...zero };
+  yield* gathering.end();
+}
+
+/** What was planned last and may still grow: a run of zeros or a group of chunks, never both. */
+class Gathering {
+  #group: GroupBuilder | undefined;
+  #zero: { readonly index: number; count: number } | undefined;
+
+  *zeros(index: number, count: number): Generator<PlannedRead, void> {
+    if (!this.#zero) {
+      yield* this.end();
+      this.#zero = { index, count: 0 };
+    }
+    this.#zero.count += count;
+  }
+
+  *block(planned: BlockPlan): Generator<PlannedRead, void> {
+    if (planned.kind === 'block' && this.#group?.add(planned.block)) return;
+    yield* this.end();
+    if (planned.kind === 'damaged') yield planned;
+    else this.#group = new GroupBuilder(planned.block);
+  }
+
+  *end(): Generator<PlannedRead, void> {
+    if (this.#group) yield this.#group.end();
+    if (this.#zero) yield { kind: 'zero', ...this.#zero };
+    this.#group = undefined;
+    this.#zero = undefined;
+  }
 }
 
 type BlockPlan = { readonly kind: 'block'; readonly block: PlannedBlock } | { readonly kind: 'damaged'; readonly index: number; readonly error: unknown };
