@@ -17,6 +17,9 @@ export interface GuestWrite {
 /** One disk's file as the guest sees it: writes and captures of it exclude one another chunk by chunk, so that captures are exact. */
 export class DiskFile {
   readonly path: string;
+  /** Keeps the guest's writes in the order of its calls. */
+  readonly #writer = new Mutex();
+  /** Held for one write or one chunk of a capture. */
   readonly #mutex = new Mutex();
   readonly #captures = new Set<Capture>();
 
@@ -25,7 +28,11 @@ export class DiskFile {
   }
 
   /** The guest writes; in the order of the calls, each write whole. Throws RangeError when a write does not fit into the disk. */
-  async write(writes: Iterable<GuestWrite>): Promise<void> {
+  write(writes: Iterable<GuestWrite>): Promise<void> {
+    return this.#writer.run(() => this.#writeAll(writes));
+  }
+
+  async #writeAll(writes: Iterable<GuestWrite>): Promise<void> {
     const file = await open(this.path, 'r+');
     try {
       const { size } = await file.stat();

@@ -31,7 +31,7 @@ function targetOf(cloud: Cloud, operation: Operation): Target | undefined {
 
 const TRANSFER_FAILED = 'Error executing image transfer script: ';
 /** What a failing transfer script of 7.x prints first; oned drops the line breaks. */
-const SCRIPT_HEAD = 'Command failed:export LANG=Cexport LC_ALL=Cset -e -o pipefail';
+const SCRIPT_HEAD = 'Command failed:export LANG=Cexport LC_ALL=Cset -e -o pipefailvirsh --connect qemu:///system blockpull --wait';
 
 export const snapshotCreateHandler: OperationHandler = {
   step: 'snapshot',

@@ -1,0 +1,151 @@
+import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startTestSimulator, type TestSimulator } from '../testing/index.ts';
+
+/** The proxy's guest as its own kernel would show it. */
+let one: TestSimulator;
+let root: string;
+const PROXY = 0;
+beforeEach(async () => {
+  one = await startTestSimulator();
+  root = join(one.sim.dir, 'proxy', String(PROXY));
+});
+afterEach(() => one[Symbol.asyncDispose]());
+
+async function image(name: string, extra = '', datastore = 100): Promise<number> {
+  const id = Number(await one.must('one.image.allocate', `NAME="${name}"\nTYPE="DATABLOCK"\nSIZE="2"\n${extra}`, datastore, false));
+  await one.sim.control.idle();
+  return id;
+}
+
+async function attach(vector: string): Promise<void> {
+  await one.must('one.vm.attach', PROXY, `DISK=[${vector}]`);
+  await one.sim.control.idle();
+}
+
+const block = (path: string): Promise<string> => readFile(join(root, 'sys/block', path), 'utf8');
+const devices = (): Promise<string[]> => readdir(join(root, 'sys/block'));
+
+test('the machine is known by the UUID of its VM body', async () => {
+  const uuid = /<UUID><!\[CDATA\[(.*?)\]\]>/.exec(await one.must('one.vm.info', PROXY))?.[1];
+  expect(await readFile(join(root, 'sys/class/dmi/id/product_uuid'), 'utf8')).toBe(`${uuid}\n`);
+});
+
+test('a vd disk is the next free letter, whatever its TARGET, and carries its serial, size and read-only flag', async () => {
+  await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",TARGET="vdx",SERIAL="ov-1234567890abcdef",READONLY="YES"`);
+  expect((await devices()).sort()).toEqual(['vda', 'vdb']);
+  expect(await block('vdb/serial')).toBe('ov-1234567890abcdef\n');
+  expect(await block('vdb/size')).toBe('4096\n');
+  expect(await block('vdb/ro')).toBe('1\n');
+  expect(await block('vdb/queue/logical_block_size')).toBe('512\n');
+  expect(await readdir(join(root, 'sys/block/vdb/holders'))).toEqual([]);
+  expect(await readlink(join(root, 'dev/disk/by-id/virtio-ov-1234567890abcdef'))).toBe('../../vdb');
+  const file = await stat(join(root, 'dev/vdb'));
+  expect({ size: file.size, mode: file.mode & 0o777 }).toEqual({ size: 2 * 2 ** 20, mode: 0o444 });
+});
+
+test('an sd disk has the SCSI address of its TARGET letter and its serial on VPD page 80', async () => {
+  await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="sd",TARGET="sdk",SERIAL="ovsd12"`);
+  await attach(`IMAGE_ID="${await image('b')}",DEV_PREFIX="sd",TARGET="sdb"`);
+  expect((await devices()).sort()).toEqual(['sda', 'sdb', 'vda']);
+  expect(await readlink(join(root, 'sys/block/sda/device'))).toMatch(/\/2:0:10:0$/);
+  expect(await readlink(join(root, 'sys/block/sdb/device'))).toMatch(/\/2:0:1:0$/);
+  expect(await readFile(join(root, 'sys/block/sda/device/vpd_pg80'))).toEqual(Buffer.from('\0\x80\0\x06ovsd12', 'latin1'));
+  expect((await readFile(join(root, 'sys/block/sdb/device/vpd_pg80'), 'latin1')).slice(4)).toBe('drive-scsi0-0-1-0');
+  expect(await block('sda/ro')).toBe('0\n');
+});
+
+test('what is written into a persistent image stays in it after detach; into a copy, it is lost', async () => {
+  const kept = await image('kept', 'PERSISTENT="YES"\n');
+  const lost = await image('lost');
+  for (const id of [kept, lost]) await attach(`IMAGE_ID="${id}",SERIAL="s${id}",DEV_PREFIX="vd"`);
+  for (const name of ['vdb', 'vdc']) await writeFile(join(root, 'dev', name), 'written', { flag: 'r+' });
+  for (const disk of [2, 3]) {
+    await one.must('one.vm.detach', PROXY, disk);
+    await one.sim.control.idle();
+  }
+  expect(await devices()).toEqual(['vda']);
+  const begin = async (id: number): Promise<string> => (await readFile(await one.sim.control.imagePath(id))).subarray(0, 7).toString('latin1');
+  expect(await begin(kept)).toBe('written');
+  expect(await begin(lost)).toBe('\0'.repeat(7));
+});
+
+test('a broken image attaches as a device of the wrong, tiny size', async () => {
+  const { vmId } = await one.sim.control.createVm({ name: 'vm', disks: [{ sizeMiB: 2, datastore: 1, format: 'qcow2' }] });
+  for (let n = 0; n < 2; n++) {
+    await one.must('one.vm.disksnapshotcreate', vmId, 0, 's');
+    await one.sim.control.idle();
+  }
+  const broken = await one.must('one.vm.disksaveas', vmId, 0, 'broken', '', 1);
+  await one.sim.control.idle();
+  await attach(`IMAGE_ID="${broken}",DEV_PREFIX="vd",TARGET="vdx",SERIAL="broken"`);
+  expect(await block('vdb/size')).toBe('1\n');
+});
+
+test('a failed attach leaves neither disk nor device, and the image free; a failed detach keeps both', async () => {
+  const id = await image('a');
+  await one.sim.control.inject({ fault: 'driver', operation: 'attach', text: 'no free slot' });
+  await attach(`IMAGE_ID="${id}",DEV_PREFIX="vd",SERIAL="x"`);
+  expect(await devices()).toEqual(['vda']);
+  let state = await one.sim.control.state();
+  expect(state.vms[0]).toMatchObject({ stateText: 'RUNNING', disks: [{ diskId: 0 }], error: expect.stringContaining('ATTACHDISK: no free slot') });
+  expect(state.images.find((candidate) => candidate.id === id)).toMatchObject({ stateText: 'READY', vmIds: [] });
+  await attach(`IMAGE_ID="${id}",DEV_PREFIX="vd",SERIAL="x"`);
+  await one.sim.control.inject({ fault: 'driver', operation: 'detach', text: 'busy' });
+  await one.must('one.vm.detach', PROXY, 2);
+  await one.sim.control.idle();
+  state = await one.sim.control.state();
+  expect(state.vms[0]).toMatchObject({ stateText: 'RUNNING', disks: [{ diskId: 0 }, { diskId: 2, guestDevice: 'vdb' }], error: expect.stringContaining('DETACHDISK: busy') });
+  expect(await devices()).toEqual(['vda', 'vdb']);
+});
+
+describe('faults of devices', () => {
+  test('a device vanishes while it is attached', async () => {
+    await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",SERIAL="x"`);
+    await one.sim.control.vanishDevice(PROXY, 2);
+    expect(await devices()).toEqual(['vda']);
+    await one.must('one.vm.detach', PROXY, 2);
+    await one.sim.control.idle();
+    expect((await one.sim.control.state()).vms[0]?.disks.length).toBe(1);
+  });
+
+  test('a device shrinks under its reader', async () => {
+    await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",SERIAL="x",READONLY="YES"`);
+    await one.sim.control.shrinkDevice(PROXY, 2, 2 ** 20);
+    expect(await block('vdb/size')).toBe('2048\n');
+    expect((await stat(join(root, 'dev/vdb'))).size).toBe(2 ** 20);
+  });
+
+  test('two devices carry the same serial, or one another size', async () => {
+    await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",SERIAL="x"`);
+    await one.sim.control.inject({ fault: 'device', serial: 'x', sizeBytes: 2 ** 20 });
+    await attach(`IMAGE_ID="${await image('b')}",DEV_PREFIX="vd",SERIAL="y"`);
+    expect(await block('vdb/serial')).toBe('x\n');
+    expect(await block('vdc/serial')).toBe('x\n');
+    expect(await block('vdc/size')).toBe('2048\n');
+  });
+});
+
+test.each([
+  ['7.0.1', ''],
+  ['6.10.5', ''],
+  ['7.4.0', 'abc-1._x'],
+])('%s: the guest sees the serial %j', async (version, seen) => {
+  await using other = await startTestSimulator({ version });
+  const id = await other.must('one.image.allocate', 'NAME="a"\nSIZE="1"', 100, false);
+  await other.sim.control.idle();
+  await other.must('one.vm.attach', PROXY, `DISK=[IMAGE_ID="${id}",DEV_PREFIX="vd",SERIAL="abc/-1._x"]`);
+  await other.sim.control.idle();
+  expect(await readFile(join(other.sim.dir, 'proxy/0/sys/block/vdb/serial'), 'utf8')).toBe(`${seen}\n`);
+});
+
+test('a guest that is powered off has no devices; the disks are there again when it runs', async () => {
+  await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",SERIAL="x"`);
+  await one.must('one.vm.action', 'poweroff-hard', PROXY);
+  await one.sim.control.idle();
+  await expect(devices()).rejects.toThrow('ENOENT');
+  await one.must('one.vm.action', 'resume', PROXY);
+  await one.sim.control.idle();
+  expect((await devices()).sort()).toEqual(['vda', 'vdb']);
+});
