@@ -8,7 +8,16 @@ import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-
 import { createOneClient, datastoreId, diskId, type OneApi, type VmId, vmId } from '@onevault/one-client';
 import type { Simulator } from '@onevault/one-sim';
 import { NO_TIME, startTestSimulator } from '@onevault/one-sim/testing';
-import { type BackupRequest, type DevicePort, fileJournals, type JobDeps, type JobEvent, type JournalStore, proxyHotplug, type RestoreRequest } from '@onevault/orchestrator';
+import {
+  type BackupRequest,
+  type DevicePort,
+  fileJournals,
+  type JobDeps,
+  type JobEvent,
+  type JournalStore,
+  proxyHotplug,
+  type RestoreRequest,
+} from '@onevault/orchestrator';
 import { createAttacher, readSysfsDisks } from '@onevault/proxy-attach';
 
 /** Sleeps fifty times as short: what takes seconds in a cloud takes milliseconds here, in the same order. */
@@ -42,7 +51,13 @@ export interface World extends AsyncDisposable {
 export interface WorldOptions {
   readonly seed?: number;
   readonly version?: string;
-  readonly disks?: readonly { readonly sizeMiB: number; readonly persistent?: boolean; readonly datastore?: number; readonly devPrefix?: string; readonly format?: 'raw' | 'qcow2' }[];
+  readonly disks?: readonly {
+    readonly sizeMiB: number;
+    readonly persistent?: boolean;
+    readonly datastore?: number;
+    readonly devPrefix?: string;
+    readonly format?: 'raw' | 'qcow2';
+  }[];
 }
 
 export async function makeWorld(options: WorldOptions = {}): Promise<World> {
@@ -52,10 +67,16 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   scope.defer(() => rm(directory, { recursive: true, force: true }));
   const { sim } = scope.use(await startTestSimulator({ times: NO_TIME, ...(options.version !== undefined && { version: options.version }) }));
   const cloud = scope.use(createOneClient({ endpoint: sim.endpoint, session: new Secret(`${sim.user}:${sim.password}`), clock: hurriedClock }));
-  const { vmId: id } = await sim.control.createVm({ name: 'web', disks: [...(options.disks ?? [{ sizeMiB: 12 }, { sizeMiB: 6 }])], volatileMiB: [4], nics: [] });
+  const { vmId: id } = await sim.control.createVm({
+    name: 'web',
+    disks: [...(options.disks ?? [{ sizeMiB: 12 }, { sizeMiB: 6 }])],
+    volatileMiB: [4],
+    nics: [],
+  });
   const state = await sim.control.state();
   const proxyVm = vmId(state.vms.find((vm) => vm.proxy)?.id ?? -1);
-  for (const disk of state.vms.find((vm) => vm.id === id)?.disks ?? []) await sim.control.writeRandom(id, disk.diskId, { seed: seed + disk.diskId, count: 40, blockBytes: 4096 });
+  for (const disk of state.vms.find((vm) => vm.id === id)?.disks ?? [])
+    await sim.control.writeRandom(id, disk.diskId, { seed: seed + disk.diskId, count: 40, blockBytes: 4096 });
 
   const repositoryPath = join(directory, 'repository');
   const random = seededRandom(seed);

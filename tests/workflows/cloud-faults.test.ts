@@ -56,7 +56,9 @@ describe.each<CloudFault>(['unreachable', 'lost-answer', 'refused'])('a changing
       async (succeeded, call) => {
         expect(await world.leftovers(), `after a failing ${call}`).toEqual([]);
         const now = await objectCount(world);
-        expect(now, `VMs, images and templates after a failing ${call}`).toEqual(succeeded ? { vms: before.vms + 1, images: before.images + 2, templates: before.templates } : before);
+        expect(now, `VMs, images and templates after a failing ${call}`).toEqual(
+          succeeded ? { vms: before.vms + 1, images: before.images + 2, templates: before.templates } : before,
+        );
         before = now;
         if (!succeeded) return;
         const restored = (await world.sim.control.state()).vms.filter((vm) => vm.name.startsWith('restored-')).at(-1);

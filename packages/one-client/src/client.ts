@@ -28,6 +28,8 @@ export interface OneClientOptions {
   readonly pageSize?: number | undefined;
   /** Of one attempt, from the moment it has a connection slot. Default 60 s. */
   readonly callTimeoutMs?: number | undefined;
+  /** How long waits put up with an oned that does not answer at all. Default: twice the call timeout. */
+  readonly outageMs?: number | undefined;
   /** An element of a pool that could not be read; the listing goes on without it. Default: a warning in the log. */
   readonly onUnreadable?: ((unreadable: Unreadable) => void) | undefined;
 }
@@ -47,7 +49,13 @@ export function createOneClient(options: OneClientOptions): OneApi & AsyncDispos
   );
   const warn = ({ object, error }: Unreadable): void =>
     logger.warn({ object, error: error.toJSON() }, 'OpenNebula object left out of a listing: its body cannot be read');
-  const deps: CallDeps = { call: callerOver(transport, options.session), clock, pageSize, onUnreadable: options.onUnreadable ?? warn };
+  const deps: CallDeps = {
+    call: callerOver(transport, options.session),
+    clock,
+    pageSize,
+    outageMs: options.outageMs ?? 2 * callTimeoutMs,
+    onUnreadable: options.onUnreadable ?? warn,
+  };
   return {
     endpoint: withoutUserInfo(options.endpoint),
     ...vmCalls(deps),

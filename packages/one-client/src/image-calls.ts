@@ -15,7 +15,7 @@ type ImageCalls = Pick<OneApi, 'image' | 'images' | 'allocateImage' | 'deleteIma
 const POOL = { pool: 'IMAGE_POOL', child: 'IMAGE', parse: parseImage } as const;
 
 export function imageCalls(deps: CallDeps): ImageCalls {
-  const { call, clock } = deps;
+  const { call, clock, outageMs } = deps;
   const image = async (id: ImageId, options?: CallOptions): Promise<Image> => parseImage(await call(methods.imageInfo, [id], options));
 
   async function imageIfAny(id: ImageId, signal: AbortSignal): Promise<Image | undefined> {
@@ -45,6 +45,7 @@ export function imageCalls(deps: CallDeps): ImageCalls {
           describe: (seen) => (seen ? imageStateName(seen.state) : 'does not exist'),
           object: `image ${id}`,
           clock,
+          outageMs,
         },
         options,
       ),

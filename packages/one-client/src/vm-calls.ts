@@ -27,7 +27,7 @@ const LIVE = -1;
 const POOL = { pool: 'VM_POOL', child: 'VM', parse: parseVmSummary } as const;
 
 export function vmCalls(deps: CallDeps): VmCalls {
-  const { call, clock } = deps;
+  const { call, clock, outageMs } = deps;
   const vm: VmCalls['vm'] = async (id, options) => parseVm(await call(methods.vmInfo, [id], options));
   return {
     vm,
@@ -53,6 +53,6 @@ export function vmCalls(deps: CallDeps): VmCalls {
       await call(methods.vmUpdate, [id, formatTemplate(attributes)], options);
     },
     waitForVm: (id: VmId, verdict, options) =>
-      waitFor({ read: (signal) => vm(id, { signal }), verdict, describe: vmStateName, object: `VM ${id}`, clock }, options),
+      waitFor({ read: (signal) => vm(id, { signal }), verdict, describe: vmStateName, object: `VM ${id}`, clock, outageMs }, options),
   };
 }

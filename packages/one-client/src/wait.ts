@@ -15,16 +15,19 @@ export interface Wait<Seen> {
   /** `VM 6`. */
   readonly object: string;
   readonly clock: Clock;
+  /** An oned that has not answered for so long is gone: the failure itself ends the wait, long before its deadline. */
+  readonly outageMs: number;
 }
 
 /**
  * Reads until the verdict says done. A read that fails for a passing reason (lost connection, no answer in time, HA election) is no verdict and
- * counts for nothing until the deadline; every other failure, and whatever the verdict throws, ends the wait.
+ * counts for nothing, unless reads have failed for `outageMs` without a break; every other failure, and whatever the verdict throws, ends the wait.
  */
 export async function waitFor<Seen>(wait: Wait<Seen>, options: WaitOptions): Promise<Seen> {
   const { timeoutMs, what } = options;
   let lastState = 'never read';
   let lastFailure: unknown;
+  let answeredAtMs = wait.clock.monotonicMs();
   const expired = (): OneError =>
     new OneError('ONE_WAIT_TIMEOUT', `${wait.object}: waited ${timeoutMs} ms for ${what}; last seen: ${lastState}`, {
       details: { what, object: wait.object, timeoutMs, lastState },
@@ -34,12 +37,13 @@ export async function waitFor<Seen>(wait: Wait<Seen>, options: WaitOptions): Pro
   return await withDeadline({ ms: timeoutMs, clock: wait.clock, expired }, options, async (signal) => {
     for (let n = 0; ; n++) {
       const seen = await readOnce(wait, signal).catch((error: unknown) => {
-        if (!isPassing(error)) throw error;
+        if (!isPassing(error) || wait.clock.monotonicMs() - answeredAtMs >= wait.outageMs) throw error;
         lastFailure = error;
         return undefined;
       });
       if (seen) {
         lastFailure = undefined;
+        answeredAtMs = wait.clock.monotonicMs();
         lastState = wait.describe(seen.value);
         if (wait.verdict(seen.value) === 'done') return seen.value;
       }

@@ -15,7 +15,7 @@ interface Scripted {
 /** Waits over a script of what each read sees or throws; the last stays. Time moves in steps of 10 ms. */
 function scripted(
   script: readonly (string | Error)[],
-  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly verdict?: (seen: string) => Verdict } = {},
+  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly verdict?: (seen: string) => Verdict; readonly outageMs?: number } = {},
 ): Scripted {
   const clock = new FakeClock();
   const readAtMs: number[] = [];
@@ -32,6 +32,7 @@ function scripted(
       describe: (seen) => seen,
       object: 'VM 6',
       clock,
+      outageMs: options.outageMs ?? 120_000,
     },
     { timeoutMs: options.timeoutMs ?? 60_000, what: 'the snapshot to be taken', ...(options.signal ? { signal: options.signal } : {}) },
   ).finally(() => {
@@ -90,6 +91,18 @@ describe('waitFor', () => {
   test('when nothing else came until the deadline the last such failure is the cause', async () => {
     const failure = passing();
     await expect(scripted([failure], { timeoutMs: 3000 }).result).rejects.toMatchObject({ code: 'ONE_WAIT_TIMEOUT', cause: failure });
+  });
+
+  test('an oned that stays away for longer than an outage ends it, with its own failure', async () => {
+    const failure = passing();
+    const wait = scripted(['HOTPLUG', 'HOTPLUG', failure], { outageMs: 3000 });
+    await expect(wait.result).rejects.toBe(failure);
+    expect(wait.clock.monotonicMs()).toBeLessThan(6000);
+  });
+
+  test('failures between answers are not added up', async () => {
+    const wait = scripted(['a', passing(), passing(), 'b', passing(), passing(), 'c', 'RUNNING'], { outageMs: 2500 });
+    expect(await wait.result).toBe('RUNNING');
   });
 
   test('a read that fails for good ends it', async () => {
