@@ -16,6 +16,7 @@ export interface CallDeps {
   readonly call: Caller;
   readonly clock: Clock;
   readonly pageSize: number;
+  readonly outageMs: number;
   readonly onUnreadable: (unreadable: Unreadable) => void;
 }
 

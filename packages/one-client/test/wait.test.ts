@@ -75,7 +75,7 @@ describe('waitFor', () => {
   test('the deadline also ends a read that never answers', async () => {
     const clock = new FakeClock();
     const result = waitFor(
-      { read: () => new Promise<string>(() => undefined), verdict: () => 'wait', describe: String, object: 'VM 6', clock },
+      { read: () => new Promise<string>(() => undefined), verdict: () => 'wait', describe: String, object: 'VM 6', clock, outageMs: 120_000 },
       { timeoutMs: 5000, what: 'x' },
     );
     const settled = expect(result).rejects.toMatchObject({ code: 'ONE_WAIT_TIMEOUT', details: { lastState: 'never read' } });

@@ -55,12 +55,6 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
   const datastores = await deps.cloud.datastores(options);
   const cdroms = saved.disks.filter(isCdrom);
   const present = await presentImages(deps.cloud, cdroms, options);
-  const notes = cdroms
-    .filter((disk) => !present.has(disk))
-    .map((disk) => ({
-      code: 'CDROM_GONE',
-      message: `CD-ROM disk ${disk.diskId}: image ${disk.imageId} '${disk.imageName ?? ''}' does not exist any more; left out`,
-    }));
   const nics = request.nics ?? ((await originalLives(deps.cloud, saved, options)) ? 'new-addresses' : 'keep');
   const imageDisks = saved.disks.filter((disk) => disk.imageId !== undefined && !isCdrom(disk));
   const placed = imageDisks.map((disk) => ({
@@ -73,12 +67,7 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
     if (stored !== undefined) disks.push({ disk, stored, datastore, imageType: await savedImageType(deps, point, disk, options) });
   }
   const empty = placed.filter((entry) => entry.stored === undefined);
-  for (const { disk } of empty)
-    notes.push({ code: 'DISK_EMPTY', message: `disk ${disk.diskId} (${disk.target}) is not in the restore point; it comes back empty` });
   const volatile = saved.disks.filter((disk) => disk.imageId === undefined);
-  for (const disk of volatile) notes.push({ code: 'DISK_VOLATILE', message: `disk ${disk.diskId} (${disk.target}) was volatile; it comes back empty` });
-  if (nics === 'new-addresses')
-    notes.push({ code: 'NIC_NEW_ADDRESSES', message: 'network cards get new addresses: the original VM still holds the old ones, or it was asked for' });
   return {
     point,
     saved,
@@ -89,8 +78,21 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
     volatile,
     cdroms: [...present],
     nics,
-    notes,
+    notes: [
+      ...cdroms
+        .filter((disk) => !present.has(disk))
+        .map((disk) => diskNote('CDROM_GONE', disk, `is a CD-ROM whose image ${disk.imageId} does not exist any more; it is left out`)),
+      ...empty.map(({ disk }) => diskNote('DISK_EMPTY', disk, 'is not in the restore point; it comes back empty')),
+      ...volatile.map((disk) => diskNote('DISK_VOLATILE', disk, 'was volatile; it comes back empty')),
+      ...(nics === 'new-addresses' && vectors(saved.template['NIC']).length > 0
+        ? [{ code: 'NIC_NEW_ADDRESSES', message: 'network cards get new addresses: the original VM still holds the old ones, or it was asked for' }]
+        : []),
+    ],
   };
+}
+
+function diskNote(code: string, disk: Disk, what: string): { readonly code: string; readonly message: string } {
+  return { code, message: `disk ${disk.diskId} (${disk.target}) ${what}` };
 }
 
 async function savedVm(deps: JobDeps, point: RestorePoint, options: CallOptions): Promise<Vm> {
