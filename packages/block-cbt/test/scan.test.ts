@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryDigestMap, type ScannedRun, scan } from '../src/index.ts';
 import { scanWith } from '../src/scan.ts';
 import { fileDevice, imageBytes, type Piece, patternBytes, randomPieces } from '../testing/index.ts';
-import { mapOf, scanToEnd, trueKinds } from './scan-to-end.ts';
+import { mapOf, oneShot, scanToEnd, trueKinds } from './scan-to-end.ts';
 
 const BLOCK = 65_536;
 const OPTIONS = { blockSizeBytes: BLOCK, digest: 'blake3', workers: 2 } as const;
@@ -59,6 +59,20 @@ describe('scan', () => {
     expect(blocks).toBe(64);
     expect(mostHeld).toBe(9);
     for (const run of held) run.release();
+  });
+
+  it('gives digests that outlive the release', async () => {
+    await using subject = await fileDevice(DATA);
+    const image = imageBytes(DATA);
+    const kept: Uint8Array[] = [];
+    for await (const run of scanWith(subject.device, OPTIONS, SMALL)) {
+      if (run.kind !== 'changed') throw new Error(`unexpected ${run.kind}`);
+      kept.push(run.digest);
+      run.release();
+    }
+    expect(kept.map((digest) => Buffer.from(digest).toString('hex'))).toEqual(
+      Array.from({ length: 64 }, (_, index) => oneShot('blake3', image.subarray(index * BLOCK, (index + 1) * BLOCK))),
+    );
   });
 
   it('waits for released memory, and never hands out more than its slots hold', async () => {
