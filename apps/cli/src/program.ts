@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { RunCommand } from './command-context.ts';
 import { backupCommand } from './commands/backup.ts';
+import { demoCommand } from './commands/demo.ts';
 import { initCommand } from './commands/init.ts';
 import { planCommand } from './commands/plan.ts';
 import { pointCommand } from './commands/point.ts';
@@ -18,7 +19,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     .showHelpAfterError('(onevault --help shows what there is)')
     .helpCommand(true);
   addGlobalOptions(program);
-  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand, simCommand]) program.addCommand(command(run));
+  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand, simCommand, demoCommand]) program.addCommand(command(run));
   inherit(program, (command) => command.exitOverride().configureOutput({ writeOut: (text) => streams.stdout.write(text), writeErr: (text) => streams.stderr.write(text) }));
   return program;
 }

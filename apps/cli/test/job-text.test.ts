@@ -53,10 +53,11 @@ describe('events as text', () => {
     using renderer = jobText(output, clock);
     renderer.emit(event({ type: 'disk.progress', phase: 'scan', diskId: 0, doneBytes: 64 * MIB, totalBytes: 256 * MIB }));
     renderer.emit(event({ type: 'disk.progress', phase: 'scan', diskId: 1, doneBytes: 0, totalBytes: 256 * MIB }));
+    renderer.emit(event({ type: 'disk.mode', diskId: 1, mode: 'full', reason: 'NO_PARENT' }));
     renderer.emit(event({ type: 'step.finished', step: 'scan', diskId: 1, durationMs: 10 }));
     renderer.emit(event({ type: 'step.finished', step: 'scan', diskId: 0, durationMs: 10 }));
-    expect(output.err()).toContain('disk 0 scan   ██████░░');
-    expect(output.err()).toContain('disk 1 read');
+    expect(output.err()).toContain('  disk 1 full: there is no earlier restore point (NO_PARENT)\n');
+    expect(output.err()).toMatch(/\u001b\[1G {2}disk 0 scan {3}██████░░/);
     expect(output.err().lastIndexOf('\u001b[?25h')).toBeGreaterThan(output.err().lastIndexOf('\u001b[?25l'));
   });
 });

@@ -15,7 +15,7 @@ import { warnOfLeftovers } from './leftovers.ts';
 import { wantedVms } from './plan.ts';
 import { addPlanFlags, type PlanFlags } from './plan-flags.ts';
 
-interface BackupFlags extends PlanFlags {
+export interface BackupFlags extends PlanFlags {
   readonly full?: boolean;
   readonly parallelDisks: string;
 }
@@ -25,13 +25,17 @@ export function backupCommand(run: RunCommand): Command {
   return addPlanFlags(command)
     .option('--full', 'trust nothing: read every block and check that each is really in the repository')
     .option('--parallel-disks <n>', 'disks of a VM read at the same time', '2')
-    .action((vms: string[], flags: BackupFlags, sub: Command) => run(sub, (context) => backup(context, vms, flags)));
+    .action((vms: string[], flags: BackupFlags, sub: Command) => run(sub, async (context) => (await runBackup(context, vms, flags)).exitCode));
 }
 
 /** One VM and how it went. */
-type Outcome = { readonly vmId: number; readonly report: BackupReport } | { readonly vmId: number; readonly error: unknown };
+export type BackupOutcome = { readonly vmId: number; readonly report: BackupReport } | { readonly vmId: number; readonly error: unknown };
 
-async function backup(context: CommandContext, argv: readonly string[], flags: BackupFlags): Promise<ExitCode> {
+export async function runBackup(
+  context: CommandContext,
+  argv: readonly string[],
+  flags: BackupFlags,
+): Promise<{ readonly exitCode: ExitCode; readonly outcomes: readonly BackupOutcome[] }> {
   const { compose, output, clock, signal } = context;
   const options = requestOptions(flags);
   using renderer = jobRenderer(output, clock);
@@ -41,7 +45,7 @@ async function backup(context: CommandContext, argv: readonly string[], flags: B
   if (ids.length < wanted.length) output.note(`VM ${deps.proxyVm} is left out: it is the proxy VM, in which this runs`);
   if (ids.length === 0) throw usageError('there is no VM to back up');
   const leftovers = await warnOfLeftovers(context, deps);
-  const outcomes: Outcome[] = [];
+  const outcomes: BackupOutcome[] = [];
   for (const vmId of ids) {
     const outcome = await backupOne(context, deps, { ...options, vmId });
     outcomes.push(outcome);
@@ -50,7 +54,7 @@ async function backup(context: CommandContext, argv: readonly string[], flags: B
   }
   if (outcomes.length < ids.length) output.warn(`not attempted: VM ${ids.slice(outcomes.length).join(', ')}`);
   output.document('backup.result', { backups: outcomes.map(outcomeDocument), notAttempted: ids.slice(outcomes.length), leftovers });
-  return conclude(context, ids, outcomes);
+  return { exitCode: conclude(context, ids, outcomes), outcomes };
 }
 
 function requestOptions(flags: BackupFlags): Omit<BackupRequest, 'vmId'> {
@@ -64,7 +68,7 @@ function requestOptions(flags: BackupFlags): Omit<BackupRequest, 'vmId'> {
   };
 }
 
-async function backupOne(context: CommandContext, deps: JobDeps, request: BackupRequest): Promise<Outcome> {
+async function backupOne(context: CommandContext, deps: JobDeps, request: BackupRequest): Promise<BackupOutcome> {
   const { vmId } = request;
   try {
     await using _lock = await lockVm({ stateDir: context.settings.stateDir, journals: deps.journals, clock: context.clock, randomBytes }, deps.cloud.endpoint, vmId, { signal: context.signal });
@@ -84,7 +88,7 @@ function endsAll(error: unknown): boolean {
 
 const ENDS_ALL: ReadonlySet<string> = new Set(['ONE_UNREACHABLE', 'ONE_AUTHENTICATION', 'REPO_NO_SPACE', 'REPO_NOT_WRITABLE', 'REPO_NOT_FOUND', 'JOB_JOURNAL_FAILED', 'CLI_STATE_DIR_INVALID']);
 
-function showOutcome({ output }: CommandContext, outcome: Outcome, blockSizeBytes: number): void {
+function showOutcome({ output }: CommandContext, outcome: BackupOutcome, blockSizeBytes: number): void {
   if ('report' in outcome) {
     for (const residue of outcome.report.residue) output.warn(`left in OpenNebula: ${residue}`);
     output.line(backupLine(outcome.report, blockSizeBytes));
@@ -96,13 +100,13 @@ function showOutcome({ output }: CommandContext, outcome: Outcome, blockSizeByte
   output.line(backupFailedLine(outcome.vmId, codeOf(outcome.error)));
 }
 
-function outcomeDocument(outcome: Outcome): object {
+function outcomeDocument(outcome: BackupOutcome): object {
   if ('report' in outcome) return { outcome: outcome.report.residue.length > 0 ? 'residue' : 'complete', ...outcome.report };
   return { outcome: isAbort(primaryError(outcome.error)) ? 'cancelled' : 'failed', vmId: outcome.vmId, error: facts(outcome.error) };
 }
 
 /** One VM that fails is the error of the command; one of several makes the whole thing incomplete. */
-function conclude({ output }: CommandContext, ids: readonly VmId[], outcomes: readonly Outcome[]): ExitCode {
+function conclude({ output }: CommandContext, ids: readonly VmId[], outcomes: readonly BackupOutcome[]): ExitCode {
   const failed = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error] : []));
   const cancelled = failed.find((error) => isAbort(primaryError(error)));
   if (cancelled !== undefined) return reportError(output, cancelled);

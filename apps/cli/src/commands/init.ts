@@ -6,7 +6,7 @@ import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { formatBytes, parseBytes } from '../render/units.ts';
 
-interface InitFlags {
+export interface InitFlags {
   readonly blockSize: string;
   readonly digest: DigestAlgorithm;
   readonly compressionLevel: string;
@@ -18,10 +18,10 @@ export function initCommand(run: RunCommand): Command {
     .option('--block-size <size>', 'a power of two from 64KiB to 4MiB', '1MiB')
     .addOption(new Option('--digest <algorithm>', 'of every block').choices(['blake3', 'sha256']).default('blake3'))
     .option('--compression-level <level>', 'zstd, 1 (fast) to 12 (small)', '3')
-    .action((flags: InitFlags, command: Command) => run(command, (context) => init(context, flags)));
+    .action((flags: InitFlags, command: Command) => run(command, (context) => runInit(context, flags)));
 }
 
-async function init(context: CommandContext, flags: InitFlags): Promise<ExitCode> {
+export async function runInit(context: CommandContext, flags: InitFlags): Promise<ExitCode> {
   const { clock, logger, signal, output, compose } = context;
   const choices = { blockSizeBytes: parseBlockSize(flags.blockSize), digest: flags.digest, compressionLevel: parseLevel(flags.compressionLevel) };
   await using repository = await createRepository(fileStore(compose.repositoryPath()), choices, { clock, randomBytes, logger }, { signal });

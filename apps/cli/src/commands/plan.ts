@@ -14,10 +14,10 @@ import { addPlanFlags, type PlanFlags } from './plan-flags.ts';
 
 export function planCommand(run: RunCommand): Command {
   const command = new Command('plan').argument('[vm...]', 'ids or names: 6, 1..5, 1,2,web').description('what a backup would do to each disk and why; touches nothing');
-  return addPlanFlags(command).action((vms: string[], flags: PlanFlags, sub: Command) => run(sub, (context) => plan(context, vms, flags)));
+  return addPlanFlags(command).action((vms: string[], flags: PlanFlags, sub: Command) => run(sub, (context) => runPlan(context, vms, flags)));
 }
 
-async function plan(context: CommandContext, argv: readonly string[], flags: PlanFlags): Promise<ExitCode> {
+export async function runPlan(context: CommandContext, argv: readonly string[], flags: PlanFlags): Promise<ExitCode> {
   const { compose, settings, output, signal } = context;
   await using cloud = await compose.openCloud({ signal });
   const ids = await wantedVms(cloud, argv, flags, { signal });

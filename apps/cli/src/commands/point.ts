@@ -12,7 +12,7 @@ import { addTableFlags, type TableFlags, tableOptions } from './table-flags.ts';
 export function pointCommand(run: RunCommand): Command {
   const command = new Command('point').description('restore points in the repository; needs no OpenNebula');
   addTableFlags(command.command('list').argument('[vm]', 'id, name or group').description('oldest first')).action((vm: string | undefined, flags: TableFlags, sub: Command) =>
-    run(sub, (context) => list(context, vm, flags)),
+    run(sub, (context) => runPointList(context, vm, flags)),
   );
   command
     .command('show')
@@ -40,7 +40,7 @@ function ofPoint<T>(listed: ListedPoint, value: (point: RestorePoint) => T): T |
   return listed.kind === 'point' ? value(listed.point) : undefined;
 }
 
-async function list({ compose, output, signal }: CommandContext, vm: string | undefined, flags: TableFlags): Promise<ExitCode> {
+export async function runPointList({ compose, output, signal }: CommandContext, vm: string | undefined, flags: TableFlags): Promise<ExitCode> {
   await using repository = await compose.openRepository({ signal });
   const points = await pointsOfVm(repository, vm, { signal });
   for (const line of renderTable(POINT_COLUMNS, points, tableOptions(flags))) output.line(line);

@@ -1,5 +1,5 @@
 import { datastoreId, type OneApi } from '@onevault/one-client';
-import { type NicChoice, type RestoreRequest, restoreVm } from '@onevault/orchestrator';
+import { type NicChoice, type RestoreReport, type RestoreRequest, restoreVm } from '@onevault/orchestrator';
 import { Command, Option } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { restoreLine } from '../render/summary-line.ts';
 import { selectPoint } from '../select/select-point.ts';
 import { warnOfLeftovers } from './leftovers.ts';
 
-interface RestoreFlags {
+export interface RestoreFlags {
   readonly vm?: string;
   readonly name: string;
   readonly imageDatastore?: string;
@@ -30,10 +30,10 @@ export function restoreCommand(run: RunCommand): Command {
     .addOption(new Option('--nics <choice>', 'default: keep when the original VM is gone, new-addresses while it lives').choices(['keep', 'new-addresses', 'none']))
     .option('--hold', 'leave the new VM in HOLD')
     .option('--no-verify', 'do not read the written disks back')
-    .action((point: string, flags: RestoreFlags, sub: Command) => run(sub, (context) => restore(context, point, flags)));
+    .action((point: string, flags: RestoreFlags, sub: Command) => run(sub, async (context) => exitOf(await runRestore(context, point, flags))));
 }
 
-async function restore(context: CommandContext, text: string, flags: RestoreFlags): Promise<ExitCode> {
+export async function runRestore(context: CommandContext, text: string, flags: RestoreFlags): Promise<RestoreReport> {
   const { compose, output, clock, signal } = context;
   using renderer = jobRenderer(output, clock);
   await using deps = await compose.openJobs((event) => renderer.emit(event), { signal });
@@ -52,6 +52,10 @@ async function restore(context: CommandContext, text: string, flags: RestoreFlag
   for (const residue of report.residue) output.warn(`left in OpenNebula: ${residue}`);
   output.line(restoreLine(report));
   output.document('restore.result', { ...report, leftovers });
+  return report;
+}
+
+function exitOf(report: RestoreReport): ExitCode {
   return report.residue.length > 0 ? EXIT.partial : EXIT.ok;
 }
 

@@ -1,4 +1,4 @@
-import type { Damage, Repository, RestorePoint } from '@onevault/backup-format';
+import type { Damage, Repository, RestorePoint, VerifyReport } from '@onevault/backup-format';
 import { errorCode, serializeError } from '@onevault/base';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
@@ -12,10 +12,17 @@ import { compactBytes, compactDuration } from '../render/units.ts';
 export function verifyCommand(run: RunCommand): Command {
   return new Command('verify')
     .description('read everything a restore could need and check it; names what is damaged, to the byte range')
-    .action((_flags: object, sub: Command) => run(sub, verify));
+    .action((_flags: object, sub: Command) => run(sub, async (context) => (await runVerify(context)).exitCode));
 }
 
-async function verify(context: CommandContext): Promise<ExitCode> {
+export interface VerifyOutcome {
+  readonly exitCode: ExitCode;
+  readonly report: VerifyReport;
+  readonly damages: readonly Damage[];
+  readonly durationMs: number;
+}
+
+export async function runVerify(context: CommandContext): Promise<VerifyOutcome> {
   const { compose, output, clock, signal } = context;
   await using repository = await compose.openRepository({ signal });
   const startedMs = clock.monotonicMs();
@@ -28,14 +35,14 @@ async function verify(context: CommandContext): Promise<ExitCode> {
     `verify result=${result} points=${report.points} packs=${report.packs} chunks=${report.chunks} read=${compactBytes(report.readBytes)} damaged=${report.damaged} duration=${compactDuration(durationMs)}`,
   );
   output.document('verify.result', { result, ...report, durationMs, damages: damages.map((damage) => damageDocument(damage, names)) });
-  return damages.length > 0 ? EXIT.damage : EXIT.ok;
+  return { exitCode: damages.length > 0 ? EXIT.damage : EXIT.ok, report, damages, durationMs };
 }
 
 async function readThrough(
   { output, clock, signal }: CommandContext,
   repository: Repository,
   found: (damage: Damage) => void,
-): Promise<{ readonly report: Awaited<ReturnType<typeof drain>>; readonly names: ReadonlyMap<string, PointName> }> {
+): Promise<{ readonly report: VerifyReport; readonly names: ReadonlyMap<string, PointName> }> {
   const names = await pointNames(repository, signal);
   using view = progressView(output, clock);
   const rate = new Rate();
@@ -48,7 +55,7 @@ async function readThrough(
   return { report, names };
 }
 
-async function drain(findings: ReturnType<Repository['verify']>, found: (damage: Damage) => void): Promise<Extract<Awaited<ReturnType<typeof findings.next>>, { done: true }>['value']> {
+async function drain(findings: ReturnType<Repository['verify']>, found: (damage: Damage) => void): Promise<VerifyReport> {
   for (;;) {
     const next = await findings.next();
     if (next.done === true) return next.value;

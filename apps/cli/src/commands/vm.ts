@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 
 export function vmCommand(run: RunCommand): Command {
   const command = new Command('vm').description('VMs of the cloud, as far as backing them up is concerned');
-  addTableFlags(command.command('list').description('VMs this user may see')).action((flags: TableFlags, sub: Command) => run(sub, (context) => list(context, flags)));
+  addTableFlags(command.command('list').description('VMs this user may see')).action((flags: TableFlags, sub: Command) => run(sub, (context) => runVmList(context, flags)));
   command
     .command('show')
     .argument('<vm>', 'id or name')
@@ -32,7 +32,7 @@ const VM_COLUMNS: readonly Column<VmSummary>[] = [
   { name: 'START', extra: true, value: (vm) => formatTime(vm.startTime * 1000) },
 ];
 
-async function list({ compose, output, signal }: CommandContext, flags: TableFlags): Promise<ExitCode> {
+export async function runVmList({ compose, output, signal }: CommandContext, flags: TableFlags): Promise<ExitCode> {
   await using cloud = await compose.openCloud({ signal });
   const vms = await allVms(cloud, { signal });
   for (const line of renderTable(VM_COLUMNS, vms, tableOptions(flags))) output.line(line);

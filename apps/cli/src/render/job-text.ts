@@ -36,7 +36,7 @@ function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEven
       view.log(`  disk ${event.diskId} ${event.mode}: ${modeText(event.reason)}`);
       return;
     case 'step.finished':
-      if (event.step in STEP_TEXT) view.log(`  ${stepText(event)}, ${formatDuration(event.durationMs)}`);
+      showStep(view, event);
       if (ENDS_PROGRESS.has(event.step) && event.diskId !== undefined) view.finish(`disk ${event.diskId}`);
       return;
     case 'disk.finished':
@@ -68,7 +68,6 @@ const STEP_TEXT: Readonly<Partial<Record<StepName, string>>> = {
   snapshot: 'snapshot taken',
   export: 'exported as a temporary image',
   attach: 'attached to the proxy VM',
-  scan: 'read',
   'delete-snapshot': 'snapshot deleted',
   detach: 'taken back',
   'delete-image': 'taken back',
@@ -98,8 +97,10 @@ export function modeText(reason: string): string {
   return text === undefined ? reason : `${text} (${reason})`;
 }
 
-function stepText(event: Extract<JobEvent, { readonly type: 'step.finished' }>): string {
+function showStep(view: ProgressView, event: Extract<JobEvent, { readonly type: 'step.finished' }>): void {
   const text = STEP_TEXT[event.step];
-  if (event.diskId !== undefined) return `disk ${event.diskId} ${text}`;
-  return event.object === undefined ? text : `${text}: ${printable(event.object)}`;
+  if (text === undefined) return;
+  const disk = event.diskId === undefined ? '' : `disk ${event.diskId} `;
+  const object = event.diskId !== undefined || event.object === undefined ? '' : `: ${printable(event.object)}`;
+  view.log(`  ${disk}${text}${object}, ${formatDuration(event.durationMs)}`);
 }
