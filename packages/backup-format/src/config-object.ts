@@ -13,15 +13,22 @@ export async function readConfig(store: ObjectStore, options: CallOptions = {}):
   try {
     bytes = await readWhole(store, CONFIG_KEY, MAX_JSON_BYTES, options);
   } catch (error) {
-    if (isRepositoryError(error, 'REPO_TOO_LARGE', 'REPO_OBJECT_TRUNCATED')) throw new RepositoryError({ code: 'REPO_CONFIG_INVALID', message: `the config cannot be read: ${error.message}`, details: { key: CONFIG_KEY }, cause: error });
-    if (!isRepositoryError(error, 'REPO_OBJECT_MISSING')) throw error;
-    throw new RepositoryError({
-      code: 'REPO_NOT_FOUND',
-      message: `${store.location} is not a repository: it has no ${CONFIG_KEY}`,
-      details: { location: store.location, key: CONFIG_KEY },
-      hint: 'check the path, or create a repository there first',
-      cause: error,
-    });
+    throw unreadable(store.location, error);
   }
   return atPlace({ key: CONFIG_KEY, location: store.location }, () => decodeConfig(bytes));
+}
+
+function unreadable(location: string, cause: unknown): unknown {
+  const details = { key: CONFIG_KEY, location };
+  if (isRepositoryError(cause, 'REPO_TOO_LARGE', 'REPO_OBJECT_TRUNCATED')) {
+    return new RepositoryError({ code: 'REPO_CONFIG_INVALID', message: `the config cannot be read: ${cause.message}`, details, cause });
+  }
+  if (!isRepositoryError(cause, 'REPO_OBJECT_MISSING')) return cause;
+  return new RepositoryError({
+    code: 'REPO_NOT_FOUND',
+    message: `${location} is not a repository: it has no ${CONFIG_KEY}`,
+    details,
+    hint: 'check the path, or create a repository there first',
+    cause,
+  });
 }

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { isRepositoryError, RepositoryError, type RepositoryErrorCode, type RepositoryErrorDetails } from './errors.ts';
-export { createRepository, openRepository, type RepositoryDeps, type RepositoryInit } from './repository.ts';
+export { createRepository, openRepository, type RepositoryInit } from './repository.ts';
 export type {
   Damage,
   DigestAlgorithm,
@@ -26,6 +26,8 @@ export type {
   VerifyReport,
   WritableRun,
 } from './repository-api.ts';
+export type { RepositoryDeps } from './repository-deps.ts';
 export { type FileStoreOptions, fileStore } from './store/file-store.ts';
 export { memoryStore } from './store/memory-store.ts';
 export type { ByteRange, GetOptions, ObjectKey, ObjectStat, ObjectStore, ObjectWriter, PutOptions } from './store/object-store.ts';
+export { type RebuildReport, rebuildIndex } from './verify/rebuild-index.ts';

@@ -1,6 +1,6 @@
 import type { CallOptions } from '@onevault/base';
 import { atPlace, isRepositoryError, RepositoryError } from './errors.ts';
-import { GROUP, parsePointKey, POINTS_PREFIX, pointKey } from './format/ids.ts';
+import { GROUP, POINTS_PREFIX, parsePointKey, pointKey } from './format/ids.ts';
 import { MAX_JSON_BYTES } from './format/limits.ts';
 import { decodeManifest } from './format/manifest.ts';
 import type { ListedPoint, RepositoryConfig, RestorePoint } from './repository-api.ts';
@@ -58,7 +58,7 @@ export class Points {
       return await readWhole(this.#store, key, MAX_JSON_BYTES, options);
     } catch (error) {
       if (!isRepositoryError(error, 'REPO_TOO_LARGE', 'REPO_OBJECT_TRUNCATED')) throw error;
-      throw new RepositoryError({ code: 'REPO_MANIFEST_INVALID', message: `the manifest ${key} cannot be read: ${error.message}`, details: { key }, cause: error });
+      throw unreadable(key, error);
     }
   }
 
@@ -66,10 +66,21 @@ export class Points {
   async resolve(id: string, options: CallOptions = {}): Promise<PointPlace> {
     const found = id === '' ? [] : (await this.places({}, options)).filter((place) => place.id.startsWith(id));
     const [place] = found;
-    if (!place) throw new RepositoryError({ code: 'REPO_POINT_NOT_FOUND', message: `there is no restore point ${id}`, details: { pointId: id }, hint: 'list the restore points to see their ids' });
+    if (!place)
+      throw new RepositoryError({
+        code: 'REPO_POINT_NOT_FOUND',
+        message: `there is no restore point ${id}`,
+        details: { pointId: id },
+        hint: 'list the restore points to see their ids',
+      });
     if (found.length > 1) {
       const candidates = found.slice(0, 10).map((candidate) => candidate.id);
-      throw new RepositoryError({ code: 'REPO_POINT_AMBIGUOUS', message: `${id} is the beginning of ${found.length} restore points`, details: { pointId: id, candidates }, hint: `give more of the id: ${candidates.join(', ')}` });
+      throw new RepositoryError({
+        code: 'REPO_POINT_AMBIGUOUS',
+        message: `${id} is the beginning of ${found.length} restore points`,
+        details: { pointId: id, candidates },
+        hint: `give more of the id: ${candidates.join(', ')}`,
+      });
     }
     return place;
   }
@@ -78,4 +89,8 @@ export class Points {
     const place = await this.resolve(id, options);
     await this.#store.delete(pointKey(place.group, place.id), options);
   }
+}
+
+function unreadable(key: string, cause: RepositoryError): RepositoryError {
+  return new RepositoryError({ code: 'REPO_MANIFEST_INVALID', message: `the manifest ${key} cannot be read: ${cause.message}`, details: { key }, cause });
 }

@@ -109,7 +109,11 @@ export interface DiskWriteSpec {
 export interface RestorePointWriter extends AsyncDisposable {
   readonly id: string;
   /** Disks may be written concurrently. */
-  writeDisk(disk: DiskWriteSpec, runs: AsyncIterable<WritableRun>, options?: CallOptions & { readonly onProgress?: (stats: DiskStats) => void }): Promise<StoredDisk>;
+  writeDisk(
+    disk: DiskWriteSpec,
+    runs: AsyncIterable<WritableRun>,
+    options?: CallOptions & { readonly onProgress?: (stats: DiskStats) => void },
+  ): Promise<StoredDisk>;
   writeMetadata(name: string, data: Uint8Array, options?: CallOptions): Promise<void>;
   /** Packs and index durable first, then the manifest. */
   commit(facts: { readonly annotations: { readonly [key: string]: Json } }, options?: CallOptions): Promise<RestorePoint>;
@@ -134,7 +138,13 @@ export interface Damage {
   /** The object of the repository that is damaged or missing. */
   readonly key: string;
   /** What it touches: which restore points, disks and byte ranges of them. */
-  readonly affects: readonly { readonly pointId: string; readonly group: string; readonly diskKey?: string; readonly metadata?: string; readonly ranges?: readonly { readonly offset: number; readonly length: number }[] }[];
+  readonly affects: readonly {
+    readonly pointId: string;
+    readonly group: string;
+    readonly diskKey?: string;
+    readonly metadata?: string;
+    readonly ranges?: readonly { readonly offset: number; readonly length: number }[];
+  }[];
 }
 
 export interface VerifyProgress {

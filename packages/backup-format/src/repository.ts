@@ -11,17 +11,23 @@ import { ChunkIndex } from './index/chunk-index.ts';
 import { Points } from './points.ts';
 import { ChunkReader } from './read/chunk-reader.ts';
 import { StoredDiskReader } from './read/disk-reader.ts';
-import type { Damage, DigestAlgorithm, DiskReader, ListedPoint, Repository, RepositoryConfig, RestorePoint, RestorePointSpec, RestorePointWriter, VerifyProgress, VerifyReport } from './repository-api.ts';
+import type {
+  Damage,
+  DigestAlgorithm,
+  DiskReader,
+  ListedPoint,
+  Repository,
+  RepositoryConfig,
+  RestorePoint,
+  RestorePointSpec,
+  RestorePointWriter,
+  VerifyProgress,
+  VerifyReport,
+} from './repository-api.ts';
+import type { RepositoryDeps } from './repository-deps.ts';
 import type { ObjectStore } from './store/object-store.ts';
 import { verifyRepository } from './verify/verify.ts';
 import { PointWriter } from './write/point-writer.ts';
-
-export interface RepositoryDeps {
-  readonly clock: Clock;
-  /** Ids and tags; the system's generator unless a test wants to repeat itself. */
-  readonly randomBytes?: RandomBytes;
-  readonly logger?: Logger;
-}
 
 /** What is fixed for the life of a repository. */
 export interface RepositoryInit {
@@ -66,7 +72,12 @@ export async function openRepository(store: ObjectStore, deps: RepositoryDeps, o
 }
 
 function repositoryExists(store: ObjectStore): RepositoryError {
-  return new RepositoryError({ code: 'REPO_EXISTS', message: `there is a repository in ${store.location} already`, details: { location: store.location, key: CONFIG_KEY }, hint: 'open it instead, or name another place' });
+  return new RepositoryError({
+    code: 'REPO_EXISTS',
+    message: `there is a repository in ${store.location} already`,
+    details: { location: store.location, key: CONFIG_KEY },
+    hint: 'open it instead, or name another place',
+  });
 }
 
 /** Ties the layers together; holds nothing but bounded caches. */
@@ -137,7 +148,12 @@ class StoredRepository implements Repository {
 
   async readMetadata(point: RestorePoint, name: string, options: CallOptions = {}): Promise<Uint8Array> {
     const file = point.metadata.find((candidate) => candidate.name === name);
-    if (!file) throw new RepositoryError({ code: 'REPO_METADATA_NOT_FOUND', message: `the restore point ${point.id} has no file ${name}`, details: { pointId: point.id, metadata: name } });
+    if (!file)
+      throw new RepositoryError({
+        code: 'REPO_METADATA_NOT_FOUND',
+        message: `the restore point ${point.id} has no file ${name}`,
+        details: { pointId: point.id, metadata: name },
+      });
     if (file.sizeBytes === 0) return new Uint8Array(0);
     try {
       return await this.#chunks.load({ digest: fromHex(file.digest), plainBytes: file.sizeBytes }, options);
@@ -147,7 +163,10 @@ class StoredRepository implements Repository {
   }
 
   verify(options: CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void } = {}): AsyncGenerator<Damage, VerifyReport> {
-    return verifyRepository({ store: this.#store, config: this.config, codecs: this.#codecs, index: this.#index, points: this.#points, logger: this.#logger }, options);
+    return verifyRepository(
+      { store: this.#store, config: this.config, codecs: this.#codecs, index: this.#index, points: this.#points, logger: this.#logger },
+      options,
+    );
   }
 
   forgetPoint(id: string, options: CallOptions = {}): Promise<void> {

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { silentLogger } from '@onevault/base';
 import { seededRandom } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
-import { memoryStore, type ObjectStore } from '../src/index.ts';
 import { encodeChunkHeader } from '../src/format/chunk-header.ts';
 import { ChunkIndex } from '../src/index/chunk-index.ts';
 import { LruCache } from '../src/index/lru-cache.ts';
 import { type IndexedPack, writeTable } from '../src/index/table-writer.ts';
+import { memoryStore, type ObjectStore } from '../src/index.ts';
 import { faultyStore, flipBit, keysOf } from '../testing/index.ts';
 
 const REPOSITORY = 'ab'.repeat(16);
@@ -23,7 +23,7 @@ function pack(n: number, digests: readonly Uint8Array[]): IndexedPack {
     record.writeUInt32LE(64 + i * 1000, 0);
     return record;
   });
-  return { packId: n.toString(16).padStart(32, '0'), packBytes: 1000 + n, trailer: Buffer.concat(trailer) };
+  return { packId: n.toString(16).padStart(32, '0'), packBytes: 1000 + n, chunks: digests.length, trailer: Buffer.concat(trailer) };
 }
 
 function tableId(n: number): string {
@@ -37,13 +37,25 @@ async function write(store: ObjectStore, n: number, packs: readonly IndexedPack[
 describe('the chunk index', () => {
   it('finds every one of 10 000 chunks in 300 packs, and none that is not there', async () => {
     const store = memoryStore();
-    const packs = Array.from({ length: 300 }, (_, n) => pack(n, Array.from({ length: 33 }, (_, i) => digest(n * 33 + i))));
+    const packs = Array.from({ length: 300 }, (_, n) =>
+      pack(
+        n,
+        Array.from({ length: 33 }, (_, i) => digest(n * 33 + i)),
+      ),
+    );
     await write(store, 1, packs);
     const index = new ChunkIndex(store, REPOSITORY, silentLogger);
     for (let n = 0; n < 300 * 33; n++) {
       const found = await index.find(digest(n));
       const i = n % 33;
-      expect(found).toEqual({ packId: Math.floor(n / 33).toString(16).padStart(32, '0'), packBytes: 1000 + Math.floor(n / 33), offset: 64 + i * 1000, storedBytes: 100 + i });
+      expect(found).toEqual({
+        packId: Math.floor(n / 33)
+          .toString(16)
+          .padStart(32, '0'),
+        packBytes: 1000 + Math.floor(n / 33),
+        offset: 64 + i * 1000,
+        storedBytes: 100 + i,
+      });
     }
     for (let n = 0; n < 500; n++) expect(await index.find(digest(-1 - n))).toBeUndefined();
   });
@@ -105,7 +117,12 @@ describe('the chunk index', () => {
 
   it('reads one page for a lookup, and none when it has it', async () => {
     const inner = memoryStore();
-    const packs = Array.from({ length: 20 }, (_, n) => pack(n, Array.from({ length: 100 }, (_, i) => digest(n * 100 + i))));
+    const packs = Array.from({ length: 20 }, (_, n) =>
+      pack(
+        n,
+        Array.from({ length: 100 }, (_, i) => digest(n * 100 + i)),
+      ),
+    );
     await write(inner, 1, packs);
     const reads: number[] = [];
     const store = faultyStore(inner, ({ kind, n }) => (kind === 'get' ? void reads.push(n) : undefined));

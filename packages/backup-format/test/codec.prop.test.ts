@@ -3,21 +3,24 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ChunkCodecs } from '../src/codec/chunk-codec.ts';
 import { checkFrame } from '../src/codec/zstd-frame.ts';
-import { isRepositoryError, type Json } from '../src/index.ts';
 import { canonicalJson } from '../src/format/canonical-json.ts';
-import { decodeChunkHeader, encodeChunkHeader, decodeTrailerEntry } from '../src/format/chunk-header.ts';
+import { decodeChunkHeader, decodeTrailerEntry, encodeChunkHeader } from '../src/format/chunk-header.ts';
 import { decodeConfig } from '../src/format/config.ts';
 import { decodeRoot, encodeRoot } from '../src/format/disk-index-layout.ts';
 import { decodeEnvelope, encodeEnvelope } from '../src/format/envelope.ts';
 import { decodeManifest } from '../src/format/manifest.ts';
 import { decodePackEntries, decodePackFooter, encodePackHeader, encodePackTail } from '../src/format/pack-layout.ts';
 import { decodeTableFooter, decodeTablePage, encodeTableFooter, encodeTablePage } from '../src/format/table-layout.ts';
+import { isRepositoryError, type Json } from '../src/index.ts';
 
 const codecs = new ChunkCodecs({ digest: 'blake3', compression: { codec: 'zstd', level: 3 } });
 const bytes = (maxLength: number, minLength = 0): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength, maxLength });
 const hex32 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((id) => Buffer.from(id).toString('hex'));
 /** Text, repetition and noise: what compresses and what does not. */
-const plain = fc.oneof(bytes(5000, 1), fc.tuple(bytes(40, 1), fc.integer({ min: 1, max: 8000 })).map(([part, times]) => Buffer.alloc(part.length * times, part)));
+const plain = fc.oneof(
+  bytes(5000, 1),
+  fc.tuple(bytes(40, 1), fc.integer({ min: 1, max: 8000 })).map(([part, times]) => Buffer.alloc(part.length * times, part)),
+);
 
 async function stored(data: Uint8Array): Promise<{ readonly chunk: Buffer; readonly digest: Uint8Array }> {
   const digest = codecs.digest(data);
@@ -92,19 +95,29 @@ describe('decoders of arbitrary bytes throw nothing but RepositoryError', () => 
     ['a manifest', (input) => decodeManifest(place, 65536, input)],
   ];
   for (const [name, decode] of decoders) {
-    it(name, () => fc.assert(fc.asyncProperty(fc.oneof(bytes(300), bytes(64, 64), bytes(128, 128), bytes(4096, 4096)), (input) => expectTyped(() => decode(input))), { numRuns: 100 }));
+    it(name, () =>
+      fc.assert(
+        fc.asyncProperty(fc.oneof(bytes(300), bytes(64, 64), bytes(128, 128), bytes(4096, 4096)), (input) => expectTyped(() => decode(input))),
+        { numRuns: 100 },
+      ),
+    );
   }
 
   it('envelopes with changed bytes', () => {
     const envelope = encodeEnvelope('point', { a: [1, 2, { b: 'text' }] });
-    return fc.assert(fc.asyncProperty(changes, cut, (edits, short) => expectTyped(() => decodeEnvelope('point', mutate(envelope, edits, short)))), { numRuns: 300 });
+    return fc.assert(
+      fc.asyncProperty(changes, cut, (edits, short) => expectTyped(() => decodeEnvelope('point', mutate(envelope, edits, short)))),
+      { numRuns: 300 },
+    );
   });
 
   it('I15: JSON nested without end', () => {
     const deep = Buffer.from(`${'['.repeat(100_000)}${']'.repeat(100_000)}`);
     const head = Buffer.from(`{"encryption":null,"length":${deep.length},"object":"point","sha256":"${'0'.repeat(64)}","version":1}\n`);
     expect(() => decodeEnvelope('point', Buffer.concat([head, deep, Buffer.from('\n')]))).toThrow(expect.objectContaining({ code: 'REPO_MANIFEST_INVALID' }));
-    expect(() => decodeEnvelope('point', Buffer.concat([deep.subarray(0, 400), Buffer.from('\n')]))).toThrow(expect.objectContaining({ code: 'REPO_MANIFEST_INVALID' }));
+    expect(() => decodeEnvelope('point', Buffer.concat([deep.subarray(0, 400), Buffer.from('\n')]))).toThrow(
+      expect.objectContaining({ code: 'REPO_MANIFEST_INVALID' }),
+    );
   });
 });
 
@@ -128,22 +141,39 @@ describe('structures come back as they were written', () => {
         const footer = decodePackFooter(tail.subarray(-64), offset + tail.length);
         expect(footer.entries).toBe(items.length);
         const decoded = decodePackEntries({ repositoryId, packId }, header, tail.subarray(0, -64), tail.subarray(-64));
-        expect(decoded.map(({ plainBytes, digest }) => [plainBytes, Buffer.from(digest).toString('hex')])).toEqual(items.map((item) => [item.plainBytes, Buffer.from(item.digest).toString('hex')]));
+        expect(decoded.map(({ plainBytes, digest }) => [plainBytes, Buffer.from(digest).toString('hex')])).toEqual(
+          items.map((item) => [item.plainBytes, Buffer.from(item.digest).toString('hex')]),
+        );
       }),
       { numRuns: 50 },
     ));
 
   it('I8: table footers and pages', () =>
     fc.assert(
-      fc.property(hex32, bytes(8, 8), fc.integer({ min: 1, max: 9200 }), fc.integer({ min: 1, max: 300 }), bytes(32, 32), (repositoryId, tag, entries, packs, fenceSha256) => {
-        const footer = { repositoryId, tag: Buffer.from(tag), entries, entryPages: Math.ceil(entries / 92), packs, packPages: Math.ceil(packs / 126), fenceSha256: Buffer.from(fenceSha256) };
-        const size = 4096 * (footer.entryPages + footer.packPages) + 8 * footer.entryPages + 128;
-        expect(decodeTableFooter(repositoryId, encodeTableFooter(footer), size)).toEqual(footer);
-        const page = encodeTablePage('entries', 7, tag, Buffer.alloc(44 * 3, 5));
-        expect(decodeTablePage('entries', 7, tag, page).count).toBe(3);
-        expect(() => decodeTablePage('entries', 8, tag, page)).toThrow(expect.objectContaining({ code: 'REPO_INDEX_INVALID' }));
-        expect(() => decodeTablePage('packs', 7, tag, page)).toThrow(expect.objectContaining({ code: 'REPO_INDEX_INVALID' }));
-      }),
+      fc.property(
+        hex32,
+        bytes(8, 8),
+        fc.integer({ min: 1, max: 9200 }),
+        fc.integer({ min: 1, max: 300 }),
+        bytes(32, 32),
+        (repositoryId, tag, entries, packs, fenceSha256) => {
+          const footer = {
+            repositoryId,
+            tag: Buffer.from(tag),
+            entries,
+            entryPages: Math.ceil(entries / 92),
+            packs,
+            packPages: Math.ceil(packs / 126),
+            fenceSha256: Buffer.from(fenceSha256),
+          };
+          const size = 4096 * (footer.entryPages + footer.packPages) + 8 * footer.entryPages + 128;
+          expect(decodeTableFooter(repositoryId, encodeTableFooter(footer), size)).toEqual(footer);
+          const page = encodeTablePage('entries', 7, tag, Buffer.alloc(44 * 3, 5));
+          expect(decodeTablePage('entries', 7, tag, page).count).toBe(3);
+          expect(() => decodeTablePage('entries', 8, tag, page)).toThrow(expect.objectContaining({ code: 'REPO_INDEX_INVALID' }));
+          expect(() => decodeTablePage('packs', 7, tag, page)).toThrow(expect.objectContaining({ code: 'REPO_INDEX_INVALID' }));
+        },
+      ),
       { numRuns: 50 },
     ));
 
@@ -171,6 +201,8 @@ describe('structures come back as they were written', () => {
   it('refuses JSON without a canonical form', () => {
     expect(() => canonicalJson('\ud800')).toThrow(TypeError);
     expect(() => canonicalJson(Number.NaN)).toThrow(TypeError);
-    expect(canonicalJson({ b: 1, a: { '\u20ac': 1, '\r': 2, 'ö': 3 }, c: [1e21, -0, 0.1, 'é\u0007"'] })).toBe('{"a":{"\\r":2,"ö":3,"€":1},"b":1,"c":[1e+21,0,0.1,"é\\u0007\\""]}');
+    expect(canonicalJson({ b: 1, a: { '\u20ac': 1, '\r': 2, ö: 3 }, c: [1e21, -0, 0.1, 'é\u0007"'] })).toBe(
+      '{"a":{"\\r":2,"ö":3,"€":1},"b":1,"c":[1e+21,0,0.1,"é\\u0007\\""]}',
+    );
   });
 });

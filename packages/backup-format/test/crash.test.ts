@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore, type ObjectStore } from '../src/index.ts';
 import { Crash, crashAtWrite, faultyStore, fullFromWrite, readDisk } from '../testing/index.ts';
-import { allPoints, BLOCK, backup, makeDisk, newRepository, reopen } from './support/small-vm.ts';
 import { runVerify } from './support/run-verify.ts';
+import { allPoints, BLOCK, backup, makeDisk, newRepository, reopen } from './support/small-vm.ts';
 
 const before = makeDisk(1, 20);
 const after = (() => {

@@ -6,7 +6,7 @@ import { keysOf, readDisk } from '../testing/index.ts';
 import { EXAMPLE_DISK, workedExample } from '../testing/worked-example.ts';
 
 const DOCUMENT = new URL('../../../docs/format.md', import.meta.url);
-const SECTION = /(<!-- example:begin[^\n]*-->\n)[^]*(<!-- example:end -->)/;
+const SECTION = /(<!-- example:begin[^\n]*-->\n)[\s\S]*(<!-- example:end -->)/;
 
 describe('the worked example of docs/format.md', () => {
   it('is what the code writes today (UPDATE_FORMAT_EXAMPLE=1 writes it into the document)', async () => {

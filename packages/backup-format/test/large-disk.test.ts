@@ -2,8 +2,8 @@ import { blake3 } from '@napi-rs/blake-hash';
 import { seededRandom } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
 import { createRepository, type DiskReader, memoryStore, type Repository, type RestorePoint, type WritableRun } from '../src/index.ts';
-import { deps } from './support/small-vm.ts';
 import { runVerify } from './support/run-verify.ts';
+import { deps } from './support/small-vm.ts';
 
 const MIB = 1024 * 1024;
 const SIZE = 16 * 1024 * 1024 * MIB;

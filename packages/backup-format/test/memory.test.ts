@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { blake3 } from '@napi-rs/blake-hash';
 import { seededRandom } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
@@ -22,6 +23,9 @@ describe('the memory of a writer', () => {
     let onLoan = 0;
     let most = 0;
     const noise = seededRandom(1).bytes(BLOCK);
+    const giveBack = (): void => {
+      onLoan -= 1;
+    };
     async function* runs(): AsyncGenerator<WritableRun, void> {
       for (let index = 0; index < BLOCKS; index++) {
         const data = noise.slice();
@@ -29,7 +33,7 @@ describe('the memory of a writer', () => {
         if (index % 2) data.fill(7, BLOCK / 4); // every other one compresses
         onLoan += 1;
         most = Math.max(most, onLoan);
-        yield { kind: 'changed', index, digest: blake3(data), data, release: () => void (onLoan -= 1) };
+        yield { kind: 'changed', index, digest: blake3(data), data, release: giveBack };
       }
     }
     const before = process.memoryUsage();
@@ -44,8 +48,7 @@ describe('the memory of a writer', () => {
     await writer.writeDisk({ key: 'd', sizeBytes: BLOCKS * BLOCK }, observe());
     await writer.commit({ annotations: {} });
     expect(onLoan).toBe(0);
-    const cpus = (await import('node:os')).availableParallelism();
-    expect(most).toBeLessThanOrEqual(cpus + 4); // ENCODES_AHEAD, the one being pushed and the one being asked for
+    expect(most).toBeLessThanOrEqual(availableParallelism() + 4); // ENCODES_AHEAD, the one being pushed and the one being asked for
     expect(peak - before.rss).toBeLessThan(150 * 1024 * 1024);
   });
 });

@@ -127,7 +127,9 @@ const restoreAndVerify: Command = {
 
 const crash = fc.option(fc.record({ at: fc.integer({ min: 1, max: 14 }), when: fc.constantFrom('before' as const, 'after' as const) }), { nil: undefined });
 const commands = [
-  fc.tuple(fc.nat(), fc.constantFrom('noise' as const, 'noise' as const, 'pattern' as const, 'zeros' as const, 'resize' as const)).map(([seed, kind]) => guestWrites(seed, kind)),
+  fc
+    .tuple(fc.nat(), fc.constantFrom('noise' as const, 'noise' as const, 'pattern' as const, 'zeros' as const, 'resize' as const))
+    .map(([seed, kind]) => guestWrites(seed, kind)),
   fc.record({ mode: fc.constantFrom('full' as const, 'incremental' as const, 'incremental' as const), confirmDedup: fc.boolean(), crash }).map(backup),
   fc.nat().map((choice) => forget(choice)),
   fc.constant(reopen),
@@ -135,17 +137,21 @@ const commands = [
 ];
 
 describe('I1, I2, I3: any sequence of writes, backups, crashes and forgetting', () => {
-  it('leaves every committed point restorable byte for byte, and a repository that verifies', () =>
-    fc.assert(
-      fc.asyncProperty(fc.commands(commands, { maxCommands: 14 }), async (sequence) => {
-        await fc.asyncModelRun(async () => {
-          const store = memoryStore();
-          const clock = new FakeClock();
-          const repository = await createRepository(store, { blockSizeBytes: BLOCK }, { clock });
-          const model: Model = { disk: new Uint8Array(8 * BLOCK + 77), points: new Map(), newest: undefined };
-          return { model, real: { store, clock, repository } };
-        }, [...sequence, restoreAndVerify]);
-      }),
-      { numRuns: Number(process.env['MODEL_RUNS'] ?? 25) },
-    ), 120_000);
+  it(
+    'leaves every committed point restorable byte for byte, and a repository that verifies',
+    () =>
+      fc.assert(
+        fc.asyncProperty(fc.commands(commands, { maxCommands: 14 }), async (sequence) => {
+          await fc.asyncModelRun(async () => {
+            const store = memoryStore();
+            const clock = new FakeClock();
+            const repository = await createRepository(store, { blockSizeBytes: BLOCK }, { clock });
+            const model: Model = { disk: new Uint8Array(8 * BLOCK + 77), points: new Map(), newest: undefined };
+            return { model, real: { store, clock, repository } };
+          }, [...sequence, restoreAndVerify]);
+        }),
+        { numRuns: Number(process.env['MODEL_RUNS'] ?? 25) },
+      ),
+    120_000,
+  );
 });

@@ -1,6 +1,6 @@
 import { FakeClock, seededRandom } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
-import { createRepository, memoryStore, openRepository, type DiskReader, type Repository, type RestorePoint } from '../src/index.ts';
+import { createRepository, type DiskReader, memoryStore, openRepository, type Repository, type RestorePoint } from '../src/index.ts';
 import { readDisk, scanBytes } from '../testing/index.ts';
 
 const BLOCK = 64 * 1024;

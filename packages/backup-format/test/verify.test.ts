@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore, type ObjectStore, type Repository, type RestorePoint } from '../src/index.ts';
 import { flipBit, keysOf, readDisk, swapObjects, truncateObject } from '../testing/index.ts';
-import { BLOCK, backup, makeDisk, newRepository, reopen } from './support/small-vm.ts';
 import { runVerify } from './support/run-verify.ts';
+import { BLOCK, backup, makeDisk, newRepository, reopen } from './support/small-vm.ts';
 
 interface Fixture {
   readonly store: ObjectStore;
@@ -61,10 +61,15 @@ describe('verify', () => {
     const repository = await reopen(store);
     const { damage, report } = await runVerify(repository);
     expect(report.damaged).toBe(1);
-    expect(damage).toMatchObject([{ key: dataPacks[0], error: { code: 'REPO_CHUNK_CORRUPT' }, affects: [{ pointId: first.id, group: 'vm-1', diskKey: 'disk-0' }] }]);
+    expect(damage).toMatchObject([
+      { key: dataPacks[0], error: { code: 'REPO_CHUNK_CORRUPT' }, affects: [{ pointId: first.id, group: 'vm-1', diskKey: 'disk-0' }] },
+    ]);
     const ranges = damage[0]?.affects[0]?.ranges ?? [];
     expect(ranges.length).toBeGreaterThan(0);
-    await expect(readDisk(await repository.openDisk(first, 'disk-0'))).rejects.toMatchObject({ code: 'REPO_CHUNK_CORRUPT', details: { diskKey: 'disk-0', offset: ranges[0]?.offset } });
+    await expect(readDisk(await repository.openDisk(first, 'disk-0'))).rejects.toMatchObject({
+      code: 'REPO_CHUNK_CORRUPT',
+      details: { diskKey: 'disk-0', offset: ranges[0]?.offset },
+    });
     await expectRestores(store, second, disks[1]);
   });
 
@@ -95,7 +100,10 @@ describe('verify', () => {
     for (const byte of structural.filter((_, n) => n % 3 === 0)) {
       await flipBit(store, pack, byte, byte % 8);
       const { damage } = await runVerify(await reopen(store));
-      expect(damage.map((found) => found.key), `byte ${byte}`).toContain(pack);
+      expect(
+        damage.map((found) => found.key),
+        `byte ${byte}`,
+      ).toContain(pack);
       await flipBit(store, pack, byte, byte % 8);
     }
   });
@@ -107,7 +115,8 @@ describe('verify', () => {
     const repository = await reopen(store);
     const { damage } = await runVerify(repository);
     expect(damage).toMatchObject([{ key: dataPacks[0], error: { code: 'REPO_PACK_INVALID' } }]);
-    const lost = (offset: number): boolean => (damage[0]?.affects[0]?.ranges ?? []).some((range) => offset >= range.offset && offset < range.offset + range.length);
+    const lost = (offset: number): boolean =>
+      (damage[0]?.affects[0]?.ranges ?? []).some((range) => offset >= range.offset && offset < range.offset + range.length);
     const reader = await repository.openDisk(first, 'disk-0');
     for (let block = 0; block < reader.grid.blockCount; block++) {
       const read = reader.blocks({ from: block, to: block + 1 }).next();
@@ -144,24 +153,24 @@ describe('verify', () => {
     expect(damage.flatMap((found) => found.affects)).toHaveLength(2);
   });
 
-  it('I8, I9: reports a damaged, a truncated and a lost index table, and whom it keeps from their data', async () => {
-    for (const harm of ['flip page', 'flip fence', 'flip footer', 'truncate', 'lose'] as const) {
+  const tableHarms: readonly [string, (store: ObjectStore, table: string, size: number) => Promise<void>][] = [
+    ['with a flipped bit in a page', (store, table) => flipBit(store, table, 40)],
+    ['with a flipped bit in the fence', (store, table, size) => flipBit(store, table, size - 130)],
+    ['with a flipped bit in the footer', (store, table, size) => flipBit(store, table, size - 100)],
+    ['that is cut short', (store, table) => truncateObject(store, table, 4096)],
+    ['that is lost', (store, table) => store.delete(table)],
+  ];
+  for (const [harm, doHarm] of tableHarms) {
+    it(`I8, I9: reports an index table ${harm}, and whom it keeps from their data`, async () => {
       const { store, first, second, disks } = await twoPoints();
       const table = key(await keysOf(store, 'index/'), 0);
-      const size = (await store.get(table)).length;
-      if (harm === 'flip page') await flipBit(store, table, 40);
-      if (harm === 'flip fence') await flipBit(store, table, size - 130);
-      if (harm === 'flip footer') await flipBit(store, table, size - 100);
-      if (harm === 'truncate') await truncateObject(store, table, 4096);
-      if (harm === 'lose') await store.delete(table);
+      await doHarm(store, table, (await store.get(table)).length);
       const { damage } = await runVerify(await reopen(store));
-      expect(damage, harm).toMatchObject([{ key: harm === 'lose' ? 'index/' : table }]);
-      const touched = new Set(damage[0]?.affects.map(({ pointId }) => pointId));
-      expect(touched.size, harm).toBe(1);
-      const [sound, disk] = touched.has(first.id) ? [second, disks[1]] : [first, disks[0]];
-      await expectRestores(store, sound, disk);
-    }
-  });
+      expect(damage).toMatchObject([{ key: harm === 'that is lost' ? 'index/' : table }]);
+      expect(new Set(damage[0]?.affects.map(({ pointId }) => pointId))).toEqual(new Set([first.id]));
+      await expectRestores(store, second, disks[1]);
+    });
+  }
 
   it('I11: finds every flipped byte of a manifest, and a manifest in the wrong place', async () => {
     const { store, second, disks } = await twoPoints();

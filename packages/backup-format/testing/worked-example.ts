@@ -1,6 +1,6 @@
-import { createRepository, memoryStore, type ObjectStore, type WritableRun } from '../src/index.ts';
-import { FakeClock, seededRandom } from '@onevault/base/testing';
 import { createHash } from 'node:crypto';
+import { FakeClock, seededRandom } from '@onevault/base/testing';
+import { createRepository, memoryStore, type ObjectStore, type WritableRun } from '../src/index.ts';
 
 export const EXAMPLE_BLOCK_BYTES = 65_536;
 /** One block of zeros and a short last block. */

@@ -51,7 +51,7 @@ export class ChunkCodecs {
     try {
       plain = await this.#decoder.decode(asBuffer(payload));
     } catch (error) {
-      throw new RepositoryError({ code: 'REPO_CHUNK_CORRUPT', message: `a chunk does not decompress: ${error instanceof Error ? error.message : String(error)}`, cause: error });
+      throw corrupt(`a chunk does not decompress: ${error instanceof Error ? error.message : String(error)}`, error);
     }
     if (plain.length !== plainBytes) throw corrupt(`a chunk decompresses to ${plain.length} bytes instead of ${plainBytes}`);
     return plain;
@@ -66,6 +66,6 @@ function checkAgreement(header: ChunkHeader, payload: Uint8Array, expected: { re
   }
 }
 
-function corrupt(message: string): RepositoryError {
-  return new RepositoryError({ code: 'REPO_CHUNK_CORRUPT', message });
+function corrupt(message: string, cause?: unknown): RepositoryError {
+  return new RepositoryError({ code: 'REPO_CHUNK_CORRUPT', message, cause });
 }

@@ -36,7 +36,8 @@ export function withContentSize(frame: Uint8Array, plainBytes: number): readonly
 export function checkFrame(frame: Uint8Array, plainBytes: number): void {
   const buffer = asBuffer(frame);
   const header = parseFrameHeader(buffer);
-  if (header.contentBytes !== plainBytes) throw corrupt(`says it holds ${header.contentBytes ?? 'an unknown number of'} bytes where the chunk has ${plainBytes}`);
+  if (header.contentBytes !== plainBytes)
+    throw corrupt(`says it holds ${header.contentBytes ?? 'an unknown number of'} bytes where the chunk has ${plainBytes}`);
   if (header.windowBytes > MAX_ZSTD_WINDOW_BYTES) throw corrupt(`asks for a window of ${header.windowBytes} bytes`);
   const mostBlocks = BLOCKS_PER_BLOCK_BYTES * Math.ceil(plainBytes / BLOCK_BYTES);
   let at = header.headerBytes;

@@ -11,7 +11,11 @@ const configSchema = z.strictObject({
   id: z.string().regex(HEX_ID),
   created: z.string().regex(TIME),
   digest: z.enum(['blake3', 'sha256']),
-  blockSizeBytes: z.int().min(MIN_BLOCK_BYTES).max(MAX_BLOCK_BYTES).refine((size) => Number.isInteger(Math.log2(size)), 'not a power of two'),
+  blockSizeBytes: z
+    .int()
+    .min(MIN_BLOCK_BYTES)
+    .max(MAX_BLOCK_BYTES)
+    .refine((size) => Number.isInteger(Math.log2(size)), 'not a power of two'),
   compression: z.strictObject({ codec: z.literal('zstd'), level: z.int().min(1).max(12) }),
   encryption: z.null(),
 });
@@ -26,9 +30,11 @@ export function encodeConfig(config: RepositoryConfig): Buffer {
 
 export function decodeConfig(bytes: Uint8Array): RepositoryConfig {
   const body = decodeEnvelope('config', bytes);
-  if (typeof body === 'object' && body !== null && 'encryption' in body && body.encryption !== null) throw unsupportedVersion('repository', FORMAT_VERSION, 'with encryption');
+  if (typeof body === 'object' && body !== null && 'encryption' in body && body.encryption !== null)
+    throw unsupportedVersion('repository', FORMAT_VERSION, 'with encryption');
   const parsed = configSchema.safeParse(body);
-  if (!parsed.success) throw new RepositoryError({ code: 'REPO_CONFIG_INVALID', message: `the config is not valid: ${z.prettifyError(parsed.error)}`, cause: parsed.error });
+  if (!parsed.success)
+    throw new RepositoryError({ code: 'REPO_CONFIG_INVALID', message: `the config is not valid: ${z.prettifyError(parsed.error)}`, cause: parsed.error });
   const { encryption: _none, ...config } = parsed.data;
   return config;
 }

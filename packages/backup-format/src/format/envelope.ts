@@ -25,7 +25,8 @@ export function encodeEnvelope(object: EnvelopeObject, body: Json): Buffer {
   const text = Buffer.from(canonicalJson(body), 'utf8');
   const head = { encryption: null, length: text.length, object, sha256: sha256(text), version: FORMAT_VERSION };
   const out = Buffer.concat([Buffer.from(`${canonicalJson(head)}\n`, 'utf8'), text, Buffer.of(NEWLINE)]);
-  if (out.length > MAX_JSON_BYTES) throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `the ${object} would have ${out.length} bytes, more than ${MAX_JSON_BYTES}` });
+  if (out.length > MAX_JSON_BYTES)
+    throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `the ${object} would have ${out.length} bytes, more than ${MAX_JSON_BYTES}` });
   return out;
 }
 
@@ -40,9 +41,11 @@ export function decodeEnvelope(object: EnvelopeObject, bytes: Uint8Array): unkno
   checkVersion(object, raw);
   const head = headSchema.safeParse(raw);
   // Compared as bytes, so that no flipped bit of the head stays unseen.
-  if (!head.success || head.data.object !== object || !headBytes.equals(Buffer.from(canonicalJson(head.data)))) throw invalid(code, `the head of the ${object} is damaged`);
+  if (!head.success || head.data.object !== object || !headBytes.equals(Buffer.from(canonicalJson(head.data))))
+    throw invalid(code, `the head of the ${object} is damaged`);
   const body = buffer.subarray(end + 1, -1);
-  if (buffer.length < end + 2 || body.length !== head.data.length || buffer.at(-1) !== NEWLINE) throw invalid(code, `the ${object} has ${body.length} bytes where its head says ${head.data.length}`);
+  if (buffer.length < end + 2 || body.length !== head.data.length || buffer.at(-1) !== NEWLINE)
+    throw invalid(code, `the ${object} has ${body.length} bytes where its head says ${head.data.length}`);
   if (sha256(body) !== head.data.sha256) throw invalid(code, `the ${object} fails its checksum`);
   return parseJson(code, body, `the ${object}`);
 }
@@ -72,7 +75,7 @@ function parseJson(code: RepositoryErrorCode, bytes: Buffer, what: string): unkn
     const value: unknown = JSON.parse(text);
     return value;
   } catch (error) {
-    throw new RepositoryError({ code, message: `${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`, cause: error });
+    throw invalid(code, `${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`, error);
   }
 }
 
@@ -80,23 +83,27 @@ function parseJson(code: RepositoryErrorCode, bytes: Buffer, what: string): unkn
 function nesting(text: string): number {
   let depth = 0;
   let deepest = 0;
-  let inString = false;
   for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (inString) {
-      if (c === 0x5c) i += 1;
-      else if (c === 0x22) inString = false;
-    } else if (c === 0x22) inString = true;
-    else if (c === 0x7b || c === 0x5b) deepest = Math.max(deepest, ++depth);
-    else if (c === 0x7d || c === 0x5d) depth -= 1;
+    const c = text[i];
+    if (c === '"') i = endOfString(text, i);
+    else if (c === '{' || c === '[') depth += 1;
+    else if (c === '}' || c === ']') depth -= 1;
+    deepest = Math.max(deepest, depth);
   }
   return deepest;
+}
+
+/** Index of the quote that ends the string begun at `start`, or the end of the text. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
 }
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function invalid(code: RepositoryErrorCode, message: string): RepositoryError {
-  return new RepositoryError({ code, message });
+function invalid(code: RepositoryErrorCode, message: string, cause?: unknown): RepositoryError {
+  return new RepositoryError({ code, message, cause });
 }

@@ -52,8 +52,10 @@ export function decodePackFooter(footer: Uint8Array, packBytes: number): PackFoo
   const entries = buffer.readUInt32LE(12);
   const trailerOffset = buffer.readUInt32LE(16);
   const trailerBytes = buffer.readUInt32LE(20);
-  if (entries < 1 || entries > MAX_PACK_CHUNKS || trailerBytes !== entries * CHUNK_HEADER_BYTES) throw invalid(`has a trailer of ${trailerBytes} bytes for ${entries} chunks`);
-  if (packBytes > MAX_PACK_BYTES || trailerOffset + trailerBytes + PACK_FOOTER_BYTES !== packBytes) throw invalid(`has lengths that do not add up to its ${packBytes} bytes`);
+  if (entries < 1 || entries > MAX_PACK_CHUNKS || trailerBytes !== entries * CHUNK_HEADER_BYTES)
+    throw invalid(`has a trailer of ${trailerBytes} bytes for ${entries} chunks`);
+  if (packBytes > MAX_PACK_BYTES || trailerOffset + trailerBytes + PACK_FOOTER_BYTES !== packBytes)
+    throw invalid(`has lengths that do not add up to its ${packBytes} bytes`);
   if (!isZero(buffer.subarray(24, 32))) throw invalid('has reserved bytes that are not zero');
   return { entries, trailerOffset, trailerBytes };
 }

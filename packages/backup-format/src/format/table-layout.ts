@@ -16,7 +16,10 @@ export const PACKS_PER_PAGE = 126;
 const MAGIC = Buffer.from('onevindx', 'ascii');
 const ITEMS_AT = 16;
 const CHECKSUM_AT = 4064;
-const KINDS = { entries: { id: 1, itemBytes: ENTRY_BYTES, perPage: ENTRIES_PER_PAGE }, packs: { id: 2, itemBytes: PACK_ITEM_BYTES, perPage: PACKS_PER_PAGE } } as const;
+const KINDS = {
+  entries: { id: 1, itemBytes: ENTRY_BYTES, perPage: ENTRIES_PER_PAGE },
+  packs: { id: 2, itemBytes: PACK_ITEM_BYTES, perPage: PACKS_PER_PAGE },
+} as const;
 
 export type TablePageKind = keyof typeof KINDS;
 
@@ -71,10 +74,12 @@ export interface TablePage {
 export function decodeTablePage(kind: TablePageKind, pageNumber: number, tag: Uint8Array, bytes: Uint8Array): TablePage {
   const page = asBuffer(bytes);
   const { id, itemBytes, perPage } = KINDS[kind];
-  if (page.length !== TABLE_PAGE_BYTES || !sha256(page.subarray(0, CHECKSUM_AT)).equals(page.subarray(CHECKSUM_AT))) throw invalid(`has a damaged page ${pageNumber}`);
+  if (page.length !== TABLE_PAGE_BYTES || !sha256(page.subarray(0, CHECKSUM_AT)).equals(page.subarray(CHECKSUM_AT)))
+    throw invalid(`has a damaged page ${pageNumber}`);
   const count = page.readUInt16LE(2);
   const agrees = page.readUInt8(0) === id && page.readUInt8(1) === 0 && page.readUInt32LE(4) === pageNumber && page.subarray(8, 16).equals(tag);
-  if (!agrees || count < 1 || count > perPage || !isZero(page.subarray(ITEMS_AT + count * itemBytes, CHECKSUM_AT))) throw invalid(`has another page in the place of page ${pageNumber}`);
+  if (!agrees || count < 1 || count > perPage || !isZero(page.subarray(ITEMS_AT + count * itemBytes, CHECKSUM_AT)))
+    throw invalid(`has another page in the place of page ${pageNumber}`);
   return { count, items: page.subarray(ITEMS_AT, CHECKSUM_AT) };
 }
 
@@ -130,5 +135,9 @@ export function sha256(bytes: Uint8Array): Buffer {
 }
 
 function invalid(message: string): RepositoryError {
-  return new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${message}`, hint: 'it is only an index: chunks it held are stored anew when they come by, and it can be rebuilt from the packs' });
+  return new RepositoryError({
+    code: 'REPO_INDEX_INVALID',
+    message: `the index table ${message}`,
+    hint: 'it is only an index: chunks it held are stored anew when they come by, and it can be rebuilt from the packs',
+  });
 }

@@ -1,5 +1,5 @@
 import { type CallOptions, type Logger, serializeError } from '@onevault/base';
-import { isRepositoryError, RepositoryError } from '../errors.ts';
+import { isRepositoryError, type RepositoryError } from '../errors.ts';
 import { digestKey } from '../format/bytes.ts';
 import { parseTableKey, TABLES_PREFIX } from '../format/ids.ts';
 import { TABLE_PAGE_BYTES, type TablePage } from '../format/table-layout.ts';
@@ -20,6 +20,7 @@ export class ChunkIndex {
   readonly #store: ObjectStore;
   readonly #repositoryId: string;
   readonly #logger: Logger;
+  readonly #except: ReadonlySet<string>;
   readonly #cache: PageCache = new LruCache<TablePage>(INDEX_CACHE_BYTES, () => TABLE_PAGE_BYTES);
   readonly #refused = new Set<string>();
   readonly #suspects = new Set<string>();
@@ -27,8 +28,10 @@ export class ChunkIndex {
   #loading: Promise<void> | undefined;
   #problem: RepositoryError | undefined;
 
-  constructor(store: ObjectStore, repositoryId: string, logger: Logger) {
+  /** `except`: keys of tables to leave out. */
+  constructor(store: ObjectStore, repositoryId: string, logger: Logger, except: ReadonlySet<string> = new Set()) {
     this.#store = store;
+    this.#except = except;
     this.#repositoryId = repositoryId;
     this.#logger = logger;
   }
@@ -69,7 +72,7 @@ export class ChunkIndex {
     const tables: IndexTable[] = [];
     for await (const { key } of this.#store.list(TABLES_PREFIX)) {
       const id = parseTableKey(key);
-      if (id === undefined) continue;
+      if (id === undefined || this.#except.has(key)) continue;
       const table = known.get(id) ?? (await this.#open(id, key));
       if (table) tables.push(table);
     }

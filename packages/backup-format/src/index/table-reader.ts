@@ -55,12 +55,14 @@ export class IndexTable {
     const found = await store.stat(key, options);
     if (!found) throw new RepositoryError({ code: 'REPO_OBJECT_MISSING', message: `${key} is not in the repository`, details: { key } });
     const footerAt = found.sizeBytes - TABLE_FOOTER_BYTES;
-    if (footerAt < TABLE_PAGE_BYTES) throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${key} is truncated to ${found.sizeBytes} bytes`, details: { key } });
+    if (footerAt < TABLE_PAGE_BYTES)
+      throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${key} is truncated to ${found.sizeBytes} bytes`, details: { key } });
     const footerBytes = await store.get(key, { ...options, range: { offset: footerAt, length: TABLE_FOOTER_BYTES } });
     const footer = atPlace({ key }, () => decodeTableFooter(repositoryId, footerBytes, found.sizeBytes));
     const range = { offset: fenceOffset(footer), length: footer.entryPages * FENCE_ITEM_BYTES };
     const fence = await store.get(key, { ...options, range });
-    if (!sha256(fence).equals(footer.fenceSha256)) throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${key} fails the checksum of its fence`, details: { key, ...range } });
+    if (!sha256(fence).equals(footer.fenceSha256))
+      throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${key} fails the checksum of its fence`, details: { key, ...range } });
     return new IndexTable(store, cache, id, footer, asBuffer(fence));
   }
 
@@ -99,7 +101,12 @@ export class IndexTable {
 
   async #location(entry: Buffer, options: CallOptions): Promise<ChunkLocation> {
     const packNumber = entry.readUInt32LE(32);
-    if (packNumber >= this.footer.packs) throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${this.key} names pack ${packNumber} of ${this.footer.packs}`, details: { key: this.key } });
+    if (packNumber >= this.footer.packs)
+      throw new RepositoryError({
+        code: 'REPO_INDEX_INVALID',
+        message: `the index table ${this.key} names pack ${packNumber} of ${this.footer.packs}`,
+        details: { key: this.key },
+      });
     const page = await this.page('packs', this.footer.entryPages + Math.floor(packNumber / PACKS_PER_PAGE), options);
     const pack = decodePackItem(page.items, (packNumber % PACKS_PER_PAGE) * PACK_ITEM_BYTES);
     return { ...pack, offset: entry.readUInt32LE(36), storedBytes: entry.readUInt32LE(40) };

@@ -17,10 +17,13 @@ import {
 } from '../format/table-layout.ts';
 import type { ObjectStore, ObjectWriter } from '../store/object-store.ts';
 
-/** A pack as an index table describes it: its trailer as it is stored. */
+/** A pack as an index table describes it. */
 export interface IndexedPack {
   readonly packId: string;
   readonly packBytes: number;
+  /** Chunks in the pack. */
+  readonly chunks: number;
+  /** The entries to be listed, as the pack's trailer has them: all of them, or those that no table knows. */
   readonly trailer: Buffer;
 }
 
@@ -112,7 +115,7 @@ function entryItem(ref: EntryRef, packs: readonly IndexedPack[]): Buffer {
 
 function packItem(pack: IndexedPack): Buffer {
   const item = Buffer.alloc(PACK_ITEM_BYTES);
-  encodePackItem(item, 0, { packId: pack.packId, packBytes: pack.packBytes, chunks: pack.trailer.length / CHUNK_HEADER_BYTES });
+  encodePackItem(item, 0, pack);
   return item;
 }
 

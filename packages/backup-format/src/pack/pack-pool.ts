@@ -94,7 +94,9 @@ export class PackPool implements AsyncDisposable {
     for (const pack of this.#open) {
       this.#open.delete(pack);
       // Debris of a failed run must not hide why it failed.
-      await pack.abort().catch((error: unknown) => this.#deps.logger.warn({ packId: pack.packId, error: serializeError(error) }, 'could not remove an unfinished pack'));
+      await pack
+        .abort()
+        .catch((error: unknown) => this.#deps.logger.warn({ packId: pack.packId, error: serializeError(error) }, 'could not remove an unfinished pack'));
     }
   }
 }

@@ -18,7 +18,8 @@ export async function readPackEntries(
   return (await readTrailer(store, pack, options)).entries;
 }
 
-async function readTrailer(
+/** The same, with the trailer as it is stored. */
+export async function readTrailer(
   store: ObjectStore,
   pack: { readonly repositoryId: string; readonly packId: string; readonly packBytes: number },
   options: CallOptions,

@@ -1,5 +1,5 @@
 import type { CallOptions } from '@onevault/base';
-import { type EncodedChunk } from '../codec/chunk-codec.ts';
+import type { EncodedChunk } from '../codec/chunk-codec.ts';
 import { CHUNK_HEADER_BYTES, type ChunkType, encodeChunkHeader } from '../format/chunk-header.ts';
 import { packKey } from '../format/ids.ts';
 import { MAX_PACK_BYTES, PACK_TARGET_BYTES, PACK_TARGET_CHUNKS } from '../format/limits.ts';
@@ -83,7 +83,7 @@ export class PackWriter {
     this.#buffered.push(tail);
     await this.#flush(options);
     await this.#writer.commit(options);
-    return { packId: this.packId, packBytes: this.#packBytes + tail.length, trailer };
+    return { packId: this.packId, packBytes: this.#packBytes + tail.length, chunks: this.#chunks, trailer };
   }
 
   abort(): Promise<void> {

@@ -1,6 +1,6 @@
 import { type BlockGrid, type CallOptions, DIGEST_BYTES } from '@onevault/base';
 import { atPlace } from '../errors.ts';
-import { fromHex, isZero, ZERO_HEX } from '../format/bytes.ts';
+import { asBuffer, fromHex, isZero, ZERO_HEX } from '../format/bytes.ts';
 import { decodeRoot, PAGE_BYTES, pageCount, pageDigests, ROOT_HEADER_BYTES } from '../format/disk-index-layout.ts';
 import { PAGE_DIGESTS } from '../format/limits.ts';
 import { LruCache } from '../index/lru-cache.ts';
@@ -11,7 +11,10 @@ import type { ChunkReader } from './chunk-reader.ts';
 const CACHED_PAGES = 64;
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
 
-/** The two-level index of one disk: its root in memory (32 bytes for 1024 blocks), its pages as they are needed. */
+/**
+ * The two-level index of one disk. Pages and the root are loaded once for all who ask at the time, so no single caller's signal ends a load.
+ * Memory: the root (32 bytes for 1024 blocks) and CACHED_PAGES pages.
+ */
 export class DiskIndexReader {
   readonly grid: BlockGrid;
   readonly #disk: StoredDisk;
@@ -33,18 +36,19 @@ export class DiskIndexReader {
 
   /** All page digests; undefined for a disk that reads as zeros. */
   root(options: CallOptions = {}): Promise<Buffer | undefined> {
-    this.#root ??= this.#loadRoot(options).catch((error: unknown) => {
+    options.signal?.throwIfAborted();
+    this.#root ??= this.#loadRoot().catch((error: unknown) => {
       this.#root = undefined;
       throw error;
     });
     return this.#root;
   }
 
-  async #loadRoot(options: CallOptions): Promise<Buffer | undefined> {
+  async #loadRoot(): Promise<Buffer | undefined> {
     const { root, key } = this.#disk;
     if (root === ZERO_HEX) return undefined;
     const plainBytes = ROOT_HEADER_BYTES + pageCount(this.grid) * DIGEST_BYTES;
-    const bytes = await this.#chunks.load({ digest: fromHex(root), plainBytes }, options);
+    const bytes = await this.#chunks.load({ digest: fromHex(root), plainBytes });
     return atPlace({ diskKey: key, digest: root }, () => decodeRoot(this.grid, bytes));
   }
 
@@ -54,17 +58,18 @@ export class DiskIndexReader {
     const plainBytes = pageDigests(this.grid, page) * DIGEST_BYTES;
     if (isZero(digest)) return ZERO_PAGE.subarray(0, plainBytes);
     const cached = this.#pages.get(String(page));
-    if (cached) return cached;
-    const loading = this.#chunks.load({ digest, plainBytes }, options).then((bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    if (cached !== undefined) return cached;
+    const loading = this.#chunks.load({ digest, plainBytes }).then(asBuffer);
     this.#pages.set(String(page), loading);
-    // Neither damage that may be healed nor an abort of one caller is kept for the next one.
+    // Damage may be healed, and a store may come back.
     loading.catch(() => this.#pages.delete(String(page)));
     return loading;
   }
 
   /** Digests of blocks `first .. first + count - 1`, one after the other. */
   async digests(first: number, count: number, options: CallOptions = {}): Promise<Uint8Array> {
-    if (count < 0 || first < 0 || first + count > this.grid.blockCount) throw new RangeError(`blocks ${first} to ${first + count} are outside a disk of ${this.grid.blockCount}`);
+    if (count < 0 || first < 0 || first + count > this.grid.blockCount)
+      throw new RangeError(`blocks ${first} to ${first + count} are outside a disk of ${this.grid.blockCount}`);
     const parts: Uint8Array[] = [];
     for (let at = first; at < first + count; ) {
       const page = Math.floor(at / PAGE_DIGESTS);

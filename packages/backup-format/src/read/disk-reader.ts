@@ -2,8 +2,8 @@ import { type BlockGrid, blockGrid, blockRange, type CallOptions, DIGEST_BYTES, 
 import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { isZero } from '../format/bytes.ts';
 import { CHUNK_HEADER_BYTES } from '../format/chunk-header.ts';
-import { packKey } from '../format/ids.ts';
 import { pageCount } from '../format/disk-index-layout.ts';
+import { packKey } from '../format/ids.ts';
 import type { DiskReader, RestoredRun, RestorePoint, StoredDisk } from '../repository-api.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { type ChunkReader, isDamage } from './chunk-reader.ts';
@@ -155,7 +155,9 @@ export class StoredDiskReader implements DiskReader {
     for (let draw = 0; draw < 2 * count && chosen.size < count && pages.length > 0; draw++) {
       const page = pages[Math.floor(random() * pages.length)] ?? 0;
       const digests = await this.index.page(page, options);
-      const stored = [...Array(digests.length / DIGEST_BYTES).keys()].filter((slot) => !isZero(digests.subarray(slot * DIGEST_BYTES, (slot + 1) * DIGEST_BYTES)));
+      const stored = [...Array(digests.length / DIGEST_BYTES).keys()].filter(
+        (slot) => !isZero(digests.subarray(slot * DIGEST_BYTES, (slot + 1) * DIGEST_BYTES)),
+      );
       const slot = stored[Math.floor(random() * stored.length)] ?? 0;
       chosen.set(page * 1024 + slot, digests.subarray(slot * DIGEST_BYTES, (slot + 1) * DIGEST_BYTES));
     }
@@ -172,8 +174,9 @@ export class StoredDiskReader implements DiskReader {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve(); // holds nothing between calls
+  }
 }
 
 type ReadRun = RestoredRun | { readonly kind: 'damaged'; readonly index: number; readonly error: unknown };
-

@@ -24,7 +24,13 @@ export type PlannedRead =
   | { readonly kind: 'damaged'; readonly index: number; readonly error: unknown };
 
 /** Turns blocks `from .. to - 1` of a disk into reads, in disk order: zeros as runs, neighbours in a pack together. Reads index pages only, none of zeros. */
-export async function* planReads(disk: DiskIndexReader, chunks: ChunkReader, from: number, to: number, options: CallOptions = {}): AsyncGenerator<PlannedRead, void> {
+export async function* planReads(
+  disk: DiskIndexReader,
+  chunks: ChunkReader,
+  from: number,
+  to: number,
+  options: CallOptions = {},
+): AsyncGenerator<PlannedRead, void> {
   const gathering = new Gathering();
   for (let first = from; first < to; ) {
     const page = Math.floor(first / PAGE_DIGESTS);

@@ -9,7 +9,7 @@ export class DurableDirectories {
   /** Makes `path` and what is missing above it, each entry durable. */
   ensure(path: string): Promise<void> {
     const known = this.#known.get(path);
-    if (known) return known;
+    if (known !== undefined) return known;
     const making = this.#make(path);
     this.#known.set(path, making);
     making.catch(() => this.#known.delete(path));

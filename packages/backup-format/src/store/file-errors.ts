@@ -28,7 +28,13 @@ export function storeError(doing: Doing, location: string, key: ObjectKey, cause
     });
   }
   if (code === 'ENOTDIR') {
-    return new RepositoryError({ code: 'REPO_PATH_INVALID', message: `${location} is not a directory`, details, cause, hint: 'name the directory that holds onevault.json' });
+    return new RepositoryError({
+      code: 'REPO_PATH_INVALID',
+      message: `${location} is not a directory`,
+      details,
+      cause,
+      hint: 'name the directory that holds onevault.json',
+    });
   }
   if (doing === 'write' && (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')) {
     return new RepositoryError({

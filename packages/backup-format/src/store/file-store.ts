@@ -5,8 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { type CallOptions, errorCode } from '@onevault/base';
 import { isRepositoryError } from '../errors.ts';
 import { DurableDirectories } from './durable-directories.ts';
-import { FileWriter } from './file-writer.ts';
 import { type Doing, isAbsent, storeError } from './file-errors.ts';
+import { FileWriter } from './file-writer.ts';
 import { objectExists, objectMissing, objectTooShort } from './object-errors.ts';
 import { checkKey, type GetOptions, type ObjectKey, type ObjectStat, type ObjectStore, type ObjectWriter, type PutOptions } from './object-store.ts';
 
@@ -159,7 +159,9 @@ class FileStore implements ObjectStore {
     await this.#try('write', key, () => this.#directories.sync(dirname(this.#path(key))));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve(); // holds nothing between calls
+  }
 
   #path(key: string): string {
     return join(this.location, key);

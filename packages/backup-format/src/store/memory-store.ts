@@ -77,5 +77,7 @@ class MemoryStore implements ObjectStore {
     this.#objects.delete(key);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve(); // holds nothing between calls
+  }
 }

@@ -7,6 +7,7 @@ import type { ObjectKey, ObjectStore } from './object-store.ts';
 export async function readWhole(store: ObjectStore, key: ObjectKey, maxBytes: number, options: CallOptions = {}): Promise<Uint8Array> {
   const found = await store.stat(key, options);
   if (!found) throw objectMissing(key);
-  if (found.sizeBytes > maxBytes) throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `${key} has ${found.sizeBytes} bytes, more than the format allows`, details: { key } });
+  if (found.sizeBytes > maxBytes)
+    throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `${key} has ${found.sizeBytes} bytes, more than the format allows`, details: { key } });
   return store.get(key, { ...options, range: { offset: 0, length: found.sizeBytes } });
 }

@@ -20,6 +20,11 @@ export class DamageLog {
     return this.#total;
   }
 
+  /** Keys of the objects recorded and not yet taken. */
+  keys(): string[] {
+    return [...this.#records.keys()];
+  }
+
   /** The first error of an object stands for it. */
   note(key: string, error: Error): void {
     if (this.#records.has(key)) return;

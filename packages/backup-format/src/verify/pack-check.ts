@@ -27,7 +27,13 @@ export interface PackToCheck {
 }
 
 /** Reads a pack once from end to end and checks every chunk in it against its digest. */
-export async function checkPack(store: ObjectStore, codecs: ChunkCodecs, pack: PackToCheck, onBytes: (bytes: number) => void, options: CallOptions): Promise<CheckedPack> {
+export async function checkPack(
+  store: ObjectStore,
+  codecs: ChunkCodecs,
+  pack: PackToCheck,
+  onBytes: (bytes: number) => void,
+  options: CallOptions,
+): Promise<CheckedPack> {
   const { entries, structure } = await findEntries(store, pack, options);
   const good: PackEntry[] = [];
   const bad: { entry: PackEntry; error: RepositoryError }[] = [];
@@ -42,7 +48,11 @@ export async function checkPack(store: ObjectStore, codecs: ChunkCodecs, pack: P
   return { good, bad, structure };
 }
 
-async function findEntries(store: ObjectStore, pack: PackToCheck, options: CallOptions): Promise<{ readonly entries: PackEntry[]; readonly structure: RepositoryError | undefined }> {
+async function findEntries(
+  store: ObjectStore,
+  pack: PackToCheck,
+  options: CallOptions,
+): Promise<{ readonly entries: PackEntry[]; readonly structure: RepositoryError | undefined }> {
   try {
     return { entries: await readPackEntries(store, pack, options), structure: undefined };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type CallOptions } from '@onevault/base';
+import type { CallOptions } from '@onevault/base';
 import { fromHex } from '../format/bytes.ts';
 import { PACKS_PREFIX, parsePackKey } from '../format/ids.ts';
 import type { ObjectStore } from '../store/object-store.ts';

@@ -1,9 +1,9 @@
 import { type BlockGrid, blockGrid, type CallOptions, DIGEST_BYTES } from '@onevault/base';
 import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { digestKey, fromHex, isZero, toHex, ZERO_HEX } from '../format/bytes.ts';
+import { pageCount, pageDigests } from '../format/disk-index-layout.ts';
 import { packKey, TABLES_PREFIX } from '../format/ids.ts';
 import { PAGE_DIGESTS } from '../format/limits.ts';
-import { pageCount, pageDigests } from '../format/disk-index-layout.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { ChunkReader } from '../read/chunk-reader.ts';
 import { DiskIndexReader } from '../read/disk-index-reader.ts';
@@ -67,7 +67,13 @@ export class ReferenceWalk {
     if (clean) this.#remember(disk.root);
   }
 
-  async #walkPage(digests: Buffer, grid: BlockGrid, page: number, touch: (verdict: Bad, offset: number, end: number) => void, options: CallOptions): Promise<boolean> {
+  async #walkPage(
+    digests: Buffer,
+    grid: BlockGrid,
+    page: number,
+    touch: (verdict: Bad, offset: number, end: number) => void,
+    options: CallOptions,
+  ): Promise<boolean> {
     options.signal?.throwIfAborted();
     let clean = true;
     for (let slot = 0; slot < pageDigests(grid, page); slot++) {
@@ -105,7 +111,15 @@ export class ReferenceWalk {
     const key = packKey(location.packId);
     if (good.has(digest, location)) return { kind: 'good', key };
     index.suspect(digest);
-    return { kind: 'bad', key, error: new RepositoryError({ code: 'REPO_CHUNK_MISSING', message: `${key} does not hold the chunk ${toHex(digest)} whole`, details: { key, digest: toHex(digest) } }) };
+    return {
+      kind: 'bad',
+      key,
+      error: new RepositoryError({
+        code: 'REPO_CHUNK_MISSING',
+        message: `${key} does not hold the chunk ${toHex(digest)} whole`,
+        details: { key, digest: toHex(digest) },
+      }),
+    };
   }
 
   #unknown(digest: Uint8Array): Bad {

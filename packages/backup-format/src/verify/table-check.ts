@@ -43,10 +43,15 @@ async function checkTable(table: IndexTable, packs: PackIds, log: DamageLog, opt
   if (entries !== table.footer.entries) throw unsorted(table, table.footer.entryPages - 1);
   for await (const { packId } of table.packs(options)) {
     const key = packKey(packId);
-    if (!packs.has(packId)) log.note(key, new RepositoryError({ code: 'REPO_OBJECT_MISSING', message: `the pack ${key}, which ${table.key} names, is gone`, details: { key } }));
+    if (!packs.has(packId))
+      log.note(key, new RepositoryError({ code: 'REPO_OBJECT_MISSING', message: `the pack ${key}, which ${table.key} names, is gone`, details: { key } }));
   }
 }
 
 function unsorted(table: IndexTable, page: number): RepositoryError {
-  return new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${table.key} is out of order in page ${page}`, details: { key: table.key } });
+  return new RepositoryError({
+    code: 'REPO_INDEX_INVALID',
+    message: `the index table ${table.key} is out of order in page ${page}`,
+    details: { key: table.key },
+  });
 }

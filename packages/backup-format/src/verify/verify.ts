@@ -1,5 +1,6 @@
 import type { CallOptions, Logger } from '@onevault/base';
 import type { ChunkCodecs } from '../codec/chunk-codec.ts';
+import { readConfig } from '../config-object.ts';
 import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { CONFIG_KEY, packKey, parsePackKey } from '../format/ids.ts';
 import { ChunkIndex } from '../index/chunk-index.ts';
@@ -7,7 +8,6 @@ import type { Points } from '../points.ts';
 import { ChunkReader } from '../read/chunk-reader.ts';
 import type { Damage, RepositoryConfig, VerifyProgress, VerifyReport } from '../repository-api.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import { readConfig } from '../config-object.ts';
 import { DamageLog } from './damage-log.ts';
 import { GoodChunks } from './good-chunks.ts';
 import { type CheckedPack, checkPack } from './pack-check.ts';
@@ -48,7 +48,11 @@ export async function* verifyRepository(deps: VerifyDeps, options: VerifyOptions
 async function checkConfig(deps: VerifyDeps, log: DamageLog, call: CallOptions): Promise<void> {
   try {
     const config = await readConfig(deps.store, call);
-    if (config.id !== deps.config.id) log.note(CONFIG_KEY, new RepositoryError({ code: 'REPO_CONFIG_INVALID', message: `the config is that of the repository ${config.id}`, details: { key: CONFIG_KEY } }));
+    if (config.id !== deps.config.id)
+      log.note(
+        CONFIG_KEY,
+        new RepositoryError({ code: 'REPO_CONFIG_INVALID', message: `the config is that of the repository ${config.id}`, details: { key: CONFIG_KEY } }),
+      );
   } catch (error) {
     if (!isRepositoryError(error, 'REPO_CONFIG_INVALID', 'REPO_NOT_FOUND', 'REPO_UNSUPPORTED_VERSION')) throw error;
     log.note(CONFIG_KEY, error);

@@ -12,8 +12,8 @@ import type { DiskReader, DiskStats, DiskWriteSpec, StoredDisk, WritableRun } fr
 import type { ChunkSink } from './chunk-sink.ts';
 import { DiskIndexWriter } from './disk-index-writer.ts';
 import { OrderedPipeline } from './ordered-pipeline.ts';
-import { countRun, newDiskStats, type MutableDiskStats } from './stats.ts';
 import { RunLoans } from './run-loans.ts';
+import { countRun, type MutableDiskStats, newDiskStats } from './stats.ts';
 
 /** Blocks of one disk being compressed or waiting to be appended: each holds its plain and its compressed bytes. */
 const ENCODES_AHEAD = availableParallelism() + 2;
@@ -40,7 +40,8 @@ export function checkDiskSpec(spec: DiskWriteSpec, deps: DiskWriterDeps): BlockG
     });
   }
   if (spec.parent && spec.parent.grid.blockSizeBytes !== deps.blockSizeBytes) throw new TypeError('the parent disk has another block size');
-  if (spec.parent instanceof StoredDiskReader && spec.parent.repositoryId !== deps.repositoryId) throw new TypeError('the parent disk lies in another repository');
+  if (spec.parent instanceof StoredDiskReader && spec.parent.repositoryId !== deps.repositoryId)
+    throw new TypeError('the parent disk lies in another repository');
   return grid;
 }
 
@@ -107,9 +108,17 @@ export class DiskWriter {
       };
       if (run.kind === 'changed') {
         const digest = Buffer.from(run.digest); // lent like the data
-        await pipeline.push(() => this.#prepare(run, digest, loans), (encoded) => this.#apply(run, digest, encoded, loans).then(done), this.#options);
+        await pipeline.push(
+          () => this.#prepare(run, digest, loans),
+          (encoded) => this.#apply(run, digest, encoded, loans).then(done),
+          this.#options,
+        );
       } else {
-        await pipeline.push(async () => undefined, () => this.#copyRun(run).then(done), this.#options);
+        await pipeline.push(
+          async () => undefined,
+          () => this.#copyRun(run).then(done),
+          this.#options,
+        );
       }
     }
     if (next !== this.#grid.blockCount) throw this.#runsInvalid(`end at block ${next} of ${this.#grid.blockCount}`);
@@ -122,10 +131,12 @@ export class DiskWriter {
     if (!fits) throw this.#runsInvalid(`go from block ${next} to ${count} blocks at ${run.index}`);
     if (run.kind === 'changed') {
       const { length } = blockRange(this.#grid, run.index);
-      if (run.data.length !== length || run.digest.length !== DIGEST_BYTES) throw this.#runsInvalid(`bring ${run.data.length} bytes for block ${run.index} of ${length}`);
+      if (run.data.length !== length || run.digest.length !== DIGEST_BYTES)
+        throw this.#runsInvalid(`bring ${run.data.length} bytes for block ${run.index} of ${length}`);
       if (isZero(run.digest)) throw this.#runsInvalid(`call block ${run.index} changed to zeros instead of zero`);
     }
-    if (run.kind === 'unchanged' && next + count > (this.#spec.parent?.grid.blockCount ?? 0)) throw this.#runsInvalid(`call block ${run.index} unchanged where there is no parent`);
+    if (run.kind === 'unchanged' && next + count > (this.#spec.parent?.grid.blockCount ?? 0))
+      throw this.#runsInvalid(`call block ${run.index} unchanged where there is no parent`);
     return next + count;
   }
 

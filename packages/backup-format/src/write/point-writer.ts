@@ -1,4 +1,4 @@
-import type { CallOptions, Clock, Logger } from '@onevault/base';
+import { type CallOptions, type Clock, type Logger, serializeError } from '@onevault/base';
 import type { ChunkCodecs } from '../codec/chunk-codec.ts';
 import { RepositoryError } from '../errors.ts';
 import { toHex, ZERO_HEX } from '../format/bytes.ts';
@@ -9,7 +9,18 @@ import type { ChunkIndex } from '../index/chunk-index.ts';
 import { PackPool } from '../pack/pack-pool.ts';
 import { PackConfirmer } from '../pack/pack-reader.ts';
 import type { ChunkReader } from '../read/chunk-reader.ts';
-import type { DiskStats, DiskWriteSpec, Json, RepositoryConfig, RestorePoint, RestorePointSpec, RestorePointWriter, StoredDisk, StoredMetadata, WritableRun } from '../repository-api.ts';
+import type {
+  DiskStats,
+  DiskWriteSpec,
+  Json,
+  RepositoryConfig,
+  RestorePoint,
+  RestorePointSpec,
+  RestorePointWriter,
+  StoredDisk,
+  StoredMetadata,
+  WritableRun,
+} from '../repository-api.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { ChunkSink } from './chunk-sink.ts';
 import { checkDiskSpec, DiskWriter } from './disk-writer.ts';
@@ -75,7 +86,12 @@ export class PointWriter implements RestorePointWriter {
   async writeMetadata(name: string, data: Uint8Array, options: CallOptions = {}): Promise<void> {
     this.#checkOpen(options);
     if (!NAME.test(name)) throw new TypeError(`"${name}" cannot be the name of a metadata file`);
-    if (data.length > MAX_CHUNK_BYTES) throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `the metadata file ${name} has ${data.length} bytes, more than ${MAX_CHUNK_BYTES}`, details: { metadata: name } });
+    if (data.length > MAX_CHUNK_BYTES)
+      throw new RepositoryError({
+        code: 'REPO_TOO_LARGE',
+        message: `the metadata file ${name} has ${data.length} bytes, more than ${MAX_CHUNK_BYTES}`,
+        details: { metadata: name },
+      });
     const call = options.signal ? { signal: options.signal } : {};
     await this.#add(this.#metadata, name, MAX_POINT_METADATA, async () => {
       if (data.length === 0) return { name, sizeBytes: 0, digest: ZERO_HEX };
@@ -95,7 +111,8 @@ export class PointWriter implements RestorePointWriter {
   /** Reserves the name while the part is written; a part that failed may be written again. */
   async #add<T>(parts: Map<string, T | undefined>, name: string, most: number, write: () => Promise<T>): Promise<T> {
     if (parts.has(name)) throw new TypeError(`${name} is written twice`);
-    if (parts.size >= most) throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `a restore point holds at most ${most} parts of a kind`, details: { pointId: this.id } });
+    if (parts.size >= most)
+      throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `a restore point holds at most ${most} parts of a kind`, details: { pointId: this.id } });
     parts.set(name, undefined);
     try {
       const part = await write();
@@ -120,7 +137,12 @@ export class PointWriter implements RestorePointWriter {
     return committing;
   }
 
-  async #commit(disks: readonly StoredDisk[], metadata: readonly StoredMetadata[], annotations: RestorePoint['annotations'], call: CallOptions): Promise<RestorePoint> {
+  async #commit(
+    disks: readonly StoredDisk[],
+    metadata: readonly StoredMetadata[],
+    annotations: RestorePoint['annotations'],
+    call: CallOptions,
+  ): Promise<RestorePoint> {
     const { config, store, clock } = this.#deps;
     await this.#packs.finishAll(call);
     await this.#tables.flush(call);
@@ -146,6 +168,16 @@ export class PointWriter implements RestorePointWriter {
     this.#state = { kind: 'ended' };
     await this.#committing; // `return writer.commit()` leaves the scope before the commit is through
     await this.#packs[Symbol.asyncDispose]();
+    await this.#keepDurablePacks();
+  }
+
+  /** A run that did not commit has still stored whole packs: listed in a table, the next run finds them instead of storing them again. */
+  async #keepDurablePacks(): Promise<void> {
+    try {
+      await this.#tables.flush({});
+    } catch (error) {
+      this.#deps.logger.warn({ pointId: this.id, error: serializeError(error) }, 'could not index what a run without a commit had stored');
+    }
   }
 }
 

@@ -1,5 +1,13 @@
 import { FakeClock, seededRandom } from '@onevault/base/testing';
-import { createRepository, type DigestAlgorithm, type DiskReader, type ObjectStore, openRepository, type Repository, type RestorePoint } from '../../src/index.ts';
+import {
+  createRepository,
+  type DigestAlgorithm,
+  type DiskReader,
+  type ObjectStore,
+  openRepository,
+  type Repository,
+  type RestorePoint,
+} from '../../src/index.ts';
 import { scanBytes } from '../../testing/index.ts';
 
 export const BLOCK = 64 * 1024;
@@ -41,7 +49,10 @@ export async function backup(repository: Repository, disk: Uint8Array, options: 
   deps.clock.advance(1000);
   const mode = parent ? 'incremental' : 'full';
   await using writer = await repository.begin({ group, runId: 'run', capturedAt: '2026-11-22T19:00:00Z', mode });
-  await writer.writeDisk({ key: 'disk-0', sizeBytes: disk.length, confirmDedup, ...(parent ? { parent } : {}) }, scanBytes(disk, { blockSizeBytes, digest, parent }));
+  await writer.writeDisk(
+    { key: 'disk-0', sizeBytes: disk.length, confirmDedup, ...(parent ? { parent } : {}) },
+    scanBytes(disk, { blockSizeBytes, digest, parent }),
+  );
   await writer.writeMetadata('vm.xml', Buffer.from(`<VM><GROUP>${group}</GROUP></VM>`));
   return await writer.commit({ annotations: { name: group } });
 }
