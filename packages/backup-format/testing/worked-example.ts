@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { FakeClock, seededRandom } from '@onevault/base/testing';
 import { createRepository, memoryStore, type ObjectStore, type WritableRun } from '../src/index.ts';
 
-export const EXAMPLE_BLOCK_BYTES = 65_536;
+const EXAMPLE_BLOCK_BYTES = 65_536;
 /** One block of zeros and a short last block. */
 export const EXAMPLE_DISK: Uint8Array = Buffer.concat([Buffer.alloc(EXAMPLE_BLOCK_BYTES), Buffer.from('The quick brown fox jumps over the lazy dog.')]);
 

@@ -26,7 +26,3 @@ export function isZero(bytes: Uint8Array): boolean {
 export function digestKey(digest: Uint8Array): string {
   return asBuffer(digest).toString('latin1', 0, DIGEST_BYTES);
 }
-
-export function keyDigest(key: string): Buffer {
-  return Buffer.from(key, 'latin1');
-}

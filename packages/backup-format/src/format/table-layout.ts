@@ -126,7 +126,7 @@ export function fenceOffset(footer: Pick<TableFooter, 'entryPages' | 'packPages'
   return TABLE_PAGE_BYTES * (footer.entryPages + footer.packPages);
 }
 
-export function tableSize(footer: Pick<TableFooter, 'entryPages' | 'packPages'>): number {
+function tableSize(footer: Pick<TableFooter, 'entryPages' | 'packPages'>): number {
   return fenceOffset(footer) + FENCE_ITEM_BYTES * footer.entryPages + TABLE_FOOTER_BYTES;
 }
 

@@ -8,7 +8,7 @@ import { LruCache } from './lru-cache.ts';
 import { type ChunkLocation, IndexTable, type PageCache } from './table-reader.ts';
 
 /** Memory of index pages for the whole repository, however many entries it has: 8192 pages, 750 000 entries. */
-export const INDEX_CACHE_BYTES = 32 * 1024 * 1024;
+const INDEX_CACHE_BYTES = 32 * 1024 * 1024;
 /** Damaged chunks remembered so that they are no dedup hit; beyond this many a repository needs verify and repair, not a backup. */
 const MAX_SUSPECTS = 100_000;
 

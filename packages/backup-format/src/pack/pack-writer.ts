@@ -8,7 +8,7 @@ import type { IndexedPack } from '../index/table-writer.ts';
 import type { ObjectStore, ObjectWriter } from '../store/object-store.ts';
 
 /** Compressed chunks are gathered up to this before they go to the store: one system call for many small chunks. */
-export const PACK_BUFFER_BYTES = 1024 * 1024;
+const PACK_BUFFER_BYTES = 1024 * 1024;
 
 export interface NewChunk {
   readonly type: ChunkType;

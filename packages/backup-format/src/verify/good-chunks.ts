@@ -3,7 +3,7 @@ import type { PackEntry } from '../format/chunk-header.ts';
 import type { ChunkLocation } from '../index/table-reader.ts';
 
 /** Checked chunks remembered at once: 8 bytes each, so 32 MiB, and about 200 bytes for each pack. Beyond that verify works through the repository in windows. */
-export const WINDOW_CHUNKS = 4 * 1024 * 1024;
+const WINDOW_CHUNKS = 4 * 1024 * 1024;
 
 /** Which chunks of a window of packs passed their check. Packs come in ascending order of id. */
 export class GoodChunks {
