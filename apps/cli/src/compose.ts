@@ -4,10 +4,9 @@ import { fileStore, openRepository, type Repository } from '@onevault/backup-for
 import { type CallOptions, type Clock, type Logger, mapOrdered, Scope, systemClock } from '@onevault/base';
 import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
 import { createOneClient, findConnection, isRunning, type OneApi, type VmId, vmId } from '@onevault/one-client';
-import { type DevicePort, fileJournals, type JobDeps, type JobEvent, type JournalStore } from '@onevault/orchestrator';
+import { type DevicePort, fileJournals, type JobDeps, type JobEvent, type JournalStore, proxyHotplug } from '@onevault/orchestrator';
 import { createAttacher, findOwnVm, readProductUuid, readSysfsDisks } from '@onevault/proxy-attach';
 import { CliError } from './errors.ts';
-import { hotplugApi } from './hotplug-api.ts';
 import type { Settings } from './settings.ts';
 
 /** What every command may ask for. Each `open…` makes what it returns; whoever asked gives it back. */
@@ -50,7 +49,7 @@ async function openJobs(composition: Composition, emit: (event: JobEvent) => voi
   const repository = scope.use(await composition.openRepository(options));
   const cloud = scope.use(await composition.openCloud(options));
   const proxyVm = await findProxyVm(settings, cloud, options);
-  const attacher = createAttacher({ api: hotplugApi(cloud, proxyVm), sysfs: (call) => readSysfsDisks(settings.proxyRoot, call), clock, logger });
+  const attacher = createAttacher({ api: proxyHotplug(cloud, proxyVm), sysfs: (call) => readSysfsDisks(settings.proxyRoot, call), clock, logger });
   const owned = scope.move();
   return {
     cloud,
