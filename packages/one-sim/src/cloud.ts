@@ -5,8 +5,8 @@ import { DiskFile } from './disk/disk-file.ts';
 import { Layout } from './layout.ts';
 import { Engine } from './lifecycle/engine.ts';
 import type { Pace } from './lifecycle/pace.ts';
-import type { Datastore, Vm } from './model/world-schema.ts';
 import type { World } from './model/world.ts';
+import type { Datastore, Vm } from './model/world-schema.ts';
 import type { WorldStore } from './model/world-store.ts';
 import { GuestTree } from './proxy/guest-tree.ts';
 

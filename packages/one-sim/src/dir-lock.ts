@@ -15,7 +15,7 @@ export async function lockDirectory(dir: string): Promise<AsyncDisposable> {
       return disposable(await listen(path), path);
     } catch (error) {
       if (errorCode(error) !== 'EADDRINUSE' || attempt > 0 || (await isAlive(path))) {
-        throw new SimError({ code: 'SIM_DIR_BUSY', message: `another simulator uses ${dir}`, cause: error, hint: 'stop it, or use another directory' });
+        throw busy(dir, error);
       }
       await rm(path, { force: true });
     }
@@ -48,4 +48,8 @@ function disposable(server: Server, path: string): AsyncDisposable {
       await rm(path, { force: true });
     },
   };
+}
+
+function busy(dir: string, cause: unknown): SimError {
+  return new SimError({ code: 'SIM_DIR_BUSY', message: `another simulator uses ${dir}`, cause, hint: 'stop it, or use another directory' });
 }

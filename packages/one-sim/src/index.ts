@@ -3,12 +3,13 @@
  * driver faults, and a proxy VM whose devices appear under a directory. For the demo, the tests and for learning; never for data that matters.
  * @packageDocumentation
  */
-export { connectControl } from './control/control-client.ts';
+
 export type { CreatedVm, Leftover, SimControl, SimState, VmSpec } from './control/control.ts';
+export { connectControl } from './control/control-client.ts';
 export type { FaultRule } from './control/fault-rules.ts';
 export { type RandomWrites, randomWrites } from './disk/random-writes.ts';
 export { SimError, type SimErrorCode } from './errors.ts';
 export { DEFAULT_TIMES, type OperationTimes, type TimedStep } from './lifecycle/pace.ts';
 export { SEED_USERS } from './seed.ts';
-export { seedDemoWorld, type Simulator, type SimulatorOptions, startSimulator } from './simulator.ts';
+export { type Simulator, type SimulatorOptions, seedDemoWorld, startSimulator } from './simulator.ts';
 export { type ConnectionRules, ONED_CONNECTION_RULES } from './wire/http-server.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { diskIdOf, imageIdOf, isPersistent } from './model/disk-vector.ts';
-import type { Image, Vm } from './model/world-schema.ts';
 import type { World } from './model/world.ts';
+import type { Image, Vm } from './model/world-schema.ts';
 import type { Vector } from './template/attributes.ts';
 
 /** The only place that knows a path under the state directory. */

@@ -1,7 +1,7 @@
-import { type WorldData } from './model/world-schema.ts';
 import { hashPassword } from './methods/dispatch.ts';
 import { DATASTORE_TYPE } from './model/states.ts';
 import { transferDriver } from './model/transfer-driver.ts';
+import type { WorldData } from './model/world-schema.ts';
 import type { Attributes } from './template/attributes.ts';
 
 /** The people a fresh simulator knows, with their passwords: it listens on the loopback only. */

@@ -2,17 +2,17 @@ import type { AddressInfo, Server as NetServer } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { type Clock, Scope, systemClock } from '@onevault/base';
 import { Cloud } from './cloud.ts';
+import type { SimControl } from './control/control.ts';
 import { createControl } from './control/control-client.ts';
 import { localInvoke } from './control/control-operations.ts';
 import { controlRoutes } from './control/control-routes.ts';
-import type { SimControl } from './control/control.ts';
 import { lockDirectory } from './dir-lock.ts';
 import { SimError } from './errors.ts';
 import { bootGuest } from './lifecycle/deploy.ts';
 import { type OperationTimes, Pace } from './lifecycle/pace.ts';
 import { LCM_STATE, VM_STATE } from './model/states.ts';
-import type { Vm } from './model/world-schema.ts';
 import { World } from './model/world.ts';
+import type { Vm } from './model/world-schema.ts';
 import { loadWorld, WorldStore } from './model/world-store.ts';
 import { SEED_USERS, seedWorld } from './seed.ts';
 import { limitConnections } from './wire/connection-limit.ts';
@@ -105,7 +105,14 @@ async function restoreGuests(cloud: Cloud): Promise<void> {
 function listen(server: NetServer, port: number): Promise<number> {
   return new Promise((resolveWith, reject) => {
     server.once('error', (cause) =>
-      reject(new SimError({ code: 'SIM_PORT_UNAVAILABLE', message: `the simulator cannot listen on port ${port}`, cause, hint: 'choose another port, or 0 for any' })),
+      reject(
+        new SimError({
+          code: 'SIM_PORT_UNAVAILABLE',
+          message: `the simulator cannot listen on port ${port}`,
+          cause,
+          hint: 'choose another port, or 0 for any',
+        }),
+      ),
     );
     server.listen(port, '127.0.0.1', () => resolveWith(portOf(server.address())));
   });

@@ -17,8 +17,16 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 const MIB = 2 ** 20;
 const SIZE = 4 * MIB + 4096; // the last chunk is short
 
-const write = fc.record({ offset: fc.integer({ min: 0, max: SIZE - 1 }), length: fc.integer({ min: 1, max: 300_000 }), fill: fc.integer({ min: 0, max: 255 }) });
-const scenario = fc.record({ before: fc.array(write, { maxLength: 4 }), during: fc.array(write, { minLength: 1, maxLength: 12 }), instant: fc.constantFrom('start' as const, 'end' as const) });
+const write = fc.record({
+  offset: fc.integer({ min: 0, max: SIZE - 1 }),
+  length: fc.integer({ min: 1, max: 300_000 }),
+  fill: fc.integer({ min: 0, max: 255 }),
+});
+const scenario = fc.record({
+  before: fc.array(write, { maxLength: 4 }),
+  during: fc.array(write, { minLength: 1, maxLength: 12 }),
+  instant: fc.constantFrom('start' as const, 'end' as const),
+});
 
 test('for any writes before and during it', async () => {
   await fc.assert(

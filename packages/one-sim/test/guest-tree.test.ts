@@ -96,7 +96,11 @@ test('a failed attach leaves neither disk nor device, and the image free; a fail
   await one.must('one.vm.detach', PROXY, 2);
   await one.sim.control.idle();
   state = await one.sim.control.state();
-  expect(state.vms[0]).toMatchObject({ stateText: 'RUNNING', disks: [{ diskId: 0 }, { diskId: 2, guestDevice: 'vdb' }], error: expect.stringContaining('DETACHDISK: busy') });
+  expect(state.vms[0]).toMatchObject({
+    stateText: 'RUNNING',
+    disks: [{ diskId: 0 }, { diskId: 2, guestDevice: 'vdb' }],
+    error: expect.stringContaining('DETACHDISK: busy'),
+  });
   expect(await devices()).toEqual(['vda', 'vdb']);
 });
 

@@ -25,7 +25,10 @@ describe('placement', () => {
     ['a host nobody has', 'SCHED_REQUIREMENTS="ID=\\"77\\""', '', '[HOST] Requirements not met on hosts: 0'],
   ])('%s: success, then PENDING for ever with the reason', async (_what, text, extra, reason) => {
     const id = await instantiate(text, extra);
-    expect(await vm(id)).toMatchObject({ stateText: 'PENDING', schedMessage: expect.stringMatching(new RegExp(`^\\w{3} .*\\d{4}: ${reason.replace(/[[\].]/g, '\\$&')}$`)) });
+    expect(await vm(id)).toMatchObject({
+      stateText: 'PENDING',
+      schedMessage: expect.stringMatching(new RegExp(`^\\w{3} .*\\d{4}: ${reason.replace(/[[\].]/g, '\\$&')}$`)),
+    });
   });
 
   test('a requirement that is lifted lets it start, and the message goes', async () => {
@@ -35,7 +38,7 @@ describe('placement', () => {
     expect(await vm(id)).toMatchObject({ stateText: 'RUNNING', schedMessage: undefined });
   });
 
-  test('a VM runs in a system datastore of its images\' driver', async () => {
+  test("a VM runs in a system datastore of its images' driver", async () => {
     const { vmId } = await one.sim.control.createVm({ name: 'x', disks: [{ sizeMiB: 1, datastore: 104 }] });
     expect(await one.must('one.vm.info', vmId)).toContain('<DS_ID>105</DS_ID>');
   });
@@ -107,7 +110,9 @@ test('an address is leased while the VM lives: asked for again it is refused, af
   const nic = 'NIC=[NETWORK="lan",IP="192.168.150.20"]';
   const first = await instantiate(nic);
   expect(await one.must('one.vm.info', first)).toContain('<MAC><![CDATA[02:00:c0:a8:96:14]]></MAC>');
-  expect(await one.must('one.vn.info', 0)).toContain(`<LEASE><IP><![CDATA[192.168.150.20]]></IP><MAC><![CDATA[02:00:c0:a8:96:14]]></MAC><VM><![CDATA[${first}]]></VM></LEASE>`);
+  expect(await one.must('one.vn.info', 0)).toContain(
+    `<LEASE><IP><![CDATA[192.168.150.20]]></IP><MAC><![CDATA[02:00:c0:a8:96:14]]></MAC><VM><![CDATA[${first}]]></VM></LEASE>`,
+  );
   expect((await one.call('one.template.instantiate', await template(nic), 'vm', false, '', false)).code).toBe(16384);
   await one.must('one.vm.action', 'poweroff-hard', first);
   await one.sim.control.idle();
@@ -143,7 +148,10 @@ describe('templates', () => {
   test('restricted attributes are for admins', async () => {
     const alice = rawClient(one.sim.endpoint, 'alice:alice-password');
     const text = 'NAME="r"\nCPU="1"\nMEMORY="1"\nNIC=[NETWORK_ID="0",MAC="02:00:c0:a8:96:14"]';
-    expect(await alice('one.template.allocate', text)).toMatchObject({ code: 512, value: '[one.template.allocate] User [2] : VM Template includes a restricted attribute MAC.' });
+    expect(await alice('one.template.allocate', text)).toMatchObject({
+      code: 512,
+      value: '[one.template.allocate] User [2] : VM Template includes a restricted attribute MAC.',
+    });
     expect((await one.call('one.template.allocate', text)).ok).toBe(true);
   });
 });

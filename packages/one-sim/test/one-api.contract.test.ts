@@ -1,6 +1,6 @@
-import { datastoreId, createOneClient, vmId } from '@onevault/one-client';
-import { oneApiContract } from '@onevault/one-client/testing';
 import { Secret } from '@onevault/base';
+import { createOneClient, datastoreId, vmId } from '@onevault/one-client';
+import { oneApiContract } from '@onevault/one-client/testing';
 import { startTestSimulator } from '../testing/index.ts';
 
 const connect = (endpoint: URL, session: string) => createOneClient({ endpoint, session: new Secret(session) });

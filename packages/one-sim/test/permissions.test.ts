@@ -36,7 +36,10 @@ describe('a user outside the oneadmin group', () => {
   });
 
   test('needs USE on an image to attach it', async () => {
-    expect(await alice('one.vm.attach', hers, 'DISK=[IMAGE_ID="0"]')).toMatchObject({ code: 512, value: '[one.vm.attach] User [2] : Not authorized to perform USE IMAGE [0].' });
+    expect(await alice('one.vm.attach', hers, 'DISK=[IMAGE_ID="0"]')).toMatchObject({
+      code: 512,
+      value: '[one.vm.attach] User [2] : Not authorized to perform USE IMAGE [0].',
+    });
     await one.must('one.image.chmod', 0, -1, -1, -1, -1, -1, -1, 1, -1, -1);
     expect((await alice('one.vm.attach', hers, 'DISK=[IMAGE_ID="0"]')).ok).toBe(true);
     await one.sim.control.idle();
@@ -61,9 +64,17 @@ describe('a user outside the oneadmin group', () => {
 describe('locks', () => {
   test('refuse even the one who locked, and oneadmin is told why', async () => {
     await alice('one.vm.lock', hers, 2, false);
-    expect(await one.must('one.vm.info', hers)).toMatch(/<\/DEPLOY_ID><LOCK><LOCKED>2<\/LOCKED><OWNER>2<\/OWNER><TIME>\d+<\/TIME><REQ_ID>\d+<\/REQ_ID><\/LOCK>/);
-    expect(await alice('one.vm.disksnapshotcreate', hers, 0, 's')).toMatchObject({ code: 512, value: `[one.vm.disksnapshotcreate] User [2] : Not authorized to perform MANAGE VM [${hers}].` });
-    expect(await one.call('one.vm.disksnapshotcreate', hers, 0, 's')).toMatchObject({ code: 512, value: `[one.vm.disksnapshotcreate] User [0] : VM is locked. [${hers}].` });
+    expect(await one.must('one.vm.info', hers)).toMatch(
+      /<\/DEPLOY_ID><LOCK><LOCKED>2<\/LOCKED><OWNER>2<\/OWNER><TIME>\d+<\/TIME><REQ_ID>\d+<\/REQ_ID><\/LOCK>/,
+    );
+    expect(await alice('one.vm.disksnapshotcreate', hers, 0, 's')).toMatchObject({
+      code: 512,
+      value: `[one.vm.disksnapshotcreate] User [2] : Not authorized to perform MANAGE VM [${hers}].`,
+    });
+    expect(await one.call('one.vm.disksnapshotcreate', hers, 0, 's')).toMatchObject({
+      code: 512,
+      value: `[one.vm.disksnapshotcreate] User [0] : VM is locked. [${hers}].`,
+    });
     expect((await one.call('one.vm.recover', hers, 1)).code).toBe(512);
     expect((await one.call('one.vm.info', hers)).ok).toBe(true);
     await alice('one.vm.unlock', hers);

@@ -5,7 +5,14 @@ import type { SimState } from '../src/index.ts';
 import { startTestSimulator, type TestSimulator } from '../testing/index.ts';
 
 /** Whatever is called in whatever order, with drivers failing now and then: nothing ends stuck, miscounted or without its file. */
-type Step = { readonly vm: number; readonly disk: number; readonly image: number; readonly snapshot: number; readonly wait: boolean; readonly kind: (typeof KINDS)[number] };
+type Step = {
+  readonly vm: number;
+  readonly disk: number;
+  readonly image: number;
+  readonly snapshot: number;
+  readonly wait: boolean;
+  readonly kind: (typeof KINDS)[number];
+};
 
 const KINDS = [
   'disksnapshotcreate',
@@ -85,31 +92,50 @@ async function take({ sim, call }: TestSimulator, { kind, vm, disk, image, snaps
     case 'guest-write':
       return void (await sim.control.writeRandom(vm, disk, { seed: at, count: 4, blockBytes: 4096 }).catch(() => undefined));
     case 'fail-next':
-      return void (await sim.control.inject({ fault: 'driver', operation: (['attach', 'detach', 'saveas', 'snapshot-create', 'snapshot-delete', 'deploy', 'image-create'] as const)[at % 7] ?? 'attach' }));
+      return void (await sim.control.inject({
+        fault: 'driver',
+        operation: (['attach', 'detach', 'saveas', 'snapshot-create', 'snapshot-delete', 'deploy', 'image-create'] as const)[at % 7] ?? 'attach',
+      }));
     default:
       return void (await call('one.vm.action', kind, vm));
   }
 }
 
-const STABLE_VM = new Set(['PENDING', 'HOLD', 'RUNNING', 'STOPPED', 'SUSPENDED', 'DONE', 'POWEROFF', 'UNDEPLOYED', 'PROLOG_FAILURE', 'BOOT_FAILURE', 'CLONING_FAILURE']);
+const STABLE_VM = new Set([
+  'PENDING',
+  'HOLD',
+  'RUNNING',
+  'STOPPED',
+  'SUSPENDED',
+  'DONE',
+  'POWEROFF',
+  'UNDEPLOYED',
+  'PROLOG_FAILURE',
+  'BOOT_FAILURE',
+  'CLONING_FAILURE',
+]);
 const FILES_EXPECTED = new Set(['RUNNING', 'STOPPED', 'SUSPENDED', 'POWEROFF', 'UNDEPLOYED']);
 
 async function expectPossible(state: SimState): Promise<void> {
   expect(state.operations).toEqual([]);
-  for (const vm of state.vms) {
-    expect(STABLE_VM, `VM ${vm.id}`).toContain(vm.stateText);
-    if (vm.stateText !== 'DONE') expect(new Set(vm.disks.map((disk) => disk.target)).size).toBe(vm.disks.length);
-    for (const disk of vm.disks) if (FILES_EXPECTED.has(vm.stateText)) await access(disk.path);
-    for (const diskId of new Set(vm.snapshots.map((snapshot) => snapshot.diskId))) expectChain(vm.snapshots.filter((snapshot) => snapshot.diskId === diskId));
-  }
-  for (const image of state.images) {
-    const users = state.vms.filter((vm) => vm.stateText !== 'DONE' && vm.disks.some((disk) => disk.imageId === image.id)).map((vm) => vm.id);
-    expect([...image.vmIds].sort(), `users of image ${image.id}`).toEqual(users.sort());
-    expect(['READY', 'USED', 'ERROR'], `image ${image.id}`).toContain(image.stateText);
-    if (image.stateText === 'USED') expect(users.length).toBeGreaterThan(0);
-    if (image.stateText === 'READY') expect(users).toEqual([]);
-    if (image.stateText !== 'ERROR') await access(image.path);
-  }
+  for (const vm of state.vms) await expectPossibleVm(vm);
+  for (const image of state.images) await expectPossibleImage(state, image);
+}
+
+async function expectPossibleVm(vm: SimState['vms'][number]): Promise<void> {
+  expect(STABLE_VM, `VM ${vm.id}`).toContain(vm.stateText);
+  if (vm.stateText !== 'DONE') expect(new Set(vm.disks.map((disk) => disk.target)).size).toBe(vm.disks.length);
+  for (const disk of vm.disks) if (FILES_EXPECTED.has(vm.stateText)) await access(disk.path);
+  for (const diskId of new Set(vm.snapshots.map((snapshot) => snapshot.diskId))) expectChain(vm.snapshots.filter((snapshot) => snapshot.diskId === diskId));
+}
+
+async function expectPossibleImage(state: SimState, image: SimState['images'][number]): Promise<void> {
+  const users = state.vms.filter((vm) => vm.stateText !== 'DONE' && vm.disks.some((disk) => disk.imageId === image.id)).map((vm) => vm.id);
+  expect([...image.vmIds].sort(), `users of image ${image.id}`).toEqual(users.sort());
+  expect(['READY', 'USED', 'ERROR'], `image ${image.id}`).toContain(image.stateText);
+  if (image.stateText === 'USED') expect(users.length).toBeGreaterThan(0);
+  if (image.stateText === 'READY') expect(users).toEqual([]);
+  if (image.stateText !== 'ERROR') await access(image.path);
 }
 
 /** qcow2: every parent exists or is -1, at most one snapshot is ACTIVE. */

@@ -14,7 +14,10 @@ describe('bodies have the shape of the recorded ones of 7.0.2', () => {
     test702 = await startTestSimulator();
     const created = await test702.sim.control.createVm({
       name: 'target',
-      disks: [{ sizeMiB: 3, ...qcow2OnLocal }, { sizeMiB: 2, persistent: true, ...qcow2OnLocal }],
+      disks: [
+        { sizeMiB: 3, ...qcow2OnLocal },
+        { sizeMiB: 2, persistent: true, ...qcow2OnLocal },
+      ],
       volatileMiB: [2],
       extra: RAW,
     });
@@ -76,7 +79,12 @@ describe('bodies have the shape of the recorded ones of 7.0.2', () => {
       await settled('one.vm.attach', proxy, `DISK=[IMAGE_ID="${image}",DEV_PREFIX="vd",SERIAL="ov${name}",READONLY="YES"]`);
     }
     expect(body(await test702.must('one.vm.info', proxy))).toEqual(body((await recorded('7.0.2', '017')).value));
-    const persistent = await test702.must('one.image.allocate', 'NAME="p"\nTYPE="DATABLOCK"\nSIZE="1"\nFORMAT="raw"\nDEV_PREFIX="sd"\nPERSISTENT="YES"\n', 1, false);
+    const persistent = await test702.must(
+      'one.image.allocate',
+      'NAME="p"\nTYPE="DATABLOCK"\nSIZE="1"\nFORMAT="raw"\nDEV_PREFIX="sd"\nPERSISTENT="YES"\n',
+      1,
+      false,
+    );
     await test702.sim.control.idle();
     await settled('one.vm.detach', proxy, 3);
     await settled('one.vm.detach', proxy, 2);
@@ -91,7 +99,10 @@ describe('bodies have the shape of the recorded ones of 7.0.2', () => {
   });
 
   test('a VM that stays PENDING', async () => {
-    const template = await test702.must('one.template.allocate', 'NAME="huge"\nCPU="1"\nVCPU="1"\nMEMORY="999999999"\nOS=[ARCH="x86_64"]\nSCHED_DS_REQUIREMENTS="ID=0"\n');
+    const template = await test702.must(
+      'one.template.allocate',
+      'NAME="huge"\nCPU="1"\nVCPU="1"\nMEMORY="999999999"\nOS=[ARCH="x86_64"]\nSCHED_DS_REQUIREMENTS="ID=0"\n',
+    );
     const pending = Number(await test702.must('one.template.instantiate', Number(template), 'huge', false, '', false));
     await test702.sim.control.idle();
     const theirs = without(body((await recorded('7.0.2', '034')).value), 'DISK');
@@ -116,7 +127,10 @@ describe('bodies have the shape of the recorded ones of 7.4.0', () => {
   let vm: number;
   beforeAll(async () => {
     test740 = await startTestSimulator({ version: '7.4.0' });
-    const disks = [{ sizeMiB: 3, ...qcow2OnLocal }, { sizeMiB: 2, persistent: true, ...qcow2OnLocal }];
+    const disks = [
+      { sizeMiB: 3, ...qcow2OnLocal },
+      { sizeMiB: 2, persistent: true, ...qcow2OnLocal },
+    ];
     vm = (await test740.sim.control.createVm({ name: 'target', disks, volatileMiB: [2], extra: RAW, cpu: 0.1 })).vmId;
     for (const disk of [0, 1]) {
       await test740.must('one.vm.disksnapshotcreate', vm, disk, 'a');

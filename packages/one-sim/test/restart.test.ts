@@ -50,7 +50,9 @@ test('a directory that is a file is refused', async () => {
 
 test('a port in use is refused', async () => {
   await using first = await startTestSimulator({ dir: join(dir, 'a'), proxy: false });
-  await expect(startTestSimulator({ dir: join(dir, 'b'), port: Number(first.sim.endpoint.port), proxy: false })).rejects.toMatchObject({ code: 'SIM_PORT_UNAVAILABLE' });
+  await expect(startTestSimulator({ dir: join(dir, 'b'), port: Number(first.sim.endpoint.port), proxy: false })).rejects.toMatchObject({
+    code: 'SIM_PORT_UNAVAILABLE',
+  });
 });
 
 test('killed in the middle of six operations, it comes up with each of them finished or failed, never stuck', async () => {

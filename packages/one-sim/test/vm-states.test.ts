@@ -90,23 +90,144 @@ describe('disk operations: the transient state is set before the answer', () => 
   test('revert, POWEROFF', async () => {
     await settle('one.vm.disksnapshotcreate', vm, 0, 's');
     await settle('one.vm.action', 'poweroff', vm);
-    expect(await watch(() => one.must('one.vm.disksnapshotrevert', vm, 0, 0), ['revert'])).toEqual([[3, 52], [3, 52], [8, 0]]);
+    expect(await watch(() => one.must('one.vm.disksnapshotrevert', vm, 0, 0), ['revert'])).toEqual([
+      [3, 52],
+      [3, 52],
+      [8, 0],
+    ]);
   });
 });
 
 describe('actions answer first and change the state later', () => {
   test.each<readonly [string, string | undefined, readonly TimedStep[], readonly (readonly [number, number])[]]>([
-    ['suspend', undefined, ['react', 'suspend'], [[3, 3], [3, 3], [3, 6], [5, 0]]],
-    ['resume', 'suspend', ['react', 'resume'], [[5, 0], [5, 0], [3, 21], [3, 3]]],
-    ['poweroff', undefined, ['react', 'poweroff'], [[3, 3], [3, 3], [3, 18], [8, 0]]],
-    ['poweroff-hard', undefined, ['react', 'poweroff'], [[3, 3], [3, 3], [3, 18], [8, 0]]],
-    ['resume', 'poweroff', ['react', 'resume'], [[8, 0], [8, 0], [3, 20], [3, 3]]],
-    ['stop', undefined, ['react', 'stop', 'epilog'], [[3, 3], [3, 3], [3, 5], [3, 10], [4, 0]]],
-    ['undeploy', undefined, ['react', 'poweroff', 'epilog'], [[3, 3], [3, 3], [3, 29], [3, 30], [9, 0]]],
-    ['resume', 'stop', ['react', 'schedule', 'deploy', 'boot'], [[4, 0], [4, 0], [1, 0], [3, 9], [3, 22], [3, 3]]],
-    ['resume', 'undeploy', ['react', 'schedule', 'deploy', 'boot'], [[9, 0], [9, 0], [1, 0], [3, 31], [3, 32], [3, 3]]],
-    ['terminate-hard', undefined, ['react', 'terminate', 'epilog'], [[3, 3], [3, 3], [3, 12], [3, 11], [6, 0]]],
-    ['terminate', 'poweroff', ['react', 'epilog'], [[8, 0], [8, 0], [3, 11], [6, 0]]],
+    [
+      'suspend',
+      undefined,
+      ['react', 'suspend'],
+      [
+        [3, 3],
+        [3, 3],
+        [3, 6],
+        [5, 0],
+      ],
+    ],
+    [
+      'resume',
+      'suspend',
+      ['react', 'resume'],
+      [
+        [5, 0],
+        [5, 0],
+        [3, 21],
+        [3, 3],
+      ],
+    ],
+    [
+      'poweroff',
+      undefined,
+      ['react', 'poweroff'],
+      [
+        [3, 3],
+        [3, 3],
+        [3, 18],
+        [8, 0],
+      ],
+    ],
+    [
+      'poweroff-hard',
+      undefined,
+      ['react', 'poweroff'],
+      [
+        [3, 3],
+        [3, 3],
+        [3, 18],
+        [8, 0],
+      ],
+    ],
+    [
+      'resume',
+      'poweroff',
+      ['react', 'resume'],
+      [
+        [8, 0],
+        [8, 0],
+        [3, 20],
+        [3, 3],
+      ],
+    ],
+    [
+      'stop',
+      undefined,
+      ['react', 'stop', 'epilog'],
+      [
+        [3, 3],
+        [3, 3],
+        [3, 5],
+        [3, 10],
+        [4, 0],
+      ],
+    ],
+    [
+      'undeploy',
+      undefined,
+      ['react', 'poweroff', 'epilog'],
+      [
+        [3, 3],
+        [3, 3],
+        [3, 29],
+        [3, 30],
+        [9, 0],
+      ],
+    ],
+    [
+      'resume',
+      'stop',
+      ['react', 'schedule', 'deploy', 'boot'],
+      [
+        [4, 0],
+        [4, 0],
+        [1, 0],
+        [3, 9],
+        [3, 22],
+        [3, 3],
+      ],
+    ],
+    [
+      'resume',
+      'undeploy',
+      ['react', 'schedule', 'deploy', 'boot'],
+      [
+        [9, 0],
+        [9, 0],
+        [1, 0],
+        [3, 31],
+        [3, 32],
+        [3, 3],
+      ],
+    ],
+    [
+      'terminate-hard',
+      undefined,
+      ['react', 'terminate', 'epilog'],
+      [
+        [3, 3],
+        [3, 3],
+        [3, 12],
+        [3, 11],
+        [6, 0],
+      ],
+    ],
+    [
+      'terminate',
+      'poweroff',
+      ['react', 'epilog'],
+      [
+        [8, 0],
+        [8, 0],
+        [3, 11],
+        [6, 0],
+      ],
+    ],
   ])('%s after %s', async (verb, before, steps, expected) => {
     if (before) await settle('one.vm.action', before, vm);
     const seen = await watch(() => one.must('one.vm.action', verb, vm), steps);
@@ -126,7 +247,10 @@ describe('actions answer first and change the state later', () => {
   test('terminate gives the images back, removes the copies and frees the addresses', async () => {
     await settle('one.vm.action', 'terminate-hard', vm);
     const state = await one.sim.control.state();
-    expect(state.images.map((image) => [image.stateText, image.vmIds])).toEqual([['READY', []], ['READY', []]]);
+    expect(state.images.map((image) => [image.stateText, image.vmIds])).toEqual([
+      ['READY', []],
+      ['READY', []],
+    ]);
     expect((await one.must('one.vmpool.info', -2, -1, -1, -1)).includes(`<ID>${vm}</ID>`)).toBe(false);
     expect(await one.must('one.vm.info', vm)).toContain('<STATE>6</STATE>');
   });
@@ -153,7 +277,11 @@ test('a failed snapshot is gone, its id is never used again, and the next one wo
   await one.sim.control.inject({ fault: 'driver', operation: 'snapshot-create', text: 'disk full' });
   expect(await one.must('one.vm.disksnapshotcreate', vm, 0, 'a')).toBe('0');
   await one.sim.control.idle();
-  expect((await one.sim.control.state()).vms[0]).toMatchObject({ stateText: 'RUNNING', snapshots: [], error: expect.stringContaining('DISKSNAPSHOTCREATE: disk full') });
+  expect((await one.sim.control.state()).vms[0]).toMatchObject({
+    stateText: 'RUNNING',
+    snapshots: [],
+    error: expect.stringContaining('DISKSNAPSHOTCREATE: disk full'),
+  });
   expect(await one.must('one.vm.disksnapshotcreate', vm, 0, 'b')).toBe('1');
 });
 
@@ -166,5 +294,8 @@ test('a failed saveas leaves an ERROR image; the VM is back before a good image 
   while ((await one.sim.control.state()).waiting.length === 0) await new Promise(setImmediate);
   const state = await one.sim.control.state();
   expect(state.vms[0]?.stateText).toBe('RUNNING');
-  expect(state.images.filter((image) => image.id >= bad).map((image) => [image.id, image.stateText])).toEqual([[bad, 'ERROR'], [good, 'LOCKED']]);
+  expect(state.images.filter((image) => image.id >= bad).map((image) => [image.id, image.stateText])).toEqual([
+    [bad, 'ERROR'],
+    [good, 'LOCKED'],
+  ]);
 });

@@ -52,22 +52,28 @@ function kindOf(node: Node): string {
 const TOKEN = /<!\[CDATA\[([\s\S]*?)\]\]>|<([A-Z0-9_]+)\/>|<([A-Z0-9_]+)>|<\/([A-Z0-9_]+)>|([^<]+)/g;
 
 function parse(xml: string): Node {
-  const root: Node = { name: '', children: [], content: '', cdata: false, selfClosed: false };
+  const root = leaf('', false);
   const open = [root];
   for (const [, cdata, closed, opened, ended, text] of xml.matchAll(TOKEN)) {
     const top = open.at(-1);
     if (!top) throw new Error('an end tag too many');
-    if (cdata !== undefined) Object.assign(top, { cdata: true, content: top.content + cdata });
-    else if (text !== undefined) top.content += text;
-    else if (closed !== undefined) top.children.push({ name: closed, children: [], content: '', cdata: false, selfClosed: true });
-    else if (opened !== undefined) {
-      const node: Node = { name: opened, children: [], content: '', cdata: false, selfClosed: false };
-      top.children.push(node);
-      open.push(node);
-    } else if (ended !== top.name) throw new Error(`</${ended}> ends <${top.name}>`);
-    else open.pop();
+    if (opened !== undefined) open.push(append(top, leaf(opened, false)));
+    else if (closed !== undefined) append(top, leaf(closed, true));
+    else if (ended !== undefined) end(open, ended);
+    else Object.assign(top, { cdata: cdata !== undefined, content: top.content + (cdata ?? text ?? '') });
   }
   const [body] = root.children;
   if (!body || open.length !== 1) throw new Error('not one complete element');
   return body;
+}
+
+const leaf = (name: string, selfClosed: boolean): Node => ({ name, children: [], content: '', cdata: false, selfClosed });
+
+function append(parent: Node, child: Node): Node {
+  parent.children.push(child);
+  return child;
+}
+
+function end(open: Node[], name: string): void {
+  if (open.pop()?.name !== name) throw new Error(`</${name}> ends another element`);
 }

@@ -41,18 +41,29 @@ const escapeText = (text: string): string => text.replaceAll('&', '&amp;').repla
 
 export function postXml(endpoint: URL, body: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const sent = request(endpoint, { method: 'POST', agent: false, headers: { 'content-type': 'text/xml', 'content-length': Buffer.byteLength(body) } }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-    });
+    const sent = request(
+      endpoint,
+      { method: 'POST', agent: false, headers: { 'content-type': 'text/xml', 'content-length': Buffer.byteLength(body) } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+      },
+    );
     sent.on('error', reject);
     sent.end(body);
   });
 }
 
-const parser = new XMLParser({ ignoreAttributes: true, ignoreDeclaration: true, parseTagValue: false, trimValues: false, processEntities: true, preserveOrder: false });
+const parser = new XMLParser({
+  ignoreAttributes: true,
+  ignoreDeclaration: true,
+  parseTagValue: false,
+  trimValues: false,
+  processEntities: true,
+  preserveOrder: false,
+});
 
 /** Reads the three- and five-element answers and faults; throws on anything else. */
 export function parseAnswer(xml: string): RawAnswer {
@@ -60,11 +71,24 @@ export function parseAnswer(xml: string): RawAnswer {
   const fault = maybe(response, 'fault');
   if (fault !== undefined) {
     const members = list(child(child(child(fault, 'value'), 'struct'), 'member'));
-    const member = (name: string): unknown => child(members.find((one) => text(child(one, 'name')) === name), 'value');
-    return { ok: false, value: text(child(member('faultString'), 'string')), code: Number(text(child(member('faultCode'), 'i4'))), objectId: undefined, fault: true, xml };
+    const member = (name: string): unknown =>
+      child(
+        members.find((one) => text(child(one, 'name')) === name),
+        'value',
+      );
+    return {
+      ok: false,
+      value: text(child(member('faultString'), 'string')),
+      code: Number(text(child(member('faultCode'), 'i4'))),
+      objectId: undefined,
+      fault: true,
+      xml,
+    };
   }
   const values = list(child(child(child(child(child(child(response, 'params'), 'param'), 'value'), 'array'), 'data'), 'value'));
-  const scalars = values.map((value) => text(Object.values(record(value)).find((inner) => typeof inner !== 'string' || inner.trim() !== '' || Object.keys(record(value)).length === 1)));
+  const scalars = values.map((value) =>
+    text(Object.values(record(value)).find((inner) => typeof inner !== 'string' || inner.trim() !== '' || Object.keys(record(value)).length === 1)),
+  );
   const ok = scalars[0] === '1';
   if (values.length !== (ok ? 3 : 5)) throw new Error(`an answer of ${values.length} elements`);
   return { ok, value: scalars[1] ?? '', code: Number(scalars[2]), objectId: ok ? undefined : Number(scalars[3]), fault: false, xml };

@@ -1,5 +1,5 @@
-import type { Image } from '../model/world-schema.ts';
 import type { World } from '../model/world.ts';
+import type { Image } from '../model/world-schema.ts';
 import { attributeElements, cdata, element, idCollection } from './element.ts';
 import { identity, lock, permissions } from './ownership.ts';
 import { snapshotsBody } from './snapshots-body.ts';

@@ -1,5 +1,5 @@
-import type { Cluster, Datastore, Host, VmTemplate } from '../model/world-schema.ts';
 import type { World } from '../model/world.ts';
+import type { Cluster, Datastore, Host, VmTemplate } from '../model/world-schema.ts';
 import { attributeElements, cdata, element, idCollection, vectorFields } from './element.ts';
 import { identity, lock, permissions } from './ownership.ts';
 
@@ -20,7 +20,10 @@ export function datastoreBody(world: World, datastore: Datastore, basePath: stri
       element('TOTAL_MB', datastore.totalMiB) +
       element('FREE_MB', usage.freeMiB) +
       element('USED_MB', usage.usedMiB) +
-      idCollection('IMAGES', images.map((image) => image.id)) +
+      idCollection(
+        'IMAGES',
+        images.map((image) => image.id),
+      ) +
       element('TEMPLATE', attributeElements(datastore.template)),
   );
 }
@@ -99,6 +102,10 @@ export function clusterBody(world: World, cluster: Cluster): string {
 export function templateBody(world: World, template: VmTemplate): string {
   return element(
     'VMTEMPLATE',
-    identity(world, template) + lock(template) + permissions(template) + element('REGTIME', template.regtime) + element('TEMPLATE', attributeElements(template.template)),
+    identity(world, template) +
+      lock(template) +
+      permissions(template) +
+      element('REGTIME', template.regtime) +
+      element('TEMPLATE', attributeElements(template.template)),
   );
 }

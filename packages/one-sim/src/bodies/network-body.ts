@@ -1,6 +1,6 @@
-import type { Network, SecurityGroup } from '../model/world-schema.ts';
 import { leaseAddress, leaseMac } from '../model/network-lease.ts';
 import type { World } from '../model/world.ts';
+import type { Network, SecurityGroup } from '../model/world-schema.ts';
 import { attributeElements, cdata, element, idCollection } from './element.ts';
 import { identity, lock, permissions } from './ownership.ts';
 

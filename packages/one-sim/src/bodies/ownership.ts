@@ -1,5 +1,5 @@
-import type { Owned } from '../model/world-schema.ts';
 import type { World } from '../model/world.ts';
+import type { Owned } from '../model/world-schema.ts';
 import { element } from './element.ts';
 
 const PERMISSION_NAMES = ['OWNER_U', 'OWNER_M', 'OWNER_A', 'GROUP_U', 'GROUP_M', 'GROUP_A', 'OTHER_U', 'OTHER_M', 'OTHER_A'];

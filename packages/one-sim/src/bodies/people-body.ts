@@ -1,5 +1,5 @@
-import type { Group, User } from '../model/world-schema.ts';
 import type { World } from '../model/world.ts';
+import type { Group, User } from '../model/world-schema.ts';
 import { attributeElements, cdata, element, idCollection } from './element.ts';
 
 /** User::to_xml_extended; the pool leaves the quotas out. The password's hash is printed to nobody but the admins' group, as oned does. */

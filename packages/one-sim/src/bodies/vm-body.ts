@@ -1,5 +1,5 @@
-import type { HistoryRecord, Vm } from '../model/world-schema.ts';
 import type { World } from '../model/world.ts';
+import type { HistoryRecord, Vm } from '../model/world-schema.ts';
 import { type Attributes, textOf, type Vector, vectorsOf } from '../template/attributes.ts';
 import { attributeElements, cdata, element, vectorFields } from './element.ts';
 import { identity, lock, permissions } from './ownership.ts';
@@ -65,7 +65,19 @@ function historyBody(vmId: number, record: HistoryRecord): string {
   );
 }
 
-const SHORT_DISK_FIELDS = ['DISK_ID', 'DATASTORE', 'DATASTORE_ID', 'IMAGE', 'IMAGE_ID', 'SIZE', 'TYPE', 'CLONE', 'CLONE_TARGET', 'LN_TARGET', 'DISK_SNAPSHOT_TOTAL_SIZE'];
+const SHORT_DISK_FIELDS = [
+  'DISK_ID',
+  'DATASTORE',
+  'DATASTORE_ID',
+  'IMAGE',
+  'IMAGE_ID',
+  'SIZE',
+  'TYPE',
+  'CLONE',
+  'CLONE_TARGET',
+  'LN_TARGET',
+  'DISK_SNAPSHOT_TOTAL_SIZE',
+];
 const SHORT_NIC_FIELDS = ['IP', 'MAC', 'IP6', 'NETWORK', 'NETWORK_ID', 'NIC_ID', 'SECURITY_GROUPS'];
 const SHORT_GRAPHICS_FIELDS = ['LISTEN', 'PASSWD', 'PORT', 'TYPE'];
 
@@ -92,14 +104,24 @@ export function vmShortBody(world: World, vm: Vm): string {
 function shortTemplate(template: Attributes): string {
   const scalar = (name: string): string => element(name, textOf(template, name) ?? '0');
   const fields = (vector: Vector, names: readonly string[]): string => names.map((name) => cdata(name, vector[name] ?? '')).join('');
-  const present = (vector: Vector, names: readonly string[]): string => fields(vector, names.filter((name) => name in vector));
+  const present = (vector: Vector, names: readonly string[]): string =>
+    fields(
+      vector,
+      names.filter((name) => name in vector),
+    );
   return (
     scalar('CPU') +
     scalar('MEMORY') +
     (textOf(template, 'VCPU') === undefined ? '' : scalar('VCPU')) +
-    vectorsOf(template, 'DISK').map((disk) => element('DISK', fields(disk, SHORT_DISK_FIELDS))).join('') +
-    vectorsOf(template, 'NIC').map((nic) => element('NIC', present(nic, SHORT_NIC_FIELDS))).join('') +
-    vectorsOf(template, 'GRAPHICS').map((graphics) => element('GRAPHICS', present(graphics, SHORT_GRAPHICS_FIELDS))).join('')
+    vectorsOf(template, 'DISK')
+      .map((disk) => element('DISK', fields(disk, SHORT_DISK_FIELDS)))
+      .join('') +
+    vectorsOf(template, 'NIC')
+      .map((nic) => element('NIC', present(nic, SHORT_NIC_FIELDS)))
+      .join('') +
+    vectorsOf(template, 'GRAPHICS')
+      .map((graphics) => element('GRAPHICS', present(graphics, SHORT_GRAPHICS_FIELDS)))
+      .join('')
   );
 }
 

@@ -9,8 +9,11 @@ export type Invoke = (name: ControlName, input: unknown) => Promise<unknown>;
 
 /** The typed surface over any way of invoking. */
 export function createControl(invoke: Invoke): SimControl {
-  const call = async <I extends z.ZodType, O extends z.ZodType>(name: ControlName, schemas: { readonly input: I; readonly output: O }, input: z.input<I>): Promise<z.output<O>> =>
-    schemas.output.parse(await invoke(name, input));
+  const call = async <I extends z.ZodType, O extends z.ZodType>(
+    name: ControlName,
+    schemas: { readonly input: I; readonly output: O },
+    input: z.input<I>,
+  ): Promise<z.output<O>> => schemas.output.parse(await invoke(name, input));
   const tell = async <I extends z.ZodType>(name: ControlName, schemas: { readonly input: I; readonly output: z.ZodType }, input: z.input<I>): Promise<void> => {
     await call(name, schemas, input);
   };
@@ -50,7 +53,15 @@ export function connectControl(endpoint: URL | string): SimControl {
 function post(url: URL, body: string): Promise<{ readonly status: number; readonly text: string }> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void =>
-      reject(new SimError({ code: 'SIM_CONTROL_UNREACHABLE', message: `no simulator answers at ${url.origin}`, cause, retryable: true, hint: 'start one with `onevault sim`' }));
+      reject(
+        new SimError({
+          code: 'SIM_CONTROL_UNREACHABLE',
+          message: `no simulator answers at ${url.origin}`,
+          cause,
+          retryable: true,
+          hint: 'start one with `onevault sim`',
+        }),
+      );
     const sent = request(url, { method: 'POST', headers: { 'content-type': 'application/json', connection: 'close' }, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -118,4 +118,3 @@ async function run<N extends ControlName>(cloud: Cloud, name: N, input: unknown)
   const operation: (cloud: Cloud, input: never) => Promise<unknown> = OPERATIONS[name];
   return operation(cloud, parsed.data as never);
 }
-

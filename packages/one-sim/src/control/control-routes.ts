@@ -1,9 +1,9 @@
 import type { Cloud } from '../cloud.ts';
-import { Refusal } from '../wire/refusal.ts';
-import type { ControlRoutes } from '../wire/http-server.ts';
 import { SimError } from '../errors.ts';
-import { isControlName } from './control-schemas.ts';
+import type { ControlRoutes } from '../wire/http-server.ts';
+import { Refusal } from '../wire/refusal.ts';
 import { localInvoke } from './control-operations.ts';
+import { isControlName } from './control-schemas.ts';
 
 /** POST /sim/<operation> with JSON in and out; GET /sim/state for curl. Loopback peers only. */
 export function controlRoutes(cloud: Cloud): ControlRoutes {

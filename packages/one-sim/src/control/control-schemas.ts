@@ -5,7 +5,28 @@ const id = z.number().int().nonnegative();
 const bytes = z.number().int().nonnegative();
 const nothing = z.null();
 const vmDisk = z.object({ vm: id, disk: id });
-const timedStep = z.enum(['snapshot', 'snapshotDelete', 'revert', 'saveas', 'saveasReady', 'attach', 'detach', 'allocate', 'delete', 'clone', 'schedule', 'deploy', 'boot', 'suspend', 'resume', 'poweroff', 'stop', 'terminate', 'epilog', 'react']);
+const timedStep = z.enum([
+  'snapshot',
+  'snapshotDelete',
+  'revert',
+  'saveas',
+  'saveasReady',
+  'attach',
+  'detach',
+  'allocate',
+  'delete',
+  'clone',
+  'schedule',
+  'deploy',
+  'boot',
+  'suspend',
+  'resume',
+  'poweroff',
+  'stop',
+  'terminate',
+  'epilog',
+  'react',
+]);
 export const ALL_STEPS = timedStep.options;
 const times = z.partialRecord(z.enum([...timedStep.options, 'perGiBCopied']), z.number().nonnegative());
 
@@ -99,7 +120,10 @@ export const leftoverSchema = z.object({ kind: z.enum(['vm', 'image', 'template'
 /** Name, input and output of every control operation: the one definition that both ends parse with. */
 export const controlSchemas = {
   write: { input: vmDisk.extend({ offset: bytes, base64: z.base64() }), output: nothing },
-  writeRandom: { input: vmDisk.extend({ seed: z.number().int(), count: z.number().int().nonnegative(), blockBytes: z.number().int().positive() }), output: z.number() },
+  writeRandom: {
+    input: vmDisk.extend({ seed: z.number().int(), count: z.number().int().nonnegative(), blockBytes: z.number().int().positive() }),
+    output: z.number(),
+  },
   read: { input: vmDisk.extend({ offset: bytes, length: bytes.max(64 << 20) }), output: z.base64() },
   checksum: { input: vmDisk, output: z.string() },
   diskPath: { input: vmDisk, output: z.string() },
@@ -127,4 +151,3 @@ export type ControlOutput<N extends ControlName> = z.output<(typeof controlSchem
 export function isControlName(name: string): name is ControlName {
   return Object.hasOwn(controlSchemas, name);
 }
-

@@ -1,6 +1,6 @@
 import type { Cloud } from '../cloud.ts';
 import { execute } from '../methods/dispatch.ts';
-import { IMAGE_STATE, VM_STATE, LCM_STATE } from '../model/states.ts';
+import { IMAGE_STATE, LCM_STATE, VM_STATE } from '../model/states.ts';
 import { textOf } from '../template/attributes.ts';
 import type { ControlInput, ControlOutput } from './control-schemas.ts';
 

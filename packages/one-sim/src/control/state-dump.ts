@@ -17,7 +17,9 @@ export function stateOf(cloud: Cloud): SimState {
       lcmState: vm.lcmState,
       stateText: vmStateText(vm),
       disks: vm.state === VM_STATE.DONE ? [] : diskStates(cloud, vm),
-      snapshots: vm.snapshots.flatMap((tree) => tree.snapshots.map(({ id, name, active, parent }) => ({ diskId: tree.diskId ?? -1, id, name, active, parent }))),
+      snapshots: vm.snapshots.flatMap((tree) =>
+        tree.snapshots.map(({ id, name, active, parent }) => ({ diskId: tree.diskId ?? -1, id, name, active, parent })),
+      ),
       error: textOf(vm.userTemplate, 'ERROR'),
       schedMessage: textOf(vm.userTemplate, 'SCHED_MESSAGE'),
       proxy: vm.guestTree,
@@ -62,7 +64,10 @@ export function listLeftovers(cloud: Cloud, prefix: string): Leftover[] {
   const named = (kind: Leftover['kind'], objects: Iterable<{ readonly id: number; readonly name: string }>): Leftover[] =>
     [...objects].filter((object) => ours(object.name)).map(({ id, name }) => ({ kind, id, name }));
   const snapshots = living.flatMap((vm) =>
-    vm.snapshots.flatMap((tree) => tree.snapshots).filter((snapshot) => ours(snapshot.name)).map(({ id, name }): Leftover => ({ kind: 'snapshot', id, name, vm: vm.id })),
+    vm.snapshots
+      .flatMap((tree) => tree.snapshots)
+      .filter((snapshot) => ours(snapshot.name))
+      .map(({ id, name }): Leftover => ({ kind: 'snapshot', id, name, vm: vm.id })),
   );
   const disks = living.flatMap((vm) =>
     disksOf(vm)

@@ -1,12 +1,12 @@
 import type { Cloud } from '../cloud.ts';
 import type { Operation } from '../model/world-schema.ts';
-import { actionHandler } from './vm-action.ts';
-import { attachHandler, detachHandler } from './hotplug.ts';
 import { deployHandler } from './deploy.ts';
+import { attachHandler, detachHandler } from './hotplug.ts';
 import { imageCloneHandler, imageCreateHandler, imageDeleteHandler, imageReadyHandler } from './image-work.ts';
 import { DriverFailure, type OperationHandler } from './operation-handler.ts';
 import { saveasHandler } from './saveas.ts';
 import { snapshotCreateHandler, snapshotDeleteHandler, snapshotRevertHandler } from './snapshot-work.ts';
+import { actionHandler } from './vm-action.ts';
 
 const HANDLERS: Readonly<Record<Operation['kind'], OperationHandler>> = {
   'snapshot-create': snapshotCreateHandler,

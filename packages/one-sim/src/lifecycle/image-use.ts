@@ -46,7 +46,7 @@ export function releaseImage(cloud: Cloud, vm: Vm, imageId: number): void {
   const image = cloud.world.images.get(imageId);
   if (!image || disksOf(vm).some((disk) => imageIdOf(disk) === imageId)) return;
   image.vmIds = image.vmIds.filter((id) => id !== vm.id);
-  if (image.vmIds.length > 0) return;
+  if (image.vmIds.length > 0 || image.cloningOps > 0) return;
   if (image.state === IMAGE_STATE.USED || image.state === IMAGE_STATE.USED_PERS) setImageState(image, IMAGE_STATE.READY);
   if (image.state === IMAGE_STATE.LOCKED_USED || image.state === IMAGE_STATE.LOCKED_USED_PERS) setImageState(image, IMAGE_STATE.LOCKED);
 }

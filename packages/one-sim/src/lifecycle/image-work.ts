@@ -96,7 +96,8 @@ function releaseClonedImage(cloud: Cloud, operation: Operation): void {
   if (!source) return;
   source.cloneIds = source.cloneIds.filter((id) => id !== operation.image);
   source.cloningOps = source.cloneIds.length;
-  if (source.cloningOps === 0 && source.state === IMAGE_STATE.CLONE) setImageState(source, IMAGE_STATE.READY);
+  if (source.cloningOps > 0) return;
+  if (source.state === IMAGE_STATE.CLONE || (source.state === IMAGE_STATE.USED && source.vmIds.length === 0)) setImageState(source, IMAGE_STATE.READY);
 }
 
 function becomeReady(cloud: Cloud, operation: Operation): void {

@@ -22,7 +22,9 @@ export function hostUsage(cloud: Cloud, host: Host): { readonly vmIds: number[];
 export function placeVm(cloud: Cloud, vm: Vm): Placement {
   const hypervisor = textOf(vm.userTemplate, 'HYPERVISOR') ?? 'kvm';
   const hosts = [...cloud.world.hosts.values()].filter((host) => host.vmMad === hypervisor);
-  const wanted = hosts.filter((host) => meets(textOf(vm.userTemplate, 'SCHED_REQUIREMENTS'), { ID: host.id, NAME: host.name, CLUSTER_ID: host.clusterId }, host.template));
+  const wanted = hosts.filter((host) =>
+    meets(textOf(vm.userTemplate, 'SCHED_REQUIREMENTS'), { ID: host.id, NAME: host.name, CLUSTER_ID: host.clusterId }, host.template),
+  );
   if (wanted.length === 0) return { message: `[HOST] Requirements not met on hosts: ${hosts.map((host) => host.id).join(', ')}` };
   const fitting = wanted.find((host) => fits(cloud, vm, host));
   if (!fitting) return { message: `Cannot allocate VM. Not enough capacity in hosts ${wanted.map((host) => host.id).join(', ')}` };
@@ -46,7 +48,10 @@ function carriesDisks(cloud: Cloud, vm: Vm, system: Datastore): boolean {
     .every((disk) => {
       const image = cloud.world.datastores.get(Number(disk['DATASTORE_ID']));
       if (!image || image.tmMad === system.tmMad) return true;
-      return (textOf(image.template, 'TM_MAD_SYSTEM') ?? '').split(',').map((tm) => tm.trim()).includes(system.tmMad);
+      return (textOf(image.template, 'TM_MAD_SYSTEM') ?? '')
+        .split(',')
+        .map((tm) => tm.trim())
+        .includes(system.tmMad);
     });
 }
 

@@ -42,9 +42,19 @@ function terminate(action: number): readonly Course[] {
   ];
 }
 
-const powerOff = (action: number): readonly Course[] => [course(running, [{ lcm: LCM_STATE.SHUTDOWN_POWEROFF, step: 'poweroff' }], [VM_STATE.POWEROFF, 0], action)];
+const powerOff = (action: number): readonly Course[] => [
+  course(running, [{ lcm: LCM_STATE.SHUTDOWN_POWEROFF, step: 'poweroff' }], [VM_STATE.POWEROFF, 0], action),
+];
 const undeploy: readonly Course[] = [
-  course(running, [{ lcm: LCM_STATE.SHUTDOWN_UNDEPLOY, step: 'poweroff' }, { lcm: LCM_STATE.EPILOG_UNDEPLOY, step: 'epilog' }], [VM_STATE.UNDEPLOYED, 0], ACTION.UNDEPLOY),
+  course(
+    running,
+    [
+      { lcm: LCM_STATE.SHUTDOWN_UNDEPLOY, step: 'poweroff' },
+      { lcm: LCM_STATE.EPILOG_UNDEPLOY, step: 'epilog' },
+    ],
+    [VM_STATE.UNDEPLOYED, 0],
+    ACTION.UNDEPLOY,
+  ),
   course([[VM_STATE.POWEROFF, 0]], [{ lcm: LCM_STATE.EPILOG_UNDEPLOY, step: 'epilog' }], [VM_STATE.UNDEPLOYED, 0], ACTION.UNDEPLOY),
 ];
 
@@ -52,7 +62,15 @@ const undeploy: readonly Course[] = [
 const COURSES: Readonly<Record<string, readonly Course[]>> = {
   suspend: [course(running, [{ lcm: LCM_STATE.SAVE_SUSPEND, step: 'suspend' }], [VM_STATE.SUSPENDED, 0], ACTION.SUSPEND)],
   stop: [
-    course(running, [{ lcm: LCM_STATE.SAVE_STOP, step: 'stop' }, { lcm: LCM_STATE.EPILOG_STOP, step: 'epilog' }], [VM_STATE.STOPPED, 0], ACTION.STOP),
+    course(
+      running,
+      [
+        { lcm: LCM_STATE.SAVE_STOP, step: 'stop' },
+        { lcm: LCM_STATE.EPILOG_STOP, step: 'epilog' },
+      ],
+      [VM_STATE.STOPPED, 0],
+      ACTION.STOP,
+    ),
     course([[VM_STATE.SUSPENDED, 0]], [{ lcm: LCM_STATE.EPILOG_STOP, step: 'epilog' }], [VM_STATE.STOPPED, 0], ACTION.STOP),
   ],
   poweroff: powerOff(ACTION.POWEROFF),

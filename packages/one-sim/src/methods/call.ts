@@ -1,6 +1,6 @@
 import type { Cloud } from '../cloud.ts';
 import type { Image, Operation, Owned, User, Vm, VmTemplate } from '../model/world-schema.ts';
-import { type Attributes } from '../template/attributes.ts';
+import type { Attributes } from '../template/attributes.ts';
 import { parseTemplate, TemplateSyntaxError } from '../template/parse-template.ts';
 import type { Answer } from '../wire/envelope.ts';
 import type { Params } from '../wire/params.ts';

@@ -4,10 +4,22 @@ import { freeTarget, snapshotsOf } from '../model/disk-vector.ts';
 import { totalSizeMiB } from '../model/snapshot-tree.ts';
 import { IMAGE_STATE, IMAGE_TYPE } from '../model/states.ts';
 import type { Image, SnapshotTree, Vm } from '../model/world-schema.ts';
-import { isYes, textOf, type Vector } from '../template/attributes.ts';
+import { type Attributes, isYes, textOf, type Vector } from '../template/attributes.ts';
 import { type Call, isPermitted, RIGHT } from './call.ts';
 
-const INHERITED = ['ALLOW_ORPHANS', 'CLONE_TARGET', 'DISK_TYPE', 'LN_TARGET', 'PERSISTENT_SNAPSHOTS', 'QCOW2_STANDALONE', 'SPARSE', 'POOL_NAME', 'CEPH_HOST', 'CEPH_SECRET', 'CEPH_USER'];
+const INHERITED = [
+  'ALLOW_ORPHANS',
+  'CLONE_TARGET',
+  'DISK_TYPE',
+  'LN_TARGET',
+  'PERSISTENT_SNAPSHOTS',
+  'QCOW2_STANDALONE',
+  'SPARSE',
+  'POOL_NAME',
+  'CEPH_HOST',
+  'CEPH_SECRET',
+  'CEPH_USER',
+];
 
 export interface AcquiredDisk {
   readonly vector: Vector;
@@ -46,7 +58,7 @@ export function acquireDisk(call: Call, vmId: number, wanted: Vector, diskId: nu
 function whyWrongSize(wanted: Vector, image: Image): string | undefined {
   if (wanted['SIZE'] === undefined) return undefined;
   const size = Number(wanted['SIZE']);
-  if (image.persistent && size !== image.sizeMiB) return `SIZE attribute must not be set for persistent image [${image.id}].`;
+  if (image.persistent && size !== image.sizeMiB) return `SIZE attribute is not supported for persistent image [${image.id}].`;
   return size < image.sizeMiB ? `SIZE of ${size}MB is less than the image [${image.id}] size of ${image.sizeMiB}MB.` : undefined;
 }
 
@@ -58,19 +70,19 @@ function volatileDisk(wanted: Vector, diskId: number): AcquiredDisk | string {
   return { vector: { DEV_PREFIX: 'sd', ...wanted, DISK_ID: String(diskId), DRIVER: format, FORMAT: format }, image: undefined, snapshots: undefined };
 }
 
+/** What the image and its datastore decide, whatever the caller asked for. */
+const DECIDED = ['PERSISTENT', 'CLONE', 'SAVE', 'SOURCE', 'FORMAT', 'DRIVER', 'TM_MAD', 'CLONING'];
+const FROM_IMAGE = ['TARGET', 'DEV_PREFIX', 'SERIAL', 'DISK_TYPE'];
+
 function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): Vector {
   const datastore = cloud.world.datastores.get(image.datastoreId);
   const readonly = image.type === IMAGE_TYPE.CDROM || textOf(image.template, 'PERSISTENT_TYPE')?.toUpperCase() === 'IMMUTABLE';
   const vector: Vector = { ...wanted };
-  for (const name of ['PERSISTENT', 'CLONE', 'SAVE', 'SOURCE', 'FORMAT', 'DRIVER', 'TM_MAD', 'CLONING']) delete vector[name];
-  for (const name of INHERITED) {
-    const value = datastore && textOf(datastore.template, name);
-    if (value !== undefined) vector[name] ??= value;
-  }
-  for (const name of ['TARGET', 'DEV_PREFIX', 'SERIAL', 'DISK_TYPE']) {
-    const value = textOf(image.template, name);
-    if (value !== undefined) vector[name] ??= value;
-  }
+  for (const name of DECIDED) delete vector[name];
+  inherit(vector, datastore?.template ?? {}, INHERITED);
+  inherit(vector, image.template, FROM_IMAGE);
+  vector['DISK_TYPE'] ??= 'FILE';
+  vector['DEV_PREFIX'] ??= image.type === IMAGE_TYPE.CDROM ? 'hd' : 'sd';
   Object.assign(vector, {
     CLONE: image.persistent || readonly ? 'NO' : 'YES',
     CLUSTER_ID: (datastore?.clusterIds ?? []).join(','),
@@ -88,13 +100,19 @@ function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): 
     SIZE: wanted['SIZE'] ?? String(image.sizeMiB),
     SOURCE: cloud.layout.image(image),
     TM_MAD: datastore?.tmMad ?? '',
-    TYPE: image.type === IMAGE_TYPE.CDROM ? 'CDROM' : (textOf(datastore?.template ?? {}, 'DISK_TYPE') ?? 'FILE'),
+    TYPE: image.type === IMAGE_TYPE.CDROM ? 'CDROM' : vector['DISK_TYPE'],
   });
-  vector['DISK_TYPE'] ??= 'FILE';
-  vector['DEV_PREFIX'] ??= image.type === IMAGE_TYPE.CDROM ? 'hd' : 'sd';
   if (image.persistent) vector['PERSISTENT'] = 'YES';
   if (image.state === IMAGE_STATE.LOCKED_USED || image.state === IMAGE_STATE.LOCKED_USED_PERS) vector['CLONING'] = 'YES';
   return vector;
+}
+
+/** Keeps what the vector already says. */
+function inherit(vector: Vector, template: Attributes, names: readonly string[]): void {
+  for (const name of names) {
+    const value = textOf(template, name);
+    if (value !== undefined) vector[name] ??= value;
+  }
 }
 
 /** TARGET as given, or the first free one of the prefix; undefined when it is taken. */
@@ -119,4 +137,3 @@ export function mayUseImages(call: Call, disks: readonly Vector[]): Image | unde
 export function adoptSnapshots(vm: Vm, diskId: number, tree: SnapshotTree | undefined): void {
   if (tree && !snapshotsOf(vm, diskId)) vm.snapshots.push(tree);
 }
-

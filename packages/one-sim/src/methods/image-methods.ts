@@ -4,10 +4,10 @@ import { setImageState } from '../lifecycle/image-use.ts';
 import { clearSaveAs } from '../lifecycle/saveas.ts';
 import { setVmState } from '../lifecycle/vm-change.ts';
 import { disksOf } from '../model/disk-vector.ts';
-import { DATASTORE_TYPE, IMAGE_STATE, IMAGE_TYPE } from '../model/states.ts';
+import { DATASTORE_TYPE, IMAGE_STATE, IMAGE_TYPE, imageStateText } from '../model/states.ts';
 import type { Image } from '../model/world-schema.ts';
 import { mergeAttributes, setText, takeText, textOf } from '../template/attributes.ts';
-import { action, internal, noExists } from '../wire/refusal.ts';
+import { action, allocate, internal, noExists } from '../wire/refusal.ts';
 import { attributesOf, authorize, type Call, imageOf, type Method, RIGHT } from './call.ts';
 import { recordImage } from './image-record.ts';
 import { selectPool } from './pool-filter.ts';
@@ -45,11 +45,9 @@ const allocateImage: Method = async (call) => {
 
 /** The datastore driver's `stat`: whole MiB, rounded up. */
 async function sizeOfFile(path: string): Promise<number> {
-  try {
-    return Math.ceil((await stat(path)).size / 2 ** 20);
-  } catch {
-    throw internal(`Cannot determine Image SIZE. Error getting file size: ${path}`);
-  }
+  const facts = await stat(path).catch(() => undefined);
+  if (!facts?.isFile()) throw internal(`Cannot determine Image SIZE. Error getting file size: ${path}`);
+  return Math.ceil(facts.size / 2 ** 20);
 }
 
 const LOCKED_ADVICE = 'Image locked, use --force flag to remove the image. Force delete may leave some files on Datastore';
@@ -62,7 +60,7 @@ const deleteImage: Method = (call) => {
   authorize(call, image, 'IMAGE', locked ? RIGHT.ADMIN : RIGHT.MANAGE);
   if (locked && !force) throw internal(LOCKED_ADVICE);
   if (image.state === IMAGE_STATE.CLONE) throw action(`Cannot delete image. There are ${image.cloningOps} active clone operations.`);
-  if (image.vmIds.length > 0) throw action(`Cannot delete image. There are ${image.vmIds.length} VMs using it.`);
+  if (IN_USE.includes(image.state)) throw action(`Cannot delete image. There are ${image.vmIds.length} VMs using it.`);
   if (locked) releaseSavingVm(call, image);
   setImageState(image, IMAGE_STATE.DELETE);
   for (const operation of [...cloud.world.operations.values()]) {
@@ -83,15 +81,18 @@ function releaseSavingVm(call: Call, image: Image): void {
   setVmState(vm, saving.back[0], saving.back[1]);
 }
 
-const CHANGEABLE: readonly number[] = [IMAGE_STATE.READY, IMAGE_STATE.DISABLED, IMAGE_STATE.ERROR, IMAGE_STATE.LOCKED, IMAGE_STATE.INIT];
+const IN_USE: readonly number[] = [IMAGE_STATE.USED, IMAGE_STATE.CLONE, IMAGE_STATE.USED_PERS, IMAGE_STATE.LOCKED_USED, IMAGE_STATE.LOCKED_USED_PERS];
 
 const persistent: Method = (call) => {
   const image = imageOf(call, call.params.int(1));
   const wanted = call.params.boolean(2);
   authorize(call, image, 'IMAGE', RIGHT.MANAGE);
-  if (image.type !== IMAGE_TYPE.OS && image.type !== IMAGE_TYPE.DATABLOCK) throw action('KERNEL, RAMDISK and CONTEXT must be non-persistent');
-  if (!CHANGEABLE.includes(image.state)) throw action(`Image cannot change persistence in its current state`);
-  if (!wanted && image.snapshots.snapshots.length > 0) throw action('Image has snapshots.');
+  if (image.type === IMAGE_TYPE.KERNEL || image.type === IMAGE_TYPE.RAMDISK || image.type === IMAGE_TYPE.CONTEXT) {
+    throw action('KERNEL, RAMDISK and CONTEXT must be non-persistent');
+  }
+  const refused = `Could not make image ${wanted ? 'persistent' : 'non-persistent'}:`;
+  if (!wanted && image.snapshots.snapshots.length > 0) throw internal(`${refused} Image has snapshots.`);
+  if (IN_USE.includes(image.state)) throw internal(`${refused} Image cannot be in state ${imageStateText(image.state)}.`);
   image.persistent = wanted;
   return image.id;
 };
@@ -100,8 +101,8 @@ const enable: Method = (call) => {
   const image = imageOf(call, call.params.int(1));
   const wanted = call.params.boolean(2);
   authorize(call, image, 'IMAGE', RIGHT.MANAGE);
-  const from = wanted ? [IMAGE_STATE.DISABLED, IMAGE_STATE.ERROR] : [IMAGE_STATE.READY, IMAGE_STATE.ERROR];
-  if (!from.some((state) => state === image.state)) throw action(`Could not ${wanted ? 'enable' : 'disable'} image: wrong state`);
+  const from: readonly number[] = [IMAGE_STATE.READY, IMAGE_STATE.DISABLED, IMAGE_STATE.ERROR];
+  if (!from.includes(image.state)) throw internal(`Could not ${wanted ? 'enable' : 'disable'} image: Image cannot be in state ${imageStateText(image.state)}.`);
   setImageState(image, wanted ? IMAGE_STATE.READY : IMAGE_STATE.DISABLED);
   return image.id;
 };
@@ -111,7 +112,9 @@ const chtype: Method = (call) => {
   const type = Object.entries(IMAGE_TYPE).find(([name]) => name === call.params.string(2).toUpperCase())?.[1];
   authorize(call, image, 'IMAGE', RIGHT.MANAGE);
   const exchangeable: readonly (number | undefined)[] = [IMAGE_TYPE.OS, IMAGE_TYPE.CDROM, IMAGE_TYPE.DATABLOCK];
-  if (type === undefined || !exchangeable.includes(type) || !exchangeable.includes(image.type)) throw action('Cannot change image type to the requested type.');
+  if (type === undefined || !exchangeable.includes(type) || !exchangeable.includes(image.type)) {
+    throw action('Cannot change image type to an incompatible type for the current datastore.');
+  }
   image.type = type;
   return image.id;
 };
@@ -135,7 +138,8 @@ const clone: Method = (call) => {
   if (!datastore) throw noExists('datastore', wanted);
   if (datastore.dsMad !== cloud.world.datastores.get(source.datastoreId)?.dsMad) throw action('Clone only supported to same DS_MAD');
   if (source.snapshots.snapshots.length > 0) throw action('Cannot clone images with snapshots');
-  if (source.state !== IMAGE_STATE.READY && source.state !== IMAGE_STATE.CLONE && source.state !== IMAGE_STATE.USED) throw action('Cannot clone image in current state');
+  const cloneable: readonly number[] = [IMAGE_STATE.READY, IMAGE_STATE.CLONE, IMAGE_STATE.USED];
+  if (!cloneable.includes(source.state)) throw allocate('image', `Cannot clone image in state: ${imageStateText(source.state)}`);
   if (source.sizeMiB > cloud.usage(datastore).freeMiB) throw action('Not enough space in datastore');
   const template = structuredClone(source.template);
   const type = Object.entries(IMAGE_TYPE).find(([, number]) => number === source.type)?.[0] ?? 'OS';
@@ -145,7 +149,7 @@ const clone: Method = (call) => {
   image.cloningId = source.id;
   source.cloneIds.push(image.id);
   source.cloningOps = source.cloneIds.length;
-  if (source.state === IMAGE_STATE.READY) setImageState(source, IMAGE_STATE.CLONE);
+  if (source.state === IMAGE_STATE.READY) setImageState(source, source.persistent ? IMAGE_STATE.CLONE : IMAGE_STATE.USED);
   cloud.engine.submit({ kind: 'image-clone', image: image.id, sourceImage: source.id });
   return image.id;
 };

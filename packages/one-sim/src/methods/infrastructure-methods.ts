@@ -1,7 +1,7 @@
-import type { Cloud } from '../cloud.ts';
 import { clusterBody, datastoreBody, hostBody } from '../bodies/infrastructure-body.ts';
 import { networkBody, securityGroupBody } from '../bodies/network-body.ts';
 import { groupBody, userBody } from '../bodies/people-body.ts';
+import type { Cloud } from '../cloud.ts';
 import { hostUsage } from '../lifecycle/placement.ts';
 import { DATASTORE_TYPE, VM_STATE } from '../model/states.ts';
 import type { Datastore, Host } from '../model/world-schema.ts';
@@ -12,7 +12,11 @@ import { selectPool } from './pool-filter.ts';
 
 /** DatastorePool, HostPool, ClusterPool: the whole pool, newest first, no paging. */
 function pool<T extends { readonly id: number }>(name: string, objects: (cloud: Cloud) => Iterable<T>, body: (call: Call, object: T) => string): Method {
-  return (call) => `<${name}>${[...objects(call.cloud)].sort((a, b) => b.id - a.id).map((object) => body(call, object)).join('')}</${name}>`;
+  return (call) =>
+    `<${name}>${[...objects(call.cloud)]
+      .sort((a, b) => b.id - a.id)
+      .map((object) => body(call, object))
+      .join('')}</${name}>`;
 }
 
 function info<T>(objectName: string, objects: (cloud: Cloud) => ReadonlyMap<number, T>, body: (call: Call, object: T) => string): Method {
@@ -70,15 +74,29 @@ export const infrastructureMethods: Readonly<Record<string, Method>> = {
   'one.datastore.info': info('datastore', (cloud) => cloud.world.datastores, datastore),
   'one.hostpool.info': pool('HOST_POOL', (cloud) => cloud.world.hosts.values(), host),
   'one.host.info': info('host', (cloud) => cloud.world.hosts, host),
-  'one.clusterpool.info': pool('CLUSTER_POOL', (cloud) => cloud.world.clusters.values(), (call, cluster) => clusterBody(call.cloud.world, cluster)),
-  'one.cluster.info': info('cluster', (cloud) => cloud.world.clusters, (call, cluster) => clusterBody(call.cloud.world, cluster)),
+  'one.clusterpool.info': pool(
+    'CLUSTER_POOL',
+    (cloud) => cloud.world.clusters.values(),
+    (call, cluster) => clusterBody(call.cloud.world, cluster),
+  ),
+  'one.cluster.info': info(
+    'cluster',
+    (cloud) => cloud.world.clusters,
+    (call, cluster) => clusterBody(call.cloud.world, cluster),
+  ),
   'one.vnpool.info': (call) => {
     const networks = selectPool(call, call.cloud.world.networks.values());
     return `<VNET_POOL>${networks.map((network) => networkBody(call.cloud.world, network, { leases: false })).join('')}</VNET_POOL>`;
   },
-  'one.vn.info': info('virtual network', (cloud) => cloud.world.networks, (call, network) => networkBody(call.cloud.world, network, { leases: true })),
-  'one.secgroup.info': info('security group', (cloud) => cloud.world.securityGroups, (call, group) =>
-    securityGroupBody(call.cloud.world, group, vmsOfSecurityGroup(call, group.id)),
+  'one.vn.info': info(
+    'virtual network',
+    (cloud) => cloud.world.networks,
+    (call, network) => networkBody(call.cloud.world, network, { leases: true }),
+  ),
+  'one.secgroup.info': info(
+    'security group',
+    (cloud) => cloud.world.securityGroups,
+    (call, group) => securityGroupBody(call.cloud.world, group, vmsOfSecurityGroup(call, group.id)),
   ),
   'one.secgrouppool.info': (call) => {
     const groups = selectPool(call, call.cloud.world.securityGroups.values());
@@ -86,6 +104,10 @@ export const infrastructureMethods: Readonly<Record<string, Method>> = {
   },
   'one.userpool.info': userPool,
   'one.user.info': userInfo,
-  'one.grouppool.info': pool('GROUP_POOL', (cloud) => cloud.world.groups.values(), (call, group) => groupBody(call.cloud.world, group, { quotas: false })),
+  'one.grouppool.info': pool(
+    'GROUP_POOL',
+    (cloud) => cloud.world.groups.values(),
+    (call, group) => groupBody(call.cloud.world, group, { quotas: false }),
+  ),
   'one.group.info': groupInfo,
 };

@@ -3,7 +3,9 @@ import { ERROR_CODE, Refusal } from '../wire/refusal.ts';
 import type { Call } from './call.ts';
 
 /** Restricted attributes of a stock oned.conf (opennebula.md i.3): for the oneadmin group only. */
-const DISK = ['TOTAL', 'READ', 'WRITE'].flatMap((kind) => ['BYTES', 'IOPS'].map((unit) => `${kind}_${unit}_SEC`)).flatMap((name) => [name, `${name}_MAX`, `${name}_MAX_LENGTH`]);
+const DISK = ['TOTAL', 'READ', 'WRITE']
+  .flatMap((kind) => ['BYTES', 'IOPS'].map((unit) => `${kind}_${unit}_SEC`))
+  .flatMap((name) => [name, `${name}_MAX`, `${name}_MAX_LENGTH`]);
 const VECTORS: Readonly<Record<string, readonly string[]>> = {
   DISK: [...DISK, 'SIZE_IOPS_SEC', 'OPENNEBULA_MANAGED', 'ORIGINAL_SIZE', 'SIZE_PREV'],
   NIC: ['MAC', 'VLAN_ID', 'BRIDGE', 'FILTER', 'FILTER_IP_SPOOFING', 'FILTER_MAC_SPOOFING', 'OPENNEBULA_MANAGED', 'EXTERNAL'],

@@ -4,7 +4,7 @@ import { setVmState } from '../lifecycle/vm-change.ts';
 import { VM_STATE, vmStateText } from '../model/states.ts';
 import { mergeAttributes, vectorsOf } from '../template/attributes.ts';
 import { action } from '../wire/refusal.ts';
-import { attributesOf, authorize, type Method, requireAdmin, RIGHT, vmOf } from './call.ts';
+import { attributesOf, authorize, type Method, RIGHT, requireAdmin, vmOf } from './call.ts';
 import { refuseRestricted } from './restricted.ts';
 
 /** one.vm.action(string, int): answers before anything happens. */
@@ -15,7 +15,9 @@ const vmAction: Method = (call) => {
   authorize(call, vm, 'VM', RIGHT.MANAGE);
   if (!isKnownAction(verb)) throw action(`Action "${verb}" is not supported`);
   if (!isActionAvailable(verb, vm)) {
-    const text = verb.startsWith('terminate') ? `Could not terminate VM ${vm.id}, wrong state ${vmStateText(vm)}.` : `This action is not available for state ${vmStateText(vm)}`;
+    const text = verb.startsWith('terminate')
+      ? `Could not terminate VM ${vm.id}, wrong state ${vmStateText(vm)}.`
+      : `This action is not available for state ${vmStateText(vm)}`;
     throw action(`Error performing action "${verb}": ${text}`);
   }
   call.afterAnswer.push(cloud.engine.record(actionOperation(vm, verb)));

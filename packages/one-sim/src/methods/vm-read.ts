@@ -16,9 +16,15 @@ function selected(call: Call): Vm[] {
   return selectPool(call, call.cloud.world.vms.values()).filter((vm) => state === -2 || (state === -1 ? vm.state !== VM_STATE.DONE : vm.state === state));
 }
 
-const poolInfo: Method = (call) => `<VM_POOL>${selected(call).map((vm) => vmShortBody(call.cloud.world, vm)).join('')}</VM_POOL>`;
+const poolInfo: Method = (call) =>
+  `<VM_POOL>${selected(call)
+    .map((vm) => vmShortBody(call.cloud.world, vm))
+    .join('')}</VM_POOL>`;
 
-const poolInfoExtended: Method = (call) => `<VM_POOL>${selected(call).map((vm) => vmBody(call.cloud.world, vm, 'last')).join('')}</VM_POOL>`;
+const poolInfoExtended: Method = (call) =>
+  `<VM_POOL>${selected(call)
+    .map((vm) => vmBody(call.cloud.world, vm, 'last'))
+    .join('')}</VM_POOL>`;
 
 const poolInfoSet: Method = (call) => {
   const ids = call.params.string(1).split(',').map(Number);

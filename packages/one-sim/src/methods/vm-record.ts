@@ -4,18 +4,24 @@ import { disksOf, imageIdOf } from '../model/disk-vector.ts';
 import { leaseAddress, leaseMac, leaseOffset, releaseLeases, takeLease } from '../model/network-lease.ts';
 import { VM_STATE } from '../model/states.ts';
 import type { Network, Vm } from '../model/world-schema.ts';
-import { addVector, type Attributes, setText, textOf, type Vector, vectorsOf } from '../template/attributes.ts';
+import { type Attributes, addVector, setText, textOf, type Vector, vectorsOf } from '../template/attributes.ts';
 import { allocate } from '../wire/refusal.ts';
 import { type Call, ownedBy, whyInvalidName } from './call.ts';
 import { acquireDisk, adoptSnapshots, assignTarget } from './disk-record.ts';
 
 /** What oned knows goes to TEMPLATE, everything else to USER_TEMPLATE (VirtualMachine::parse_*). */
 const KNOWN = new Set(
-  'CPU MEMORY VCPU DISK NIC NIC_ALIAS NIC_DEFAULT CONTEXT FEATURES GRAPHICS OS RAW INPUT VIDEO TOPOLOGY NUMA_NODE PCI CPU_MODEL CPU_COST MEMORY_COST DISK_COST SNAPSHOT EMULATOR TPM MEMORY_MAX VCPU_MAX'.split(' '),
+  'CPU MEMORY VCPU DISK NIC NIC_ALIAS NIC_DEFAULT CONTEXT FEATURES GRAPHICS OS RAW INPUT VIDEO TOPOLOGY NUMA_NODE PCI CPU_MODEL CPU_COST MEMORY_COST DISK_COST SNAPSHOT EMULATOR TPM MEMORY_MAX VCPU_MAX'.split(
+    ' ',
+  ),
 );
 
 /** VirtualMachine::insert: builds the VM, acquires its images and addresses; on a refusal gives back what it took. */
-export function recordVm(call: Call, template: Attributes, options: { readonly name: string; readonly templateId: number; readonly hold: boolean; readonly guestTree: boolean }): Vm {
+export function recordVm(
+  call: Call,
+  template: Attributes,
+  options: { readonly name: string; readonly templateId: number; readonly hold: boolean; readonly guestTree: boolean },
+): Vm {
   const { cloud } = call;
   const invalid = options.name === '' ? undefined : whyInvalidName(options.name);
   if (invalid !== undefined) throw allocate('virtual machine', invalid);
@@ -110,7 +116,7 @@ function cleanDisk(disk: Vector): Vector {
 }
 
 function acquireNics(call: Call, vm: Vm, wanted: readonly Vector[]): void {
-  wanted.forEach((nic, nicId) => addVector(vm.template, 'NIC', nicVector(call, vm, nic, nicId)));
+  for (const [nicId, nic] of wanted.entries()) addVector(vm.template, 'NIC', nicVector(call, vm, nic, nicId));
 }
 
 function nicVector(call: Call, vm: Vm, nic: Vector, nicId: number): Vector {
@@ -149,7 +155,11 @@ function networkOf(call: Call, nic: Vector): Network | string {
 /** An address that is in no range stays unmatched: the lease is refused. */
 function ipOfMac(network: Network, mac: string | undefined): string | undefined {
   if (mac === undefined) return undefined;
-  const ip = mac.split(':').slice(2).map((byte) => Number.parseInt(byte, 16)).join('.');
+  const ip = mac
+    .split(':')
+    .slice(2)
+    .map((byte) => Number.parseInt(byte, 16))
+    .join('.');
   return leaseOffset(network, ip) === undefined ? '0.0.0.0' : ip;
 }
 
@@ -159,4 +169,3 @@ function giveBack(call: Call, vm: Vm): void {
   for (const id of images) if (id !== undefined) releaseImage(call.cloud, vm, id);
   for (const network of call.cloud.world.networks.values()) releaseLeases(network, vm.id);
 }
-

@@ -65,7 +65,12 @@ function newImage(call: Call, vm: Vm, disk: Vector, name: string, type: string):
   if (!datastore) throw internal('Datastore no longer exists');
   if (Number(disk['SIZE'] ?? 0) > cloud.usage(datastore).freeMiB) throw action('Not enough space in datastore');
   authorize(call, vm, 'VM', RIGHT.MANAGE);
-  const template: Attributes = { SAVED_IMAGE_ID: [String(source.id)], SAVED_DISK_ID: [disk['DISK_ID'] ?? ''], SAVED_VM_ID: [String(vm.id)], SAVE_AS_HOT: ['YES'] };
+  const template: Attributes = {
+    SAVED_IMAGE_ID: [String(source.id)],
+    SAVED_DISK_ID: [disk['DISK_ID'] ?? ''],
+    SAVED_VM_ID: [String(vm.id)],
+    SAVE_AS_HOT: ['YES'],
+  };
   setText(template, 'NAME', name);
   setText(template, 'SIZE', disk['SIZE'] ?? '0');
   setText(template, 'TYPE', type === '' ? imageTypeText(source.type) : type);

@@ -2,8 +2,8 @@ import { copyHistory, setVmState } from '../lifecycle/vm-change.ts';
 import { diskOf, imageIdOf, isPersistent, isReadonly, snapshotsOf } from '../model/disk-vector.ts';
 import { createSnapshot, emptySnapshotTree, findSnapshot, resolveOrphans, totalSizeMiB, whyNotDeletable } from '../model/snapshot-tree.ts';
 import { ACTION, LCM_STATE, VM_STATE, vmStateText } from '../model/states.ts';
-import type { SnapshotTree, Vm } from '../model/world-schema.ts';
 import type { World } from '../model/world.ts';
+import type { SnapshotTree, Vm } from '../model/world-schema.ts';
 import type { Vector } from '../template/attributes.ts';
 import { action } from '../wire/refusal.ts';
 import { actor, authorize, type Call, imageOf, type Method, RIGHT, vmOf } from './call.ts';
@@ -114,7 +114,11 @@ function authorizeOnDisk(call: Call, vm: Vm, disk: Vector): void {
   if (imageId !== undefined && isPersistent(disk)) authorize(call, imageOf(call, imageId), 'IMAGE', RIGHT.MANAGE);
 }
 
-const HISTORY_ACTION = { 'snapshot-create': ACTION.DISK_SNAPSHOT_CREATE, 'snapshot-delete': ACTION.DISK_SNAPSHOT_DELETE, 'snapshot-revert': ACTION.DISK_SNAPSHOT_REVERT } as const;
+const HISTORY_ACTION = {
+  'snapshot-create': ACTION.DISK_SNAPSHOT_CREATE,
+  'snapshot-delete': ACTION.DISK_SNAPSHOT_DELETE,
+  'snapshot-revert': ACTION.DISK_SNAPSHOT_REVERT,
+} as const;
 
 function begin(call: Call, vm: Vm, disk: Vector, snapshotId: number, transient: number, kind: keyof typeof HISTORY_ACTION): void {
   const back: [number, number] = [vm.state, vm.lcmState];

@@ -1,5 +1,16 @@
 /** VM STATE (include/VirtualMachine.h). */
-export const VM_STATE = { PENDING: 1, HOLD: 2, ACTIVE: 3, STOPPED: 4, SUSPENDED: 5, DONE: 6, POWEROFF: 8, UNDEPLOYED: 9, CLONING: 10, CLONING_FAILURE: 11 } as const;
+export const VM_STATE = {
+  PENDING: 1,
+  HOLD: 2,
+  ACTIVE: 3,
+  STOPPED: 4,
+  SUSPENDED: 5,
+  DONE: 6,
+  POWEROFF: 8,
+  UNDEPLOYED: 9,
+  CLONING: 10,
+  CLONING_FAILURE: 11,
+} as const;
 
 /** VM LCM_STATE, the ones this simulator passes through; meaningful while STATE is ACTIVE. */
 export const LCM_STATE = {
@@ -40,7 +51,19 @@ export const LCM_STATE = {
   HOTPLUG_SAVEAS_STOPPED: 68,
 } as const;
 
-export const IMAGE_STATE = { INIT: 0, READY: 1, USED: 2, DISABLED: 3, LOCKED: 4, ERROR: 5, CLONE: 6, DELETE: 7, USED_PERS: 8, LOCKED_USED: 9, LOCKED_USED_PERS: 10 } as const;
+export const IMAGE_STATE = {
+  INIT: 0,
+  READY: 1,
+  USED: 2,
+  DISABLED: 3,
+  LOCKED: 4,
+  ERROR: 5,
+  CLONE: 6,
+  DELETE: 7,
+  USED_PERS: 8,
+  LOCKED_USED: 9,
+  LOCKED_USED_PERS: 10,
+} as const;
 
 export const IMAGE_TYPE = { OS: 0, CDROM: 1, DATABLOCK: 2, KERNEL: 3, RAMDISK: 4, CONTEXT: 5, BACKUP: 6, FILESYSTEM: 7 } as const;
 

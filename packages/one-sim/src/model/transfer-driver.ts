@@ -23,8 +23,23 @@ export interface TransferDriver {
   readonly copiesOnAttach: boolean;
 }
 
-const file = { diskType: 'FILE', snapshots: true, baseSnapshotStays: false, childSaveIsBroken: false, saveIgnoresSnapshot: false, liveSaveIsFuzzy: false } as const;
-const qcow2: TransferDriver = { ...file, lnTarget: 'NONE', cloneTarget: 'SYSTEM', shared: true, allowOrphans: 'FORMAT', driver: 'qcow2', copiesOnAttach: false };
+const file = {
+  diskType: 'FILE',
+  snapshots: true,
+  baseSnapshotStays: false,
+  childSaveIsBroken: false,
+  saveIgnoresSnapshot: false,
+  liveSaveIsFuzzy: false,
+} as const;
+const qcow2: TransferDriver = {
+  ...file,
+  lnTarget: 'NONE',
+  cloneTarget: 'SYSTEM',
+  shared: true,
+  allowOrphans: 'FORMAT',
+  driver: 'qcow2',
+  copiesOnAttach: false,
+};
 const lvm: TransferDriver = {
   lnTarget: 'SYSTEM',
   cloneTarget: 'SYSTEM',

@@ -203,4 +203,11 @@ export type Network = z.infer<typeof networkSchema>;
 export type SecurityGroup = z.infer<typeof securityGroupSchema>;
 export type Operation = z.infer<typeof operationSchema>;
 export type OperationKind = Operation['kind'];
-export type Owned = { id: number; uid: number; gid: number; name: string; permissions: number[]; lock?: { level: number; owner: number; time: number; requestId: number } | undefined };
+export type Owned = {
+  id: number;
+  uid: number;
+  gid: number;
+  name: string;
+  permissions: number[];
+  lock?: { level: number; owner: number; time: number; requestId: number } | undefined;
+};

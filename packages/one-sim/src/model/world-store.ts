@@ -20,8 +20,8 @@ export class WorldStore {
 
   /** Resolves once a state that includes every change made so far is durable; calls that come during a write share the next one. */
   commit(): Promise<void> {
-    if (this.#queued) return this.#queued;
-    if (!this.#saving) return this.#start();
+    if (this.#queued !== undefined) return this.#queued;
+    if (this.#saving === undefined) return this.#start();
     const queued = this.#saving
       .catch(() => undefined)
       .then(() => {
@@ -61,17 +61,31 @@ export class WorldStore {
 
 /** The state kept in `dir`, or undefined when there is none yet. */
 export async function loadWorld(dir: string): Promise<WorldData | undefined> {
+  const path = join(dir, STATE_FILE);
   let text: string;
   try {
     await mkdir(dir, { recursive: true });
-    text = await readFile(join(dir, STATE_FILE), 'utf8');
+    text = await readFile(path, 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
-    throw new SimError({ code: 'SIM_DIR_UNUSABLE', message: `the simulator cannot use ${dir}`, cause: error, hint: 'name a directory that can be created and written' });
+    throw unusable(dir, error);
   }
   try {
     return worldSchema.parse(JSON.parse(text));
   } catch (error) {
-    throw new SimError({ code: 'SIM_STATE_DAMAGED', message: `${join(dir, STATE_FILE)} is not a simulator's state`, cause: error, hint: 'use an empty directory, or remove this one' });
+    throw damaged(path, error);
   }
+}
+
+function unusable(dir: string, cause: unknown): SimError {
+  return new SimError({
+    code: 'SIM_DIR_UNUSABLE',
+    message: `the simulator cannot use ${dir}`,
+    cause,
+    hint: 'name a directory that can be created and written',
+  });
+}
+
+function damaged(path: string, cause: unknown): SimError {
+  return new SimError({ code: 'SIM_STATE_DAMAGED', message: `${path} is not a simulator's state`, cause, hint: 'use an empty directory, or remove this one' });
 }

@@ -1,17 +1,4 @@
-import type {
-  Cluster,
-  Datastore,
-  Group,
-  Host,
-  Image,
-  Network,
-  Operation,
-  SecurityGroup,
-  User,
-  Vm,
-  VmTemplate,
-  WorldData,
-} from './world-schema.ts';
+import type { Cluster, Datastore, Group, Host, Image, Network, Operation, SecurityGroup, User, Vm, VmTemplate, WorldData } from './world-schema.ts';
 
 /** Everything oned would keep in its database. Mutated in place, synchronously; `World` itself neither reads nor writes files. */
 export class World {
