@@ -57,7 +57,7 @@ export class Cloud {
     if (!vm.guestTree) return undefined;
     let tree = this.#guests.get(vm.id);
     if (!tree) {
-      tree = new GuestTree(this.layout.guest(vm.id), this.layout.guestStaging(vm.id));
+      tree = new GuestTree(this.layout.guest(vm.id), this.layout.guestStaging(vm.id), { allTargetLetters: this.world.atLeast(7, 4) });
       this.#guests.set(vm.id, tree);
     }
     return tree;

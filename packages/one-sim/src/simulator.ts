@@ -28,6 +28,8 @@ export interface SimulatorOptions {
   readonly times?: Partial<OperationTimes>;
   readonly clock?: Clock;
   readonly connections?: Partial<ConnectionRules>;
+  /** fsync the state at every change; default true. Without it a kill of the process is still survived, a power cut is not. */
+  readonly durable?: boolean;
   /** The proxy VM `onevault-proxy`; default true. */
   readonly proxy?: boolean;
 }
@@ -55,7 +57,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const world = new World(saved ?? seedWorld(options.version ?? '7.0.2', dir));
   const clock = options.clock ?? systemClock;
   const pace = new Pace(clock, options.times ?? {});
-  const cloud = new Cloud({ world, store: new WorldStore(dir, () => world), dir, clock, pace });
+  const cloud = new Cloud({ world, store: new WorldStore(dir, () => world, { sync: options.durable ?? true }), dir, clock, pace });
   await cloud.store.commit();
   await restoreGuests(cloud);
   cloud.engine.resume();
@@ -90,6 +92,7 @@ const RUNNING_LCM: readonly number[] = [
   LCM_STATE.HOTPLUG_SAVEAS,
   LCM_STATE.DISK_SNAPSHOT,
   LCM_STATE.DISK_SNAPSHOT_DELETE,
+  LCM_STATE.DISK_RESIZE,
 ];
 
 /** The guests' directories are not state: they are laid out anew from it. */

@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
 test('a simulator taken up again answers as before and goes on with what was under way', async () => {
-  const first = await startTestSimulator({ dir });
+  const first = await startTestSimulator({ dir, durable: true });
   const { vmId } = await first.sim.control.createVm({ name: 'vm', disks: [{ sizeMiB: 1, persistent: true }] });
   await first.sim.control.write(vmId, 0, 4096, Buffer.from('state'));
   const before = await first.must('one.vm.info', vmId);

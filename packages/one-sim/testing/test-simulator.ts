@@ -13,6 +13,7 @@ export const NO_TIME: OperationTimes = {
   saveasReady: 0,
   attach: 0,
   detach: 0,
+  resize: 0,
   allocate: 0,
   delete: 0,
   clone: 0,
@@ -40,7 +41,7 @@ export interface TestSimulator extends AsyncDisposable {
 /** A simulator in a fresh directory below the temporary one, instantaneous unless told otherwise; disposing it removes the directory. */
 export async function startTestSimulator(options: Partial<SimulatorOptions> = {}): Promise<TestSimulator> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'onevault-sim-')));
-  const sim = await startSimulator({ times: NO_TIME, ...options, dir });
+  const sim = await startSimulator({ times: NO_TIME, durable: false, ...options, dir });
   const call = rawClient(sim.endpoint, `${sim.user}:${sim.password}`);
   return {
     sim,

@@ -13,6 +13,7 @@ const timedStep = z.enum([
   'saveasReady',
   'attach',
   'detach',
+  'resize',
   'allocate',
   'delete',
   'clone',

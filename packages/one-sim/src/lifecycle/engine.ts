@@ -4,6 +4,7 @@ import { deployHandler } from './deploy.ts';
 import { attachHandler, detachHandler } from './hotplug.ts';
 import { imageCloneHandler, imageCreateHandler, imageDeleteHandler, imageReadyHandler } from './image-work.ts';
 import { DriverFailure, type OperationHandler } from './operation-handler.ts';
+import { resizeHandler } from './resize.ts';
 import { saveasHandler } from './saveas.ts';
 import { snapshotCreateHandler, snapshotDeleteHandler, snapshotRevertHandler } from './snapshot-work.ts';
 import { actionHandler } from './vm-action.ts';
@@ -15,6 +16,7 @@ const HANDLERS: Readonly<Record<Operation['kind'], OperationHandler>> = {
   saveas: saveasHandler,
   attach: attachHandler,
   detach: detachHandler,
+  resize: resizeHandler,
   deploy: deployHandler,
   action: actionHandler,
   'image-create': imageCreateHandler,

@@ -11,6 +11,7 @@ export interface OperationTimes {
   readonly saveasReady: number;
   readonly attach: number;
   readonly detach: number;
+  readonly resize: number;
   readonly allocate: number;
   readonly delete: number;
   readonly clone: number;
@@ -38,6 +39,7 @@ export const DEFAULT_TIMES: OperationTimes = {
   saveasReady: 10,
   attach: 50,
   detach: 40,
+  resize: 30,
   allocate: 15,
   delete: 15,
   clone: 30,

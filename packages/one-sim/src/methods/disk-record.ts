@@ -72,21 +72,21 @@ function volatileDisk(wanted: Vector, diskId: number): AcquiredDisk | string {
 
 /** What the image and its datastore decide, whatever the caller asked for. */
 const DECIDED = ['PERSISTENT', 'CLONE', 'SAVE', 'SOURCE', 'FORMAT', 'DRIVER', 'TM_MAD', 'CLONING'];
+const STILL_LOCKED: readonly number[] = [IMAGE_STATE.LOCKED_USED, IMAGE_STATE.LOCKED_USED_PERS];
 const FROM_IMAGE = ['TARGET', 'DEV_PREFIX', 'SERIAL', 'DISK_TYPE'];
 
 function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): Vector {
   const datastore = cloud.world.datastores.get(image.datastoreId);
-  const readonly = image.type === IMAGE_TYPE.CDROM || textOf(image.template, 'PERSISTENT_TYPE')?.toUpperCase() === 'IMMUTABLE';
+  const cdrom = image.type === IMAGE_TYPE.CDROM;
+  const readonly = cdrom || textOf(image.template, 'PERSISTENT_TYPE')?.toUpperCase() === 'IMMUTABLE';
   const vector: Vector = { ...wanted };
   for (const name of DECIDED) delete vector[name];
   inherit(vector, datastore?.template ?? {}, INHERITED);
   inherit(vector, image.template, FROM_IMAGE);
   vector['DISK_TYPE'] ??= 'FILE';
-  vector['DEV_PREFIX'] ??= image.type === IMAGE_TYPE.CDROM ? 'hd' : 'sd';
+  vector['DEV_PREFIX'] ??= cdrom ? 'hd' : 'sd';
   Object.assign(vector, {
     CLONE: image.persistent || readonly ? 'NO' : 'YES',
-    CLUSTER_ID: (datastore?.clusterIds ?? []).join(','),
-    DATASTORE: datastore?.name ?? '',
     DATASTORE_ID: String(image.datastoreId),
     DISK_ID: String(diskId),
     DRIVER: image.format,
@@ -99,11 +99,11 @@ function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): 
     SAVE: image.persistent ? 'YES' : 'NO',
     SIZE: wanted['SIZE'] ?? String(image.sizeMiB),
     SOURCE: cloud.layout.image(image),
-    TM_MAD: datastore?.tmMad ?? '',
-    TYPE: image.type === IMAGE_TYPE.CDROM ? 'CDROM' : vector['DISK_TYPE'],
+    TYPE: cdrom ? 'CDROM' : vector['DISK_TYPE'],
   });
+  if (datastore) Object.assign(vector, { CLUSTER_ID: datastore.clusterIds.join(','), DATASTORE: datastore.name, TM_MAD: datastore.tmMad });
   if (image.persistent) vector['PERSISTENT'] = 'YES';
-  if (image.state === IMAGE_STATE.LOCKED_USED || image.state === IMAGE_STATE.LOCKED_USED_PERS) vector['CLONING'] = 'YES';
+  if (STILL_LOCKED.includes(image.state)) vector['CLONING'] = 'YES';
   return vector;
 }
 

@@ -31,7 +31,7 @@ const METHODS = new Map<string, Method>(
   ].flatMap((table) => Object.entries(table)),
 );
 
-const READ_ONLY = /\.(info|infoextended|infoset|version|config)$/;
+const READ_ONLY = /\.(info|infoextended|infoset|monitoring|version|config)$/;
 
 export interface Executed {
   readonly answer: Answer;

@@ -33,8 +33,16 @@ const poolInfoSet: Method = (call) => {
   return `<VM_POOL>${vms.map((vm) => (extended ? vmBody(call.cloud.world, vm, 'last') : vmShortBody(call.cloud.world, vm))).join('')}</VM_POOL>`;
 };
 
+/** Nothing is measured here: the collection is empty, as for a VM that was never polled. */
+const monitoring: Method = (call) => {
+  const vm = vmOf(call, call.params.int(1));
+  authorize(call, vm, 'VM', RIGHT.USE, { ignoreLock: true });
+  return '<MONITORING_DATA></MONITORING_DATA>';
+};
+
 export const vmReadMethods: Readonly<Record<string, Method>> = {
   'one.vm.info': info,
+  'one.vm.monitoring': monitoring,
   'one.vmpool.info': poolInfo,
   'one.vmpool.infoextended': poolInfoExtended,
   'one.vmpool.infoset': poolInfoSet,

@@ -150,6 +150,7 @@ export const operationSchema = z.object({
     'saveas',
     'attach',
     'detach',
+    'resize',
     'deploy',
     'action',
     'image-create',
@@ -163,6 +164,7 @@ export const operationSchema = z.object({
   image: z.number().optional(),
   sourceImage: z.number().optional(),
   action: z.string().optional(),
+  sizeMiB: z.number().optional(),
   force: z.boolean().optional(),
   /** The stable [STATE, LCM_STATE] to return to. */
   back: z.tuple([z.number(), z.number()]).optional(),

@@ -10,10 +10,13 @@ const STATE_FILE = 'state.json';
 export class WorldStore {
   readonly #dir: string;
   readonly #read: () => unknown;
+  readonly #sync: boolean;
   #saving: Promise<void> | undefined;
   #queued: Promise<void> | undefined;
 
-  constructor(dir: string, read: () => unknown) {
+  /** `sync` false: survives a kill of the process, not of the machine. */
+  constructor(dir: string, read: () => unknown, options: { readonly sync: boolean } = { sync: true }) {
+    this.#sync = options.sync;
     this.#dir = dir;
     this.#read = read;
   }
@@ -45,11 +48,12 @@ export class WorldStore {
     const file = await open(`${target}.tmp`, 'w');
     try {
       await file.writeFile(json);
-      await file.sync();
+      if (this.#sync) await file.sync();
     } finally {
       await file.close();
     }
     await rename(`${target}.tmp`, target);
+    if (!this.#sync) return;
     const directory = await open(this.#dir, 'r');
     try {
       await directory.sync();

@@ -21,10 +21,12 @@ const SCSI_HOST = 2;
 export class GuestTree {
   readonly #root: string;
   readonly #staging: string;
+  readonly #allLetters: boolean;
   readonly #devices = new Map<number, { readonly name: string; readonly device: GuestDevice }>();
   #serialNumber = 0;
 
-  constructor(root: string, staging: string) {
+  constructor(root: string, staging: string, options: { readonly allTargetLetters: boolean }) {
+    this.#allLetters = options.allTargetLetters;
     this.#root = root;
     this.#staging = staging;
   }
@@ -143,7 +145,7 @@ export class GuestTree {
   }
 
   async #buildScsi(made: string, device: GuestDevice): Promise<void> {
-    const number = scsiTarget(device.target);
+    const number = scsiTarget(device.target, this.#allLetters);
     const address = `${SCSI_HOST}:0:${number}:0`;
     const relative = `host${SCSI_HOST}/target${SCSI_HOST}:0:${number}/${address}`;
     const directory = join(this.#root, 'sys/devices', relative);
@@ -156,7 +158,7 @@ export class GuestTree {
   }
 
   #byIdLink(device: GuestDevice, scsi: boolean): string | undefined {
-    const serial = device.serial ?? (scsi ? `drive-scsi0-0-${scsiTarget(device.target)}-0` : '');
+    const serial = device.serial ?? (scsi ? `drive-scsi0-0-${scsiTarget(device.target, this.#allLetters)}-0` : '');
     if (serial === '') return undefined;
     return join(this.#root, 'dev/disk/by-id', scsi ? `scsi-0QEMU_QEMU_HARDDISK_${serial}` : `virtio-${serial.slice(0, 20)}`);
   }
@@ -168,9 +170,11 @@ export class GuestTree {
   }
 }
 
-/** attach_disk: the letter's index; with two letters 6.10 and 7.0 look at the first only, the others use both. */
-function scsiTarget(target: string): number {
-  return Math.max(0, target.charCodeAt(2) - 97);
+/** attach_disk: the letter's index. Before 7.4 only the first letter counted, so that sdaa met sda. */
+function scsiTarget(target: string, allLetters: boolean): number {
+  const letters = [...target.slice(2)].map((c) => c.charCodeAt(0) - 97);
+  const [first = 0] = letters;
+  return allLetters ? letters.reduce((index, value) => (index + 1) * 26 + value, -1) : first;
 }
 
 const letter = (n: number): string => String.fromCharCode(97 + n);
