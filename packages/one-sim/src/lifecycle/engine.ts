@@ -51,7 +51,9 @@ export class Engine {
 
   start(operation: Operation): void {
     if (this.#stopping.signal.aborted || this.#running.has(operation.id)) return;
-    const run = this.#run(operation).finally(() => this.#running.delete(operation.id));
+    const run = this.#run(operation)
+      .catch((error: unknown) => void this.#unexpected.push(error)) // the state could not be written: the directory is gone or full
+      .finally(() => this.#running.delete(operation.id));
     this.#running.set(operation.id, run);
   }
 
