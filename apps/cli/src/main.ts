@@ -47,7 +47,7 @@ async function runCommandLine(host: NodeJS.Process): Promise<ExitCode> {
   } catch (error) {
     if (isHelp(error)) return EXIT.ok;
     // commander has said it already, in words; a program gets a document instead.
-    if (error instanceof CommanderError) return json ? reportError(plainOutput(host, 'json'), usageError(error.message.replace(/^error: /, ''))) : EXIT.usage;
+    if (error instanceof CommanderError) return json ? reportError(plainOutput(host, 'json'), refusedArguments(error)) : EXIT.usage;
     return reportError(plainOutput(host, json ? 'json' : 'text'), error);
   }
 }
@@ -68,6 +68,11 @@ async function runWork(host: NodeJS.Process, around: Surroundings, flags: Global
   } catch (error) {
     return reportError(output, error);
   }
+}
+
+function refusedArguments(error: CommanderError): Error {
+  const message = error.code === 'commander.help' ? 'no command is named' : error.message.replace(/^error: /, '');
+  return usageError(message, 'onevault --help shows what there is', error);
 }
 
 /** Before the flags are understood. */

@@ -20,7 +20,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     .helpCommand(true);
   addGlobalOptions(program);
   for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand, simCommand, demoCommand]) program.addCommand(command(run));
-  inherit(program, (command) => command.exitOverride().configureOutput({ writeOut: (text) => streams.stdout.write(text), writeErr: (text) => streams.stderr.write(text) }));
+  inherit(program, (command) => command.configureHelp({ showGlobalOptions: true }).exitOverride().configureOutput({ writeOut: (text) => streams.stdout.write(text), writeErr: (text) => streams.stderr.write(text) }));
   return program;
 }
 

@@ -7,6 +7,7 @@ export function demoCommand(run: RunCommand): Command {
     .description('the main job from end to end on a simulated OpenNebula, every byte compared; needs nothing')
     .option('--dir <dir>', 'where to make a temporary directory of about 3 GiB; default: the system’s')
     .option('--keep', 'leave that directory')
+    .addOption(new Option('--small').hideHelp())
     .addOption(new Option('--break <where>').choices(['restore', 'capture']).hideHelp())
     .action((flags: DemoFlags, sub: Command) => run(sub, (context) => runDemo(context, flags)));
 }

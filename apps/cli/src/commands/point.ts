@@ -44,6 +44,7 @@ export async function runPointList({ compose, output, signal }: CommandContext, 
   await using repository = await compose.openRepository({ signal });
   const points = await pointsOfVm(repository, vm, { signal });
   for (const line of renderTable(POINT_COLUMNS, points, tableOptions(flags))) output.line(line);
+  if (vm !== undefined && points.length === 0) output.note(`no restore point of a VM ${printable(vm)} in ${repository.location}`);
   const damaged = points.flatMap((listed) => (listed.kind === 'damaged' ? [listed] : []));
   for (const { key, error } of damaged) output.warn(`${key} cannot be read: ${error.message}`);
   output.document('point.list', {

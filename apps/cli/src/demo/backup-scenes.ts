@@ -20,10 +20,10 @@ export interface DemoVm {
   readonly volatileDisk: number;
 }
 
-export async function theCloud(stage: Stage): Promise<DemoVm> {
+export async function theCloud(stage: Stage, sizesMiB: readonly [root: number, data: number]): Promise<DemoVm> {
   const { signal } = stage.context;
   stage.scene('A cloud with a VM');
-  const disks = [await makeDisk(stage.dir, 'root', 192, 1, { signal }), await makeDisk(stage.dir, 'data', 256, 1000, { signal })];
+  const disks = [await makeDisk(stage.dir, 'root', sizesMiB[0], 1, { signal }), await makeDisk(stage.dir, 'data', sizesMiB[1], 1000, { signal })];
   for (const disk of disks) stage.say(`disk image of ${disk.sizeMiB} MiB: ${disk.text}`);
   const { vmId } = await stage.simulator.control.createVm({ name: 'web', disks: disks.map(({ path }) => ({ file: path })), volatileMiB: [64], nics: ['lan'] });
   stage.say(`simulated OpenNebula at ${stage.simulator.endpoint.href}, its proxy VM and VM ${vmId} 'web' are running`);

@@ -13,6 +13,8 @@ import { openStage, type Stage } from './stage.ts';
 export interface DemoFlags {
   readonly dir?: string;
   readonly keep?: boolean;
+  /** Disks of an eighth of the size, for a test of the demo itself. */
+  readonly small?: boolean;
   /** Turns one byte round on purpose, to show that the comparison notices. */
   readonly break?: 'restore' | 'capture';
 }
@@ -33,7 +35,7 @@ export async function runDemo(outer: CommandContext, flags: DemoFlags): Promise<
 }
 
 async function play(stage: Stage, flags: DemoFlags, mismatches: Mismatches): Promise<Omit<Figures, 'durationMs'>> {
-  const vm = await theCloud(stage);
+  const vm = await theCloud(stage, flags.small === true ? [24, 32] : [192, 256]);
   const disks = vm.imageDisks.map(({ diskId }) => diskId);
   const stock = await takeStock(stage);
   const first = await captureReference(stage, vm.vmId, disks, 'first');

@@ -27,7 +27,7 @@ export function jobText(output: Output, clock: Clock): JobRenderer {
 function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEvent>): void {
   switch (event.type) {
     case 'run.started':
-      view.log(event.kind === 'backup' ? `VM ${event.vmId} ${event.vmName}: backup, run ${event.runId}` : `${event.vmName}: restore of ${event.pointId}, run ${event.runId}`);
+      view.log(event.kind === 'backup' ? `VM ${event.vmId} ${event.vmName}: backup, run ${event.runId}` : `restore of ${event.pointId} as VM ${event.vmName}, run ${event.runId}`);
       return;
     case 'vm.planned':
       for (const line of planLines(event.plan)) view.log(`  ${line}`);

@@ -1,0 +1,33 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { documentOf, runCommand } from '../support/command-line.ts';
+
+/** The demo itself on disks a tenth of the size: what it proves in `npm run demo` it must also be able to disprove. */
+describe('onevault demo', { timeout: 240_000 }, () => {
+  let dir: string;
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'onevault-demo-test-'));
+  });
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
+  const demo = (...args: string[]) => runCommand(['demo', '--small', '--dir', dir, ...args], { HOME: dir, PATH: process.env['PATH'] ?? '' });
+
+  test('tells the whole story, compares every byte and leaves no directory behind', async () => {
+    const { exit, stdout, stderr } = await demo();
+    expect(exit, stdout).toBe(0);
+    expect(stderr).toBe('');
+    for (const told of ['1. A cloud', 'result=ok', 'result=damaged', 'is RUNNING', 'byte for byte as it was', 'of ours besides that: 0', '0 differences']) expect(stdout).toContain(told);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test.each(['restore', 'capture'])('--break %s is noticed: one byte, exit code 1', async (where) => {
+    const finished = await demo('--break', where, '--json');
+    expect(finished.exit).toBe(1);
+    expect(documentOf(finished)).toMatchObject({ mismatches: [expect.stringContaining('differs from byte 1000000 on')] });
+    expect(JSON.parse(finished.stderr.trim())).toMatchObject({ code: 'CLI_DEMO_MISMATCH' });
+    expect(await readdir(dir)).toEqual([]);
+  });
+});
