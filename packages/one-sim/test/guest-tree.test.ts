@@ -25,11 +25,19 @@ async function attach(vector: string): Promise<void> {
 }
 
 const block = (path: string): Promise<string> => readFile(join(root, 'sys/block', path), 'utf8');
-const devices = (): Promise<string[]> => readdir(join(root, 'sys/block'));
+/** Without the context CD, which is always there. */
+const devices = async (): Promise<string[]> => (await readdir(join(root, 'sys/block'))).filter((name) => name !== 'sr0');
 
 test('the machine is known by the UUID of its VM body', async () => {
   const uuid = /<UUID><!\[CDATA\[(.*?)\]\]>/.exec(await one.must('one.vm.info', PROXY))?.[1];
   expect(await readFile(join(root, 'sys/class/dmi/id/product_uuid'), 'utf8')).toBe(`${uuid}\n`);
+});
+
+test('its root disk has a mounted partition, and the context CD is an optical drive', async () => {
+  expect(await block('vda/vda1/partition')).toBe('1\n');
+  expect(await readFile(join(root, 'proc/mounts'), 'utf8')).toContain('/dev/vda1 / ext4');
+  expect(await block('sr0/removable')).toBe('1\n');
+  expect((await stat(join(root, 'dev/sr0'))).size).toBe(2 ** 20);
 });
 
 test('a vd disk is the next free letter, whatever its TARGET, and carries its serial, size and read-only flag', async () => {

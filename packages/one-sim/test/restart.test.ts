@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'tsup';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectControl } from '../src/index.ts';
@@ -109,7 +110,7 @@ interface Child {
 /** A simulator in a process of its own, to be killed without warning. */
 async function startChild(stateDir: string): Promise<Child> {
   const outDir = join(stateDir, 'bundle');
-  const entry = { child: join(import.meta.dirname, 'child-simulator.ts') };
+  const entry = { child: fileURLToPath(new URL('./child-simulator.ts', import.meta.url)) };
   const esbuildOptions = (options: { conditions?: string[] }): void => {
     options.conditions = ['@onevault/source'];
   };

@@ -108,7 +108,8 @@ async function prolog(cloud: Cloud, vm: Vm, signal: AbortSignal): Promise<void> 
 export async function bootGuest(cloud: Cloud, vm: Vm): Promise<void> {
   const guest = cloud.guest(vm);
   if (!guest) return;
-  await guest.boot(uuidOf(vm) ?? '');
+  const context = contextOf(vm);
+  await guest.boot(uuidOf(vm) ?? '', context && cloud.layout.disk(cloud.world, vm, context));
   for (const disk of disksOf(vm).sort((a, b) => diskIdOf(a) - diskIdOf(b))) {
     if (disk['ATTACH'] !== 'YES') await plugDisk(cloud, vm, disk, false);
   }

@@ -83,7 +83,7 @@ export async function provideDisk(cloud: Cloud, vm: Vm, disk: Vector, signal: Ab
   await copySparse(cloud.layout.image(image), target, { signal });
 }
 
-export async function removeDiskFiles(cloud: Cloud, vm: Vm, disk: Vector): Promise<void> {
+async function removeDiskFiles(cloud: Cloud, vm: Vm, disk: Vector): Promise<void> {
   const path = cloud.layout.disk(cloud.world, vm, disk);
   await rm(path, { force: true });
   await rm(cloud.layout.snapshotDir(path), { recursive: true, force: true });

@@ -69,10 +69,6 @@ export function transferDriver(tmMad: string | undefined): TransferDriver {
   return DRIVERS[tmMad ?? ''] ?? { ...qcow2, driver: undefined };
 }
 
-export function isTransferDriver(tmMad: string): boolean {
-  return tmMad in DRIVERS;
-}
-
 /** LIVE_DISK_SNAPSHOTS of vmm_execrc: what may be snapshotted while the guest runs. */
 export function liveSnapshotAllowed(world: World, vmMad: string, tmMad: string | undefined): boolean {
   if (tmMad === 'local') return vmMad === 'kvm' && world.atLeast(7, 0);

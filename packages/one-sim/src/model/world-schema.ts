@@ -204,7 +204,6 @@ export type Group = z.infer<typeof groupSchema>;
 export type Network = z.infer<typeof networkSchema>;
 export type SecurityGroup = z.infer<typeof securityGroupSchema>;
 export type Operation = z.infer<typeof operationSchema>;
-export type OperationKind = Operation['kind'];
 export type Owned = {
   id: number;
   uid: number;

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode } from '@onevault/base';
 
@@ -13,6 +13,9 @@ export interface GuestDevice {
 }
 
 const SCSI_HOST = 2;
+/** The guest's root filesystem is on the first partition of its first disk (proc/mounts). */
+const SYSTEM_DISK = 0;
+const QUEUE = { 'queue/logical_block_size': '512\n', 'queue/physical_block_size': '512\n', 'queue/rotational': '1\n' };
 
 /**
  * The files of one proxy guest that name its disks, laid out like its root: sys/block, dev, sys/class/dmi/id, proc/mounts.
@@ -31,8 +34,8 @@ export class GuestTree {
     this.#staging = staging;
   }
 
-  /** A fresh boot: nothing is there but the machine's own identity. */
-  async boot(uuid: string): Promise<void> {
+  /** A fresh boot: nothing is there but the machine's own identity and, when it has one, the context CD. */
+  async boot(uuid: string, contextIso: string | undefined): Promise<void> {
     await rm(this.#root, { recursive: true, force: true });
     await rm(this.#staging, { recursive: true, force: true });
     this.#devices.clear();
@@ -42,6 +45,17 @@ export class GuestTree {
     await writeFile(join(made, 'sys/class/dmi/id/product_uuid'), `${uuid}\n`);
     await writeFile(join(made, 'sys/class/dmi/id/sys_vendor'), 'QEMU\n');
     await writeFile(join(made, 'proc/mounts'), '/dev/vda1 / ext4 rw,relatime 0 0\nproc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n');
+    if (contextIso !== undefined) {
+      await writeAttributes(join(made, 'sys/block/sr0'), {
+        size: '2048\n',
+        ro: '0\n',
+        removable: '1\n',
+        dev: '11:0\n',
+        ...QUEUE,
+        'queue/logical_block_size': '2048\n',
+      });
+      await symlink(contextIso, join(made, 'dev/sr0'));
+    }
     await mkdir(dirname(this.#root), { recursive: true });
     await rename(made, this.#root);
   }
@@ -128,19 +142,15 @@ export class GuestTree {
 
   async #build(made: string, name: string, device: GuestDevice, scsi: boolean): Promise<void> {
     const { size } = await stat(device.file);
-    for (const dir of ['holders', 'slaves', 'queue']) await mkdir(join(made, dir), { recursive: true });
-    const index = name.charCodeAt(2) - 97;
-    const files: Record<string, string> = {
-      size: sectors(size),
-      ro: device.readOnly ? '1\n' : '0\n',
-      removable: '0\n',
-      dev: scsi ? `8:${index * 16}\n` : `252:${index * 16}\n`,
-      'queue/logical_block_size': '512\n',
-      'queue/physical_block_size': '512\n',
-      'queue/rotational': '1\n',
-    };
+    const minor = (name.charCodeAt(2) - 97) * 16;
+    const major = scsi ? 8 : 252;
+    const files: Record<string, string> = { size: sectors(size), ro: device.readOnly ? '1\n' : '0\n', removable: '0\n', dev: `${major}:${minor}\n`, ...QUEUE };
     if (!scsi) files['serial'] = `${(device.serial ?? '').slice(0, 20)}\n`; // virtio-blk carries 20 characters
-    for (const [path, text] of Object.entries(files)) await writeFile(join(made, path), text);
+    await writeAttributes(made, files);
+    if (device.diskId === SYSTEM_DISK) {
+      const partition = { partition: '1\n', start: '2048\n', size: sectors(size - 2 ** 20), ro: '0\n', dev: `${major}:${minor + 1}\n` };
+      await writeAttributes(join(made, `${name}1`), partition);
+    }
     if (scsi) await this.#buildScsi(made, device);
   }
 
@@ -162,12 +172,6 @@ export class GuestTree {
     if (serial === '') return undefined;
     return join(this.#root, 'dev/disk/by-id', scsi ? `scsi-0QEMU_QEMU_HARDDISK_${serial}` : `virtio-${serial.slice(0, 20)}`);
   }
-
-  /** What the guest sees now, for the control surface. */
-  async list(): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]> {
-    const names = await readdir(join(this.#root, 'sys/block')).catch(() => []);
-    return Promise.all(names.map(async (name) => ({ name, sizeBytes: Number(await readFile(join(this.#root, 'sys/block', name, 'size'), 'utf8')) * 512 })));
-  }
 }
 
 /** attach_disk: the letter's index. Before 7.4 only the first letter counted, so that sdaa met sda. */
@@ -175,6 +179,13 @@ function scsiTarget(target: string, allLetters: boolean): number {
   const letters = [...target.slice(2)].map((c) => c.charCodeAt(0) - 97);
   const [first = 0] = letters;
   return allLetters ? letters.reduce((index, value) => (index + 1) * 26 + value, -1) : first;
+}
+
+/** A directory of sysfs attributes; whoever may be used by others has holders/. */
+async function writeAttributes(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
+  await mkdir(join(directory, 'holders'), { recursive: true });
+  await mkdir(join(directory, 'queue'), { recursive: true });
+  for (const [path, text] of Object.entries(files)) await writeFile(join(directory, path), text);
 }
 
 const letter = (n: number): string => String.fromCharCode(97 + n);
