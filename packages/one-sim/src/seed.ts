@@ -18,7 +18,7 @@ export function seedWorld(version: string, dir: string): WorldData {
   return {
     format: 1,
     version,
-    next: { vm: 0, image: 0, template: 0, datastore: 109, host: 2, user: 3, operation: 1, network: 1, group: FIRST_USER_ID, cluster: FIRST_USER_ID },
+    next: { vm: 0, image: 0, template: 0, datastore: 110, host: 2, user: 3, operation: 1, network: 1, group: FIRST_USER_ID, cluster: FIRST_USER_ID },
     vms: [],
     images: [],
     templates: [],
@@ -35,7 +35,8 @@ export function seedWorld(version: string, dir: string): WorldData {
       systemDatastore(105, 'system-ceph', 'ceph', version),
       imageDatastore(106, 'images-lvm', 'fs_lvm'),
       systemDatastore(107, 'system-lvm', 'fs_lvm', version),
-      imageDatastore(108, modern ? 'images-ssh' : 'images-ssh-2', 'ssh'),
+      imageDatastore(108, 'images-ssh', 'ssh'),
+      systemDatastore(109, 'system-ssh', 'ssh', version),
     ],
     hosts: [host(0, 'node1', 'kvm', version), host(1, 'node2-lxc', 'lxc', version)],
     clusters: [{ id: 0, name: 'default', template: { RESERVED_CPU: [''], RESERVED_MEM: [''] } }],

@@ -37,6 +37,7 @@ describe.each<readonly [string, Parameters<typeof lab>[0]]>([
   ['qcow2, non-persistent', { datastore: 100 }],
   ['raw image in a qcow2 datastore', { datastore: 100, format: 'raw' }],
   ['shared, qcow2', { datastore: 102, format: 'qcow2' }],
+  ['ssh on 7.0.2', { datastore: 108, format: 'qcow2' }],
   ['ssh on 6.10.5', { datastore: 1, version: '6.10.5', format: 'qcow2' }],
 ])('%s', (_name, options) => {
   test('a snapshot is saved as a standalone image, also one with a parent, and both are deleted', async () => {

@@ -299,3 +299,17 @@ test('a failed saveas leaves an ERROR image; the VM is back before a good image 
     [good, 'LOCKED'],
   ]);
 });
+
+test('a VM that is backed up incrementally by OpenNebula, and a read-only disk, take no snapshot', async () => {
+  const { vmId } = await one.sim.control.createVm({ name: 'ro', disks: [{ sizeMiB: 1, readonly: true }] });
+  expect(await one.call('one.vm.disksnapshotcreate', vmId, 0, 's')).toMatchObject({
+    code: 2048,
+    value: '[one.vm.disksnapshotcreate] Cannot make snapshots on readonly disks',
+  });
+  await one.must('one.vm.updateconf', vm, 'BACKUP_CONFIG=[MODE="INCREMENT"]', 1);
+  expect(await one.must('one.vm.info', vm)).toContain('<BACKUP_CONFIG><MODE><![CDATA[INCREMENT]]></MODE></BACKUP_CONFIG>');
+  expect(await one.call('one.vm.disksnapshotcreate', vm, 0, 's')).toMatchObject({
+    code: 2048,
+    value: '[one.vm.disksnapshotcreate] Action "disk-snapshot-create" is not compatible with incremental backups',
+  });
+});

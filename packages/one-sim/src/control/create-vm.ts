@@ -25,10 +25,12 @@ export async function createVm(cloud: Cloud, spec: Spec, session: string): Promi
   return { vmId, imageIds, templateId };
 }
 
+const ARRIVED: readonly number[] = [LCM_STATE.RUNNING, LCM_STATE.PROLOG_FAILURE, LCM_STATE.BOOT_FAILURE];
+
 function isSettled(cloud: Cloud, vmId: number): boolean {
   const vm = cloud.world.vms.get(vmId);
   if (!vm) return true;
-  if (vm.state === VM_STATE.ACTIVE) return ([LCM_STATE.RUNNING, LCM_STATE.PROLOG_FAILURE, LCM_STATE.BOOT_FAILURE] as readonly number[]).includes(vm.lcmState);
+  if (vm.state === VM_STATE.ACTIVE) return ARRIVED.includes(vm.lcmState);
   return vm.state !== VM_STATE.PENDING || textOf(vm.userTemplate, 'SCHED_MESSAGE') !== undefined;
 }
 

@@ -9,7 +9,7 @@ import { setText, textOf, type Vector } from '../template/attributes.ts';
 import { plugDisk, provideDisk } from './hotplug.ts';
 import type { OperationHandler } from './operation-handler.ts';
 import { type Placement, placeVm } from './placement.ts';
-import { ctime, openRecord, setVmError, setVmState } from './vm-change.ts';
+import { openRecord, setVmError, setVmMessage, setVmState } from './vm-change.ts';
 
 /** From PENDING over PROLOG and BOOT to RUNNING; taken up where it was after a kill. */
 export const deployHandler: OperationHandler = {
@@ -56,7 +56,7 @@ const isProlog = (vm: Vm): boolean => vm.state === VM_STATE.ACTIVE && vm.lcmStat
 function schedule(cloud: Cloud, vm: Vm, from: string | undefined): boolean {
   const placement = placeVm(cloud, vm);
   if ('message' in placement) {
-    setText(vm.userTemplate, 'SCHED_MESSAGE', `${ctime(cloud.clock.now())}: ${placement.message}`);
+    setVmMessage(cloud, vm, 'SCHED_MESSAGE', placement.message);
     return false;
   }
   delete vm.userTemplate['SCHED_MESSAGE'];

@@ -28,12 +28,24 @@ export function placeVm(cloud: Cloud, vm: Vm): Placement {
   if (wanted.length === 0) return { message: `[HOST] Requirements not met on hosts: ${hosts.map((host) => host.id).join(', ')}` };
   const fitting = wanted.find((host) => fits(cloud, vm, host));
   if (!fitting) return { message: `Cannot allocate VM. Not enough capacity in hosts ${wanted.map((host) => host.id).join(', ')}` };
-  const datastores = [...cloud.world.datastores.values()].filter(
+  const reachable = [...cloud.world.datastores.values()].filter(
     (datastore) => datastore.type === DATASTORE_TYPE.SYSTEM && datastore.clusterIds.includes(fitting.clusterId) && carriesDisks(cloud, vm, datastore),
   );
   const requirement = textOf(vm.userTemplate, 'SCHED_DS_REQUIREMENTS');
-  const datastore = datastores.find((candidate) => meets(requirement, { ID: candidate.id, NAME: candidate.name }, candidate.template));
+  const met = reachable.filter((candidate) => meets(requirement, { ID: candidate.id, NAME: candidate.name }, candidate.template));
+  const datastore = met.find((candidate) => imageDrivers(cloud, vm).every((tmMad) => tmMad === candidate.tmMad)) ?? met[0];
   return datastore ? { host: fitting, datastore } : { message: '[DS] No datastores matched the VM requirements' };
+}
+
+/** TM_MAD of the datastores of the VM's images. */
+function imageDrivers(cloud: Cloud, vm: Vm): (string | undefined)[] {
+  return imageDatastores(cloud, vm).map((datastore) => datastore?.tmMad);
+}
+
+function imageDatastores(cloud: Cloud, vm: Vm): (Datastore | undefined)[] {
+  return disksOf(vm)
+    .filter((disk) => imageIdOf(disk) !== undefined)
+    .map((disk) => cloud.world.datastores.get(Number(disk['DATASTORE_ID'])));
 }
 
 function fits(cloud: Cloud, vm: Vm, host: Host): boolean {
@@ -43,16 +55,11 @@ function fits(cloud: Cloud, vm: Vm, host: Host): boolean {
 
 /** Every image's TM must equal the system datastore's, or list it in TM_MAD_SYSTEM. */
 function carriesDisks(cloud: Cloud, vm: Vm, system: Datastore): boolean {
-  return disksOf(vm)
-    .filter((disk) => imageIdOf(disk) !== undefined)
-    .every((disk) => {
-      const image = cloud.world.datastores.get(Number(disk['DATASTORE_ID']));
-      if (!image || image.tmMad === system.tmMad) return true;
-      return (textOf(image.template, 'TM_MAD_SYSTEM') ?? '')
-        .split(',')
-        .map((tm) => tm.trim())
-        .includes(system.tmMad);
-    });
+  return imageDatastores(cloud, vm).every((datastore) => {
+    if (!datastore || datastore.tmMad === system.tmMad) return true;
+    const others = (textOf(datastore.template, 'TM_MAD_SYSTEM') ?? '').split(',');
+    return others.some((tmMad) => tmMad.trim() === system.tmMad);
+  });
 }
 
 const COMPARISON = /^\(?\s*"?([A-Z_/]+)"?\s*(=|!=)\s*"?([^"&|)]*?)"?\s*\)?$/;

@@ -19,10 +19,14 @@ export function returnToStable(vm: Vm, operation: Operation): void {
 
 const MAX_ERROR_MESSAGE = 100;
 
-/** USER_TEMPLATE/ERROR: ctime, colon, text cut to 100 characters; sticky (VirtualMachine.cc:2954). */
+/** USER_TEMPLATE/ERROR or SCHED_MESSAGE: ctime, colon, text cut to 100 characters; ERROR is never cleared (VirtualMachine::set_template_error_message). */
+export function setVmMessage(cloud: Cloud, vm: Vm, name: 'ERROR' | 'SCHED_MESSAGE', text: string): void {
+  const cut = text.length >= MAX_ERROR_MESSAGE ? `${text.slice(0, MAX_ERROR_MESSAGE)}... see more details in VM log` : text;
+  setText(vm.userTemplate, name, `${ctime(cloud.clock.now())}: ${cut}`);
+}
+
 export function setVmError(cloud: Cloud, vm: Vm, text: string): void {
-  const cut = text.length > MAX_ERROR_MESSAGE ? `${text.slice(0, MAX_ERROR_MESSAGE)}... see more details in VM log` : text;
-  setText(vm.userTemplate, 'ERROR', `${ctime(cloud.clock.now())}: ${cut}`);
+  setVmMessage(cloud, vm, 'ERROR', text);
 }
 
 /** `Sun Nov 22 07:49:14 2026`, in UTC. */
