@@ -1,11 +1,10 @@
 import type { CallOptions } from '@onevault/base';
-import type { SnapshotId, Vm } from '@onevault/one-client';
-import { diskId, imageId, snapshotId } from '@onevault/one-client';
-import { type AttachedDisk, newSerial } from '@onevault/proxy-attach';
+import { imageId, snapshotId, type Vm } from '@onevault/one-client';
+import { type Attachment, attachToProxy } from './attachment.ts';
 import { awaitSnapshot, requestSnapshot } from './cloud/disk-snapshot.ts';
 import { awaitSavedImage, requestSaveAs } from './cloud/image.ts';
-import { JobError } from './errors.ts';
 import { captureName } from './names.ts';
+import { proveReadable } from './open-attached.ts';
 import type { DiskCapture } from './plan-model.ts';
 import type { JobDeps } from './ports.ts';
 import type { Owned, Run } from './run.ts';
@@ -14,16 +13,15 @@ import type { Owned, Run } from './run.ts';
 export interface CapturedDisk {
   readonly capture: DiskCapture;
   readonly snapshot: Owned | undefined;
-  /** When the snapshot was asked for; a live copy is of the end of its copy. */
+  /** When the call for the snapshot left; a live copy is of the end of its copy. */
   readonly capturedAt: Date;
 }
 
-/** A captured disk, readable in the proxy at `attached.devicePath`. */
+/** A captured disk, readable in the proxy. */
 export interface ExportedDisk {
   readonly capture: DiskCapture;
   readonly image: Owned;
-  readonly attachment: Owned;
-  readonly attached: AttachedDisk;
+  readonly attachment: Attachment;
   readonly capturedAt: Date;
 }
 
@@ -33,22 +31,35 @@ const MIB = 1024 * 1024;
 export async function captureDisks(run: Run, vm: Vm, captures: readonly DiskCapture[], options: CallOptions): Promise<CapturedDisk[]> {
   const captured: CapturedDisk[] = [];
   for (const capture of captures) {
-    const capturedAt = run.clock.now();
-    captured.push({ capture, capturedAt, snapshot: capture.method === 'snapshot' ? await takeSnapshot(run, vm, capture, options) : undefined });
+    captured.push(
+      capture.method === 'snapshot' ? await takeSnapshot(run, vm, capture, options) : { capture, snapshot: undefined, capturedAt: run.clock.now() },
+    );
   }
   return captured;
 }
 
-function takeSnapshot(run: Run, vm: Vm, capture: DiskCapture, options: CallOptions): Promise<Owned> {
+async function takeSnapshot(run: Run, vm: Vm, capture: DiskCapture, options: CallOptions): Promise<CapturedDisk> {
   const { disk } = capture;
   const name = captureName(run.id, vm.id, disk.diskId);
-  return run.step('snapshot', { diskId: disk.diskId, object: name }, () =>
+  let capturedAt = run.clock.now();
+  const snapshot = await run.step('snapshot', { diskId: disk.diskId, object: name }, () =>
     run.create(
-      { kind: 'snapshot', vmId: vm.id, diskId: disk.diskId, name },
-      () => requestSnapshot(run.cloud, vm.id, disk.diskId, name, options),
-      (id) => awaitSnapshot(run.cloud, vm, diskId(disk.diskId), snapshotId(id), options),
+      { kind: 'snapshot', vmId: vm.id, diskId: disk.diskId, name, imageId: capture.imageId },
+      (send) =>
+        requestSnapshot(
+          run.cloud,
+          { vm, disk },
+          name,
+          (call) => {
+            capturedAt = run.clock.now(); // the VM may have been busy for minutes before
+            return send(call);
+          },
+          options,
+        ),
+      (id) => awaitSnapshot(run.cloud, { vm, disk }, snapshotId(id), options),
     ),
   );
+  return { capture, snapshot, capturedAt };
 }
 
 /**
@@ -65,58 +76,24 @@ export async function* exportDisks(
   for (const disk of captured) {
     options.signal?.throwIfAborted();
     const image = await saveAsImage(run, vm, disk, options);
-    const attachment = await attachToProxy(deps, run, disk.capture, image, options);
-    await proveReadable(deps, attachment.attached, options);
+    const copiedAt = run.clock.now();
+    const { diskId, sizeMiB } = disk.capture.disk;
+    const attachment = await attachToProxy(deps, run, { diskId, image, sizeBytes: sizeMiB * MIB, readOnly: true }, options);
+    await proveReadable(deps.devices, attachment.attached, options);
     await disk.snapshot?.undo();
-    yield { capture: disk.capture, image, ...attachment, capturedAt: disk.capture.method === 'live-copy' ? run.clock.now() : disk.capturedAt };
+    yield { capture: disk.capture, image, attachment, capturedAt: disk.capture.method === 'live-copy' ? copiedAt : disk.capturedAt };
   }
 }
 
 function saveAsImage(run: Run, vm: Vm, captured: CapturedDisk, options: CallOptions): Promise<Owned> {
   const { disk } = captured.capture;
   const name = captureName(run.id, vm.id, disk.diskId);
-  const snapshot: SnapshotId | undefined = captured.snapshot && snapshotId(captured.snapshot.id);
+  const snapshot = captured.snapshot && snapshotId(captured.snapshot.id);
   return run.step('export', { diskId: disk.diskId, object: name }, () =>
     run.create(
       { kind: 'image', name },
-      () => requestSaveAs(run.cloud, vm, disk, name, snapshot, options),
-      async (id) => void (await awaitSavedImage(run.cloud, vm, disk, imageId(id), options)),
+      (send) => requestSaveAs(run.cloud, { vm, disk }, name, snapshot, send, options),
+      async (id) => void (await awaitSavedImage(run.cloud, { vm, disk }, imageId(id), options)),
     ),
   );
-}
-
-function attachToProxy(
-  deps: JobDeps,
-  run: Run,
-  capture: DiskCapture,
-  image: Owned,
-  options: CallOptions,
-): Promise<{ attachment: Owned; attached: AttachedDisk }> {
-  const request = { imageId: image.id, sizeBytes: capture.disk.sizeMiB * MIB, serial: newSerial(deps.randomBytes), readOnly: true };
-  return run.step('attach', { diskId: capture.disk.diskId, object: request.serial }, async () => {
-    let attached: AttachedDisk | undefined;
-    const attachment = await run.create({ kind: 'attachment', proxyVmId: deps.proxyVm, imageId: image.id, serial: request.serial }, async () => {
-      attached = await deps.attacher.attach(request, options);
-      return attached.diskId;
-    });
-    return { attachment, attached: attached as AttachedDisk };
-  });
-}
-
-const PROBE_BYTES = 4096;
-
-/** An image can be READY and still be unreadable (M.1): the device must have the size it says, and give its first and last bytes. */
-async function proveReadable(deps: JobDeps, attached: AttachedDisk, options: CallOptions): Promise<void> {
-  await using device = await deps.devices.open(attached.devicePath, options);
-  if (device.sizeBytes !== attached.sizeBytes) {
-    throw new JobError({
-      code: 'JOB_DEVICE_MISMATCH',
-      message: `${attached.devicePath} (serial ${attached.serial}) has ${device.sizeBytes} bytes where ${attached.sizeBytes} were attached`,
-      details: { devicePath: attached.devicePath, sizeBytes: device.sizeBytes, expectedBytes: attached.sizeBytes },
-    });
-  }
-  const length = Math.min(PROBE_BYTES, device.sizeBytes);
-  const probe = new Uint8Array(length);
-  await device.readInto(0, probe, options);
-  await device.readInto(device.sizeBytes - length, probe, options);
 }

@@ -34,6 +34,15 @@ export type JobEventBody =
   | { readonly type: 'disk.mode'; readonly diskId: number; readonly mode: 'full' | 'incremental'; readonly reason: string; readonly parentId?: string }
   | { readonly type: 'step.started'; readonly step: StepName; readonly diskId?: number; readonly object?: string }
   | { readonly type: 'step.finished'; readonly step: StepName; readonly diskId?: number; readonly object?: string; readonly durationMs: number }
+  /** A step that was started ends in this or in `step.finished`; what an abort ends has no code. */
+  | {
+      readonly type: 'step.failed';
+      readonly step: StepName;
+      readonly diskId?: number;
+      readonly object?: string;
+      readonly durationMs: number;
+      readonly code?: string;
+    }
   | {
       readonly type: 'disk.progress';
       readonly phase: 'scan' | 'write' | 'verify';
@@ -60,4 +69,6 @@ export type JobEventBody =
       readonly outcome: 'complete' | 'residue' | 'failed' | 'cancelled';
       readonly report?: BackupReport | RestoreReport;
       readonly error?: SerializedError;
+      /** What is still in the cloud and should not be, by name; the journal has it too. */
+      readonly residue: readonly string[];
     };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type CallOptions, errorCode } from '@onevault/base';
 import { JobError } from './errors.ts';
 import type { Journal, JournalRecord, JournalStore } from './journal.ts';
@@ -14,7 +14,7 @@ export interface FileJournalOptions {
 
 /** Journals as files of JSON lines: every append is fsynced before it returns, the directory too when a file comes or goes. */
 export function fileJournals(options: FileJournalOptions): JournalStore {
-  const { directory } = options;
+  const directory = resolve(options.directory);
   return {
     owner: `${hostname()} ${process.pid} ${processStart('self') ?? 0}`,
     create: (runId) => createJournal(directory, runId),
@@ -25,12 +25,7 @@ export function fileJournals(options: FileJournalOptions): JournalStore {
 
 async function createJournal(directory: string, runId: string): Promise<Journal> {
   const path = join(directory, `${runId}.jsonl`);
-  const file = await attempt('create the journal', path, async () => {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    const handle = await open(path, 'ax', 0o600);
-    await syncDirectory(directory);
-    return handle;
-  });
+  const file = await attempt('create the journal', path, () => createDurably(directory, path));
   let closed = false;
   const close = async (): Promise<void> => {
     if (closed) return;
@@ -39,9 +34,18 @@ async function createJournal(directory: string, runId: string): Promise<Journal>
   };
   // Appends queue up: two disks at work must not interleave their lines.
   let tail: Promise<void> = Promise.resolve();
+  let torn = false;
+  const appendLine = async (record: JournalRecord): Promise<void> => {
+    // A disk that was full for a moment may hold half a line: the next record must not be swallowed by it.
+    const line = `${torn ? '\n' : ''}${JSON.stringify(record)}\n`;
+    torn = true;
+    await file.appendFile(line);
+    await file.datasync();
+    torn = false;
+  };
   return {
     append(record) {
-      const next = tail.then(() => attempt('write the journal', path, () => appendLine(file, record)));
+      const next = tail.then(() => attempt('write the journal', path, () => appendLine(record)));
       tail = next.catch(() => undefined);
       return next;
     },
@@ -60,9 +64,18 @@ async function createJournal(directory: string, runId: string): Promise<Journal>
   };
 }
 
-async function appendLine(file: FileHandle, record: JournalRecord): Promise<void> {
-  await file.appendFile(`${JSON.stringify(record)}\n`);
-  await file.datasync();
+/** The file and every directory made for it: after a power cut a journal that cannot be found again is none. */
+async function createDurably(directory: string, path: string): Promise<FileHandle> {
+  const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (let at = directory; made !== undefined && at !== dirname(made); at = dirname(at)) await syncDirectory(dirname(at));
+  const handle = await open(path, 'ax', 0o600);
+  try {
+    await syncDirectory(directory);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }
 
 async function* unfinishedJournals(directory: string, options: CallOptions = {}): AsyncGenerator<{ runId: string; records: readonly JournalRecord[] }> {
@@ -84,7 +97,7 @@ async function* unfinishedJournals(directory: string, options: CallOptions = {})
   }
 }
 
-/** A line torn by a crash is the last one and says nothing that was promised: the call it announces had not left yet. */
+/** A torn line says nothing that was promised: its append had not returned, so the call it announces had not left. */
 function parseJournal(text: string): JournalRecord[] {
   const records: JournalRecord[] = [];
   for (const line of text.split('\n')) {

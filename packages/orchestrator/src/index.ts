@@ -3,10 +3,11 @@
  * @packageDocumentation
  */
 export { backupVm } from './backup.ts';
+export type { CloudObject } from './cloud-object.ts';
 export { JobError, type JobErrorCode } from './errors.ts';
 export type { JobEvent, JobEventBody, StepName } from './events.ts';
 export { type FileJournalOptions, fileJournals } from './file-journal.ts';
-export type { CloudObject, Journal, JournalRecord, JournalStore } from './journal.ts';
+export type { Journal, JournalRecord, JournalStore } from './journal.ts';
 export { findLeftovers, type Leftover } from './leftovers.ts';
 export { planBackup } from './plan.ts';
 export type { BackupPlan, CaptureMethod, Consistency, DiskCapture, DiskPlan, DiskRefusal, DiskSkip, PlanRequest, Reason, ReasonCode } from './plan-model.ts';

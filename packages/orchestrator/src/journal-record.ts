@@ -3,7 +3,7 @@ import type { JournalRecord } from './journal.ts';
 
 const id = z.number().int();
 const object = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('snapshot'), vmId: id, diskId: id, name: z.string() }),
+  z.object({ kind: z.literal('snapshot'), vmId: id, diskId: id, name: z.string(), imageId: id.optional() }),
   z.object({ kind: z.literal('image'), name: z.string() }),
   z.object({ kind: z.literal('attachment'), proxyVmId: id, imageId: id, serial: z.string() }),
   z.object({ kind: z.literal('template'), name: z.string() }),
@@ -23,7 +23,7 @@ const record = z.discriminatedUnion('type', [
   z.object({ type: z.literal('intent'), time, step: id, object }),
   z.object({ type: z.literal('done'), time, step: id, id }),
   z.object({ type: z.literal('undone'), time, step: id }),
-  z.object({ type: z.literal('kept'), time, step: id }),
+  z.object({ type: z.literal('kept'), time, steps: z.array(id) }),
 ]);
 
 /** One line of a journal; undefined for what is not one (torn by a crash). */

@@ -1,14 +1,5 @@
 import type { CallOptions } from '@onevault/base';
-
-/**
- * An object of ours in the cloud, by the name it was given before it existed: enough to find it again when the answer that carried its id was lost.
- */
-export type CloudObject =
-  | { readonly kind: 'snapshot'; readonly vmId: number; readonly diskId: number; readonly name: string }
-  | { readonly kind: 'image'; readonly name: string }
-  | { readonly kind: 'attachment'; readonly proxyVmId: number; readonly imageId: number; readonly serial: string }
-  | { readonly kind: 'template'; readonly name: string }
-  | { readonly kind: 'vm'; readonly name: string };
+import type { CloudObject } from './cloud-object.ts';
 
 export type JournalRecord =
   | {
@@ -24,8 +15,8 @@ export type JournalRecord =
   | { readonly type: 'intent'; readonly time: string; readonly step: number; readonly object: CloudObject }
   | { readonly type: 'done'; readonly time: string; readonly step: number; readonly id: number }
   | { readonly type: 'undone'; readonly time: string; readonly step: number }
-  /** It stays, on purpose: the restored VM and its images. */
-  | { readonly type: 'kept'; readonly time: string; readonly step: number };
+  /** They stay, on purpose and all in one record: a restored VM without its images, or they without it, is nothing that anybody meant to keep. */
+  | { readonly type: 'kept'; readonly time: string; readonly steps: readonly number[] };
 
 /** Append-only; a resolved `append` is on stable storage. */
 export interface Journal extends AsyncDisposable {

@@ -1,9 +1,11 @@
 import { type CallOptions, errorCode } from '@onevault/base';
-import { diskId, imageId, type OneApi, vmId } from '@onevault/one-client';
-import { findSnapshot } from './cloud/disk-snapshot.ts';
-import type { CloudObject, JournalRecord, JournalStore } from './journal.ts';
-import { RUN_MARK } from './names.ts';
-import { describeObject } from './run.ts';
+import { imageId, isDone, type OneApi, templateId, vmId } from '@onevault/one-client';
+import { locateSnapshot } from './cloud/disk-snapshot.ts';
+import { unlessGone } from './cloud/gone.ts';
+import { findOwnTemplate, findOwnVm } from './cloud/new-vm.ts';
+import { findOwnImage } from './cloud/remove-image.ts';
+import { type CloudObject, describeObject } from './cloud-object.ts';
+import type { JournalRecord, JournalStore } from './journal.ts';
 
 /** Something of a run that is dead and that is still in the cloud. */
 export interface Leftover {
@@ -33,69 +35,41 @@ function openSteps(records: readonly JournalRecord[]): { readonly object: CloudO
   const open = new Map<number, { object: CloudObject; id: number | undefined }>();
   for (const record of records) {
     if (record.type === 'intent') open.set(record.step, { object: record.object, id: undefined });
-    const step = record.type === 'run' ? undefined : open.get(record.step);
-    if (record.type === 'done' && step !== undefined) step.id = record.id;
-    if (record.type === 'undone' || record.type === 'kept') open.delete(record.step);
+    const begun = record.type === 'done' ? open.get(record.step) : undefined;
+    if (record.type === 'done' && begun !== undefined) begun.id = record.id;
+    if (record.type === 'undone') open.delete(record.step);
+    if (record.type === 'kept') for (const step of record.steps) open.delete(step);
   }
   return [...open.values()];
 }
 
-async function lookFor(
-  cloud: OneApi,
-  runId: string,
-  object: CloudObject,
-  id: number | undefined,
-  options: CallOptions,
-): Promise<{ readonly id: number | undefined } | undefined> {
+type Found = { readonly id: number | undefined };
+
+async function lookFor(cloud: OneApi, runId: string, object: CloudObject, id: number | undefined, options: CallOptions): Promise<Found | undefined> {
   try {
     switch (object.kind) {
-      case 'snapshot':
-        return findSnapshot(await cloud.vm(vmId(object.vmId), options), diskId(object.diskId), (snapshot) => snapshot.name === object.name);
+      case 'snapshot': {
+        const found = await locateSnapshot(cloud, object, id, options);
+        return found && { id: 'snapshot' in found ? found.snapshot.id : id };
+      }
       case 'image':
-        return id === undefined ? await imageByName(cloud, runId, object.name, options) : await cloud.image(imageId(id), options);
+        return await findOwnImage(cloud, runId, object.name, id === undefined ? undefined : imageId(id), options);
       case 'attachment':
         return await attachmentBySerial(cloud, object, options);
       case 'template':
-        return await firstNamed(cloud.templates(options), object.name);
+        return await findOwnTemplate(cloud, object.name, id === undefined ? undefined : templateId(id), options);
       case 'vm':
-        return id === undefined ? await vmByName(cloud, runId, object.name, options) : await liveVm(cloud, id, options);
+        return await findOwnVm(cloud, runId, object.name, id === undefined ? undefined : vmId(id), options);
     }
   } catch (error) {
-    if (errorCode(error) === 'ONE_NO_EXISTS') return undefined;
+    if (errorCode(error) === 'JOB_OBJECT_CHANGED') return { id }; // still there, under another name
     throw error;
   }
 }
 
-async function imageByName(cloud: OneApi, runId: string, name: string, options: CallOptions): Promise<{ readonly id: number } | undefined> {
-  for await (const image of cloud.images(options)) {
-    if (image.name === name && (name.includes(runId) || image.template[RUN_MARK] === runId)) return image;
-  }
-  return undefined;
-}
-
-async function attachmentBySerial(
-  cloud: OneApi,
-  object: Extract<CloudObject, { kind: 'attachment' }>,
-  options: CallOptions,
-): Promise<{ readonly id: number } | undefined> {
-  const proxy = await cloud.vm(vmId(object.proxyVmId), options);
+async function attachmentBySerial(cloud: OneApi, object: Extract<CloudObject, { kind: 'attachment' }>, options: CallOptions): Promise<Found | undefined> {
+  const proxy = await unlessGone(cloud.vm(vmId(object.proxyVmId), options));
+  if (proxy === undefined || isDone(proxy)) return undefined;
   const disk = proxy.disks.find((entry) => entry.serial === object.serial && entry.imageId === object.imageId);
   return disk && { id: disk.diskId };
-}
-
-async function vmByName(cloud: OneApi, runId: string, name: string, options: CallOptions): Promise<{ readonly id: number } | undefined> {
-  for await (const summary of cloud.vms(options)) {
-    if (summary.name === name && (await cloud.vm(summary.id, options)).userTemplate[RUN_MARK] === runId) return summary;
-  }
-  return undefined;
-}
-
-async function liveVm(cloud: OneApi, id: number, options: CallOptions): Promise<{ readonly id: number } | undefined> {
-  for await (const summary of cloud.vms(options)) if (summary.id === id) return summary;
-  return undefined;
-}
-
-async function firstNamed(objects: AsyncIterable<{ readonly id: number; readonly name: string }>, name: string): Promise<{ readonly id: number } | undefined> {
-  for await (const object of objects) if (object.name === name) return object;
-  return undefined;
 }

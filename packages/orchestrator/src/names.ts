@@ -1,7 +1,10 @@
 /** Everything we create carries the run's id in its name: an orphan can be found and told from other people's objects without any journal. */
 export const OWN_PREFIX = 'onevault';
 
-/** Attribute of every image and VM whose name is the user's to choose: it says which run made it. */
+/**
+ * Attribute of every image and VM whose name is the user's to choose: it says which run made it. A restored VM and its images keep it: the mark alone
+ * does not make an orphan, only a journal that has not written them down as kept does.
+ */
 export const RUN_MARK = 'ONEVAULT_RUN';
 
 /** `20261122t184334-k3f9ab`: sortable, unique, and made of characters every OpenNebula name allows. */
@@ -14,6 +17,11 @@ export function newRunId(now: Date, randomBytes: (length: number) => Uint8Array)
 /** Name of the disk snapshot and of the temporary image of one disk. */
 export function captureName(runId: string, vmId: number, diskId: number): string {
   return `${OWN_PREFIX}-${runId}-vm${vmId}-disk${diskId}`;
+}
+
+/** Name of the image that a restored disk gets. */
+export function diskImageName(vmName: string, diskId: number): string {
+  return `${vmName}-disk-${diskId}`;
 }
 
 export function templateName(runId: string): string {

@@ -1,5 +1,5 @@
 import type { DiskReader, Repository, RestorePoint } from '@onevault/backup-format';
-import { type CallOptions, isAbort, serializeError } from '@onevault/base';
+import { type CallOptions, errorCode, serializeError } from '@onevault/base';
 import type { DiskCapture } from './plan-model.ts';
 import { diskKey } from './restore-point.ts';
 import type { Run } from './run.ts';
@@ -12,8 +12,10 @@ export type DiskParent =
       readonly reason:
         | 'FULL_REQUESTED'
         | 'NO_PARENT'
+        | 'PARENT_MANIFEST_DAMAGED'
         | 'PARENT_HAS_NOT_THIS_DISK'
         | 'PARENT_IS_ANOTHER_DISK'
+        | 'PARENT_HAS_OTHER_BLOCKS'
         | 'PARENT_INDEX_DAMAGED'
         | 'PARENT_SAMPLE_DAMAGED';
       readonly reader: undefined;
@@ -22,47 +24,78 @@ export type DiskParent =
 /** Blocks of the parent that are read back and checked before its map is trusted. */
 const SAMPLED_BLOCKS = 16;
 
-/** The newest restore point of the group that can be read. Damaged ones on the way are reported: they are no parents. */
-export async function newestPoint(run: Run, repository: Repository, group: string, options: CallOptions): Promise<RestorePoint | undefined> {
+/** What each disk of a run is compared with. */
+export interface Parents {
+  readonly mode: 'full' | 'incremental';
+  /** The point whose digests are trusted for at least one disk. */
+  readonly point: RestorePoint | undefined;
+  of(capture: DiskCapture): DiskParent;
+}
+
+export interface ParentsRequest {
+  readonly mode: 'auto' | 'full';
+  readonly group: string;
+  readonly captures: readonly DiskCapture[];
+}
+
+/** Decides for every disk whether it is compared with the newest readable point of the group. */
+export async function chooseParents(deps: ParentDeps, run: Run, request: ParentsRequest, options: CallOptions): Promise<Parents> {
+  const newest = request.mode === 'full' ? { point: undefined, none: full('FULL_REQUESTED') } : await newestPoint(run, deps.repository, request.group, options);
+  const chosen = new Map<DiskCapture, DiskParent>();
+  for (const capture of request.captures) {
+    const parent = newest.point === undefined ? newest.none : await parentOf(deps, run, newest.point, capture, options);
+    run.use(parent.reader);
+    chosen.set(capture, parent);
+  }
+  const mode = [...chosen.values()].some((parent) => parent.mode === 'incremental') ? 'incremental' : 'full';
+  return { mode, point: mode === 'incremental' ? newest.point : undefined, of: (capture) => chosen.get(capture) ?? newest.none };
+}
+
+interface ParentDeps {
+  readonly repository: Repository;
+  readonly randomBytes: (length: number) => Uint8Array;
+}
+
+type Newest = { readonly point: RestorePoint | undefined; readonly none: DiskParent };
+
+/** The newest restore point of the group that can be read. Damaged ones on the way are reported, however many in one warning: they are no parents. */
+async function newestPoint(run: Run, repository: Repository, group: string, options: CallOptions): Promise<Newest> {
   let newest: RestorePoint | undefined;
+  let damaged = 0;
+  let example = '';
   for await (const listed of repository.points({ group }, options)) {
     if (listed.kind === 'point') newest = listed.point;
-    else run.warn('RESTORE_POINT_DAMAGED', `${listed.key}: ${listed.error.message}`);
+    else {
+      damaged++;
+      example = `${listed.key}: ${listed.error.message}`;
+    }
   }
-  return newest;
+  if (damaged > 0) run.warn('RESTORE_POINT_DAMAGED', `${damaged} of this VM's restore points cannot be read, the last of them ${example}`);
+  return { point: newest, none: full(damaged > 0 ? 'PARENT_MANIFEST_DAMAGED' : 'NO_PARENT') };
 }
 
 /** Decides for one disk whether the parent's digests can be trusted. Everything that speaks against it makes a full of this disk, with the reason. */
-export async function parentOf(
-  deps: { readonly repository: Repository; readonly randomBytes: (length: number) => Uint8Array },
-  run: Run,
-  point: RestorePoint | undefined,
-  capture: DiskCapture,
-  options: CallOptions,
-): Promise<DiskParent> {
-  if (point === undefined) return full('NO_PARENT');
+async function parentOf(deps: ParentDeps, run: Run, point: RestorePoint, capture: DiskCapture, options: CallOptions): Promise<DiskParent> {
   const key = diskKey(capture.disk);
   const stored = point.disks.find((disk) => disk.key === key);
   if (stored === undefined) return full('PARENT_HAS_NOT_THIS_DISK');
   if (stored.annotations['imageId'] !== capture.imageId) return full('PARENT_IS_ANOTHER_DISK');
+  if (stored.blockSizeBytes !== deps.repository.config.blockSizeBytes) return full('PARENT_HAS_OTHER_BLOCKS');
   try {
     const reader = await deps.repository.openDisk(point, key, options);
     const sample = await reader.sample(SAMPLED_BLOCKS, () => random(deps.randomBytes), options);
     if (sample.damaged.length === 0) return { mode: 'incremental', reason: 'PARENT_TRUSTED', reader };
-    await reader[Symbol.asyncDispose]();
-    run.warn(
-      'PARENT_SAMPLE_DAMAGED',
-      `restore point ${point.id}, ${key}: ${sample.damaged.length} of ${sample.checked} sampled blocks cannot be read; the disk is read as a full`,
-    );
+    const found = `${sample.damaged.length} of ${sample.checked} sampled blocks cannot be read`;
+    run.warn('PARENT_SAMPLE_DAMAGED', `restore point ${point.id}, ${key}: ${found}; the disk is read as a full`);
     return full('PARENT_SAMPLE_DAMAGED');
   } catch (error) {
-    if (isAbort(error)) throw error;
+    if (errorCode(error)?.startsWith('REPO_') !== true) throw error;
     run.warn('PARENT_INDEX_DAMAGED', `restore point ${point.id}, ${key}: ${serializeError(error).message}; the disk is read as a full`);
     return full('PARENT_INDEX_DAMAGED');
   }
 }
 
-export function full(reason: Extract<DiskParent, { mode: 'full' }>['reason']): DiskParent {
+function full(reason: Extract<DiskParent, { mode: 'full' }>['reason']): DiskParent {
   return { mode: 'full', reason, reader: undefined };
 }
 

@@ -1,6 +1,7 @@
 import { type Disk, isPoweredOff, isRunning, type Vm, vmStateName } from '@onevault/one-client';
 import { forcedSnapshot, type MethodVerdict, offlineMethod, reason, runningMethod } from './capture-method.ts';
-import type { BackupPlan, DiskPlan, PlanRequest, Reason } from './plan-model.ts';
+import { JobError } from './errors.ts';
+import type { BackupPlan, DiskCapture, DiskPlan, PlanRequest, Reason } from './plan-model.ts';
 
 /** Decides, from one reading of the VM and nothing else, what happens to each disk and why. Pure: the same VM and request give the same plan. */
 export function planBackup(vm: Vm, request: PlanRequest): BackupPlan {
@@ -53,4 +54,29 @@ function verdictOf(reasons: readonly Reason[], disks: readonly DiskPlan[]): Back
   const captured = disks.filter((disk) => disk.verdict === 'capture');
   if (reasons.length > 0 || captured.length === 0 || disks.some((disk) => disk.verdict === 'refuse')) return 'impossible';
   return captured.some((disk) => disk.degraded) ? 'degraded' : 'ok';
+}
+
+/** What will be captured. Refuses a plan that could not keep its promise, and one that has nothing to promise. */
+export function promisedCaptures(plan: BackupPlan): DiskCapture[] {
+  const refused = plan.disks.filter((disk) => disk.verdict === 'refuse');
+  const why = [
+    ...plan.reasons.map((reason) => reason.text),
+    ...refused.map((disk) => `disk ${disk.disk.diskId}: ${disk.reasons.map((reason) => reason.text).join('; ')}`),
+  ];
+  if (why.length > 0) {
+    throw new JobError({
+      code: 'JOB_PLAN_REFUSED',
+      message: `backup of VM ${plan.vmId} '${plan.vm.name}' is not possible: ${why.join('; ')}`,
+      details: { vmId: plan.vmId, reasons: [...plan.reasons, ...refused.flatMap((disk) => disk.reasons)].map((reason) => reason.code) },
+      hint: `onevault plan ${plan.vmId} shows the verdict for every disk; --exclude-disk leaves one out`,
+    });
+  }
+  const captures = plan.disks.filter((disk) => disk.verdict === 'capture');
+  if (captures.length > 0) return captures;
+  throw new JobError({
+    code: 'JOB_PLAN_EMPTY',
+    message: `backup of VM ${plan.vmId} '${plan.vm.name}': none of its ${plan.disks.length} disks can be captured`,
+    details: { vmId: plan.vmId, disks: plan.disks.map((disk) => ({ diskId: disk.disk.diskId, reasons: disk.reasons.map((reason) => reason.code) })) },
+    hint: 'volatile disks and CD-ROMs have no image that OpenNebula could export',
+  });
 }

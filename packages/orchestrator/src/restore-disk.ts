@@ -1,128 +1,78 @@
 import type { CallOptions } from '@onevault/base';
-import { type DatastoreId, type Disk, datastoreId, imageId } from '@onevault/one-client';
-import { type AttachedDisk, newSerial } from '@onevault/proxy-attach';
-import { awaitReady, requestEmptyImage } from './cloud/image.ts';
+import { type Disk, imageId } from '@onevault/one-client';
+import { type Attachment, attachToProxy } from './attachment.ts';
+import { awaitReady, requestEmptyImage, setPersistence } from './cloud/image.ts';
+import { diskImageName } from './names.ts';
 import type { JobDeps } from './ports.ts';
 import type { RestoredDiskReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
-import type { DiskRestore, RestorePlan } from './restore-plan.ts';
+import type { DiskRestore, ImageSpec, RestorePlan } from './restore-plan.ts';
 import type { Owned, Run } from './run.ts';
-import { assertEmpty, type DiskTarget, verifyDisk, writeDisk } from './write-disk.ts';
+import { type DiskTarget, verifyDisk, writeDisk } from './write-disk.ts';
 
 const MIB = 1024 * 1024;
 
-export interface RestoredDisk {
+/** A fresh persistent image, as empty as it was made, for one disk of the new VM. */
+export interface NewImage {
   readonly disk: Disk;
   readonly image: Owned;
-  readonly report: RestoredDiskReport;
+  readonly name: string;
+  readonly sizeMiB: number;
 }
 
-/** One disk: a persistent empty image, attached to the proxy, written, read back, detached. The image then is the disk: no second copy. */
+export async function allocateImage(run: Run, vmName: string, spec: ImageSpec, options: CallOptions): Promise<NewImage> {
+  const { disk, sizeMiB, datastore, imageType } = spec;
+  const name = diskImageName(vmName, disk.diskId);
+  const wanted = { runId: run.id, name, type: imageType, sizeMiB, format: disk.format, devPrefix: disk.devPrefix, datastore };
+  options.signal?.throwIfAborted();
+  const image = await run.step('allocate-image', { diskId: disk.diskId, object: name }, () =>
+    run.create(
+      { kind: 'image', name },
+      (send) => send(() => requestEmptyImage(run.cloud, wanted)),
+      async (id) => void (await awaitReady(run.cloud, imageId(id), options)),
+    ),
+  );
+  return { disk, image, name, sizeMiB };
+}
+
+/** One disk: its image attached to the proxy, written, read back, detached. The image then is the disk: no second copy. */
 export async function restoreDisk(
   deps: JobDeps,
   run: Run,
   plan: RestorePlan,
-  restore: DiskRestore,
+  { disk, stored }: DiskRestore,
+  fresh: NewImage,
   request: RestoreRequest,
   options: CallOptions,
-): Promise<RestoredDisk> {
-  const { disk, stored } = restore;
+): Promise<RestoredDiskReport> {
   const startedMs = run.clock.monotonicMs();
-  await using reader = await deps.repository.openDisk(plan.point, stored.key, options);
-  const sizeMiB = Math.ceil(stored.sizeBytes / MIB);
-  const { image, name } = await allocateImage(
-    run,
-    { disk, sizeMiB, datastore: restore.datastore, imageType: restore.imageType, vmName: request.name },
-    options,
-  );
-  const { attachment, attached } = await attachWritable(deps, run, disk, image, sizeMiB, options);
-  const target: DiskTarget = { diskId: disk.diskId, devicePath: attached.devicePath, reader, scanWorkers: request.scanWorkers };
   const facts = { diskId: disk.diskId };
-  const writtenBytes = await run.step('write', facts, async () => {
-    await assertEmpty(deps, target, options);
-    return writeDisk(deps, run, target, options);
-  });
+  await using reader = await deps.repository.openDisk(plan.point, stored.key, options);
+  const attachment = await attachToProxy(deps, run, { ...facts, image: fresh.image, sizeBytes: fresh.sizeMiB * MIB, readOnly: false }, options);
+  const target: DiskTarget = { ...facts, attached: attachment.attached, reader, scanWorkers: request.scanWorkers };
+  const writtenBytes = await run.step('write', facts, () => writeDisk(deps, run, target, options));
   if (request.verify) await run.step('verify', facts, () => verifyDisk(deps, run, target, options));
-  await giveBack(attachment, attached);
-  if (!disk.persistent) await run.step('set-persistence', facts, () => deps.cloud.setImagePersistent(imageId(image.id), false, options));
-  const report = {
+  await giveBack(attachment);
+  await settlePersistence(run, fresh, options);
+  return {
     key: stored.key,
-    imageId: image.id,
-    imageName: name,
+    imageId: fresh.image.id,
+    imageName: fresh.name,
     sizeBytes: stored.sizeBytes,
     writtenBytes,
     verified: request.verify,
     durationMs: run.elapsedMs(startedMs),
   };
-  return { disk, image, report };
 }
 
-/** A disk that was not captured: an image of the same size, as empty as it was made. */
-export async function emptyDisk(
-  deps: JobDeps,
-  run: Run,
-  disk: Disk,
-  datastore: DatastoreId,
-  request: RestoreRequest,
-  options: CallOptions,
-): Promise<{ readonly disk: Disk; readonly image: Owned }> {
-  const { image } = await allocateImage(run, { disk, sizeMiB: disk.sizeMiB, datastore, imageType: 'DATABLOCK', vmName: request.name }, options);
-  if (!disk.persistent) await deps.cloud.setImagePersistent(imageId(image.id), false, options);
-  return { disk, image };
-}
-
-interface ImageSpec {
-  readonly disk: Disk;
-  readonly sizeMiB: number;
-  readonly datastore: DatastoreId;
-  readonly imageType: 'OS' | 'DATABLOCK';
-  readonly vmName: string;
-}
-
-async function allocateImage(run: Run, spec: ImageSpec, options: CallOptions): Promise<{ readonly image: Owned; readonly name: string }> {
-  const { disk } = spec;
-  const name = `${spec.vmName}-disk-${disk.diskId}`;
-  const wanted = {
-    runId: run.id,
-    name,
-    type: spec.imageType,
-    sizeMiB: spec.sizeMiB,
-    format: disk.format,
-    devPrefix: disk.devPrefix,
-    datastore: datastoreId(spec.datastore),
-  };
-  options.signal?.throwIfAborted();
-  const image = await run.step('allocate-image', { diskId: disk.diskId, object: name }, () =>
-    run.create(
-      { kind: 'image', name },
-      () => requestEmptyImage(run.cloud, wanted),
-      async (id) => void (await awaitReady(run.cloud, imageId(id), options)),
-    ),
-  );
-  return { image, name };
-}
-
-async function attachWritable(
-  deps: JobDeps,
-  run: Run,
-  disk: Disk,
-  image: Owned,
-  sizeMiB: number,
-  options: CallOptions,
-): Promise<{ readonly attachment: Owned; readonly attached: AttachedDisk }> {
-  const serial = newSerial(deps.randomBytes);
-  return run.step('attach', { diskId: disk.diskId, object: serial }, async () => {
-    let attached: AttachedDisk | undefined;
-    const attachment = await run.create({ kind: 'attachment', proxyVmId: deps.proxyVm, imageId: image.id, serial }, async () => {
-      attached = await deps.attacher.attach({ imageId: image.id, sizeBytes: sizeMiB * MIB, serial, readOnly: false }, options);
-      return attached.diskId;
-    });
-    return { attachment, attached: attached as AttachedDisk };
-  });
+/** It was made persistent so that what is written stays; the VM gets it as it had its own. */
+export async function settlePersistence(run: Run, { disk, image }: NewImage, options: CallOptions): Promise<void> {
+  if (disk.persistent) return;
+  await run.step('set-persistence', { diskId: disk.diskId }, () => setPersistence(run.cloud, imageId(image.id), false, options));
 }
 
 /** The detach is what brings the data home on copying drivers (opennebula.md g.4): here its failure is the restore's failure. */
-async function giveBack(attachment: Owned, attached: AttachedDisk): Promise<void> {
+async function giveBack(attachment: Attachment): Promise<void> {
   await attachment.undo();
-  attachment.assertUndone(`disk ${attached.serial} could not be detached from the proxy: its data may not have reached the image`);
+  attachment.assertUndone(`disk ${attachment.attached.serial} could not be detached from the proxy: its data may not have reached the image`);
 }

@@ -14,15 +14,25 @@ import {
 } from '@onevault/one-client';
 import { JobError } from './errors.ts';
 import { vectors } from './inventory.ts';
-import { isValidName } from './names.ts';
+import { diskImageName, isValidName } from './names.ts';
 import type { JobDeps } from './ports.ts';
 import type { NicChoice, RestoreRequest } from './request.ts';
 import { diskKey } from './restore-point.ts';
+
+const MIB = 1024 * 1024;
 
 /** A disk that will be written from the restore point. */
 export interface DiskRestore {
   readonly disk: Disk;
   readonly stored: StoredDisk;
+  readonly datastore: DatastoreId;
+  readonly imageType: 'OS' | 'DATABLOCK';
+}
+
+/** An image to make before anything is written. */
+export interface ImageSpec {
+  readonly disk: Disk;
+  readonly sizeMiB: number;
   readonly datastore: DatastoreId;
   readonly imageType: 'OS' | 'DATABLOCK';
 }
@@ -34,8 +44,8 @@ export interface RestorePlan {
   readonly savedVersion: string | undefined;
   readonly targetVersion: string;
   readonly disks: readonly DiskRestore[];
-  /** Image disks that were not captured: they come back empty, at the same place. */
-  readonly empty: readonly { readonly disk: Disk; readonly datastore: DatastoreId }[];
+  /** The images to make: of the disks above, and of image disks that were not captured, which come back empty, at the same place. */
+  readonly images: readonly ImageSpec[];
   readonly volatile: readonly Disk[];
   readonly cdroms: readonly Disk[];
   readonly nics: NicChoice;
@@ -43,15 +53,10 @@ export interface RestorePlan {
 }
 
 export async function planRestore(deps: JobDeps, request: RestoreRequest, options: CallOptions): Promise<RestorePlan> {
-  if (!isValidName(request.name)) {
-    throw new JobError({
-      code: 'JOB_NAME_INVALID',
-      message: `'${request.name}' is not a name OpenNebula accepts`,
-      hint: 'at most 128 characters, none of & | : \\ " ; / \' # { } $ < >',
-    });
-  }
+  assertName(request.name, request.name);
   const point = await deps.repository.point(request.pointId, options);
   const saved = await savedVm(deps, point, options);
+  for (const disk of saved.disks) assertName(request.name, diskImageName(request.name, disk.diskId));
   const datastores = await deps.cloud.datastores(options);
   const cdroms = saved.disks.filter(isCdrom);
   const present = await presentImages(deps.cloud, cdroms, options);
@@ -67,6 +72,11 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
     if (stored !== undefined) disks.push({ disk, stored, datastore, imageType: await savedImageType(deps, point, disk, options) });
   }
   const empty = placed.filter((entry) => entry.stored === undefined);
+  assertAllPlaced(point, disks);
+  const images = [
+    ...disks.map(({ disk, stored, datastore, imageType }) => ({ disk, sizeMiB: Math.ceil(stored.sizeBytes / MIB), datastore, imageType })),
+    ...empty.map(({ disk, datastore }) => ({ disk, sizeMiB: disk.sizeMiB, datastore, imageType: 'DATABLOCK' as const })),
+  ];
   const volatile = saved.disks.filter((disk) => disk.imageId === undefined);
   return {
     point,
@@ -74,7 +84,7 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
     savedVersion: savedVersion(point),
     targetVersion: await deps.cloud.version(options),
     disks,
-    empty,
+    images,
     volatile,
     cdroms: [...present],
     nics,
@@ -91,6 +101,22 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
   };
 }
 
+function assertName(vmName: string, name: string): void {
+  if (isValidName(name)) return;
+  throw new JobError({
+    code: 'JOB_NAME_INVALID',
+    message: `'${vmName}' is not a name OpenNebula accepts${name === vmName ? '' : ` for the VM's images too ('${name}')`}`,
+    details: { name },
+    hint: 'at most 128 characters with the -disk-N of its images, none of & | : \\ " ; / \' # { } $ < >',
+  });
+}
+
+/** Never a stored disk left out in silence: a point whose definition does not know one of its disks is not what a backup wrote. */
+function assertAllPlaced(point: RestorePoint, disks: readonly DiskRestore[]): void {
+  const lost = point.disks.filter((stored) => !disks.some((disk) => disk.stored === stored));
+  if (lost.length > 0) throw invalidMetadata(point, `does not know the stored disk ${lost.map((disk) => disk.key).join(', ')}`);
+}
+
 function diskNote(code: string, disk: Disk, what: string): { readonly code: string; readonly message: string } {
   return { code, message: `disk ${disk.diskId} (${disk.target}) ${what}` };
 }
@@ -100,16 +126,17 @@ async function savedVm(deps: JobDeps, point: RestorePoint, options: CallOptions)
   try {
     return parseVm(new TextDecoder().decode(body));
   } catch (error) {
-    throw invalidBody(point, error);
+    throw invalidMetadata(point, 'cannot be read', error);
   }
 }
 
-function invalidBody(point: RestorePoint, cause: unknown): JobError {
+function invalidMetadata(point: RestorePoint, why: string, cause?: unknown): JobError {
   return new JobError({
     code: 'JOB_METADATA_INVALID',
-    message: `the VM body saved in restore point ${point.id} cannot be read`,
+    message: `the VM body saved in restore point ${point.id} ${why}`,
     details: { pointId: point.id },
-    cause,
+    hint: 'onevault verify tells whether the repository is damaged; another restore point of the VM may be whole',
+    ...(cause !== undefined && { cause }),
   });
 }
 
@@ -164,5 +191,9 @@ async function savedImageType(deps: JobDeps, point: RestorePoint, disk: Disk, op
   const name = `images/${disk.imageId}.xml`;
   if (!point.metadata.some((file) => file.name === name)) return 'DATABLOCK';
   const body = new TextDecoder().decode(await deps.repository.readMetadata(point, name, options));
-  return parseImage(body).type === IMAGE_TYPE.OS ? 'OS' : 'DATABLOCK';
+  try {
+    return parseImage(body).type === IMAGE_TYPE.OS ? 'OS' : 'DATABLOCK';
+  } catch (error) {
+    throw invalidMetadata(point, `has an image body (${name}) that cannot be read`, error);
+  }
 }

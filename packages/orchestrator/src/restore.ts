@@ -1,12 +1,12 @@
 import type { CallOptions } from '@onevault/base';
 import { formatTemplate, templateId, type Vm, vmId } from '@onevault/one-client';
-import { awaitStarted } from './cloud/new-vm.ts';
+import { assertHasImages, awaitStarted } from './cloud/new-vm.ts';
 import { type NewDisk, newDefinition } from './definition.ts';
 import { RUN_MARK, templateName } from './names.ts';
 import type { JobDeps } from './ports.ts';
-import type { RestoreReport } from './report.ts';
+import type { RestoredDiskReport, RestoreReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
-import { emptyDisk, type RestoredDisk, restoreDisk } from './restore-disk.ts';
+import { allocateImage, type NewImage, restoreDisk, settlePersistence } from './restore-disk.ts';
 import { planRestore, type RestorePlan } from './restore-plan.ts';
 import { inRun, type Owned, type Run } from './run.ts';
 
@@ -16,7 +16,8 @@ import { inRun, type Owned, type Run } from './run.ts';
  */
 export async function restoreVm(deps: JobDeps, request: RestoreRequest, options: CallOptions = {}): Promise<RestoreReport> {
   const plan = await planRestore(deps, request, options);
-  return inRun(deps, 'restore', `point ${plan.point.id} as ${request.name}`, (run) => restore(deps, run, plan, request, options));
+  const facts = { kind: 'restore', about: `point ${plan.point.id} as ${request.name}` } as const;
+  return inRun(deps, facts, options, (run) => restore(deps, run, plan, request, options));
 }
 
 async function restore(deps: JobDeps, run: Run, plan: RestorePlan, request: RestoreRequest, options: CallOptions): Promise<RestoreReport> {
@@ -24,23 +25,27 @@ async function restore(deps: JobDeps, run: Run, plan: RestorePlan, request: Rest
   run.emit({ type: 'run.started', kind: 'restore', vmName: request.name, pointId: plan.point.id });
   for (const note of plan.notes) run.warn(note.code, note.message);
 
-  const restored: RestoredDisk[] = [];
-  for (const disk of plan.disks) restored.push(await restoreDisk(deps, run, plan, disk, request, options));
-  const empty: { readonly disk: RestoredDisk['disk']; readonly image: Owned }[] = [];
-  for (const { disk, datastore } of plan.empty) empty.push(await emptyDisk(deps, run, disk, datastore, request, options));
+  // All images before the first byte: a name that is taken and a datastore that is full show themselves at once, not after hours of writing.
+  const fresh: NewImage[] = [];
+  for (const spec of plan.images) fresh.push(await allocateImage(run, request.name, spec, options));
+  const reports: RestoredDiskReport[] = [];
+  for (const image of fresh) {
+    const restored = plan.disks.find(({ disk }) => disk === image.disk);
+    if (restored === undefined) await settlePersistence(run, image, options);
+    else reports.push(await restoreDisk(deps, run, plan, restored, image, request, options));
+  }
 
-  const vm = await startVm(deps, run, plan, request, [...restored, ...empty], options);
-  for (const { image } of [...restored, ...empty]) await image.keep();
-  await vm.owned.keep();
-  run.emit({ type: 'vm.restored', vmId: vm.owned.id, vmName: vm.vm.name });
+  const { owned, vm } = await startVm(deps, run, plan, request, fresh, options);
+  await run.keep([...fresh.map(({ image }) => image), owned]);
+  run.emit({ type: 'vm.restored', vmId: owned.id, vmName: vm.name });
   await run.unwind();
   return {
     kind: 'restore',
     runId: run.id,
     pointId: plan.point.id,
-    vmId: vm.owned.id,
-    vmName: vm.vm.name,
-    disks: restored.map((disk) => disk.report),
+    vmId: owned.id,
+    vmName: vm.name,
+    disks: reports,
     notes: plan.notes,
     durationMs: run.elapsedMs(startedMs),
     residue: run.residue,
@@ -52,22 +57,30 @@ async function startVm(
   run: Run,
   plan: RestorePlan,
   request: RestoreRequest,
-  images: readonly { readonly disk: RestoredDisk['disk']; readonly image: Owned }[],
+  images: readonly NewImage[],
   options: CallOptions,
 ): Promise<{ readonly owned: Owned; readonly vm: Vm }> {
   const template = await createTemplate(deps, run, plan, request, images, options);
-  let vm: Vm | undefined;
+  options.signal?.throwIfAborted();
+  const started: Vm[] = [];
   const owned = await run.step('instantiate', { object: request.name }, () =>
     run.create(
       { kind: 'vm', name: request.name },
-      () => deps.cloud.instantiateTemplate(templateId(template.id), request.name, { hold: request.hold }),
+      (send) => send(() => deps.cloud.instantiateTemplate(templateId(template.id), request.name, { hold: request.hold })),
       async (id) => {
-        vm = await run.step('wait-running', { object: request.name }, () => awaitStarted(run.cloud, vmId(id), { ...options, hold: request.hold }));
+        const vm = await run.step('wait-running', { object: request.name }, () => awaitStarted(run.cloud, vmId(id), { ...options, hold: request.hold }));
+        assertHasImages(
+          vm,
+          images.map(({ image }) => image.id),
+        );
+        started.push(vm);
       },
     ),
   );
   await template.undo();
-  return { owned, vm: vm as Vm };
+  const [vm] = started;
+  if (vm === undefined) throw new TypeError('a VM was settled without having been seen');
+  return { owned, vm };
 }
 
 function createTemplate(
@@ -75,7 +88,7 @@ function createTemplate(
   run: Run,
   plan: RestorePlan,
   request: RestoreRequest,
-  images: readonly { readonly disk: RestoredDisk['disk']; readonly image: Owned }[],
+  images: readonly NewImage[],
   options: CallOptions,
 ): Promise<Owned> {
   const name = templateName(run.id);
@@ -90,12 +103,12 @@ function createTemplate(
   });
   options.signal?.throwIfAborted();
   return run.step('allocate-template', { object: name }, () =>
-    run.create({ kind: 'template', name }, () => deps.cloud.allocateTemplate(formatTemplate(definition))),
+    run.create({ kind: 'template', name }, (send) => send(() => deps.cloud.allocateTemplate(formatTemplate(definition)))),
   );
 }
 
 /** The disks in their old order, so that the guest finds them where it looks for them. */
-function newDisks(plan: RestorePlan, images: readonly { readonly disk: RestoredDisk['disk']; readonly image: Owned }[]): NewDisk[] {
+function newDisks(plan: RestorePlan, images: readonly NewImage[]): NewDisk[] {
   const disks: NewDisk[] = [
     ...images.map(({ disk, image }) => ({ diskId: disk.diskId, imageId: image.id })),
     ...plan.cdroms.flatMap((disk) => (disk.imageId === undefined ? [] : [{ diskId: disk.diskId, imageId: disk.imageId }])),

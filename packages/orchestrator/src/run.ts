@@ -1,10 +1,11 @@
-import { type Clock, errorCode, isAbort, serializeError } from '@onevault/base';
-import { isOneError } from '@onevault/one-client';
+import { type CallOptions, type Clock, errorCode, isAbort, Scope, serializeError } from '@onevault/base';
 import type { CloudDeps } from './cloud/cloud-deps.ts';
 import { removeObject } from './cloud/remove-object.ts';
+import { type Send, wasRefused } from './cloud/send.ts';
+import { type CloudObject, describeObject, diskOf, UNDO_STEPS } from './cloud-object.ts';
 import { JobError } from './errors.ts';
 import type { JobEventBody, StepName } from './events.ts';
-import type { CloudObject, Journal } from './journal.ts';
+import type { Journal, JournalRecord } from './journal.ts';
 import { newRunId } from './names.ts';
 import { DEFAULT_PATIENCE, type JobDeps } from './ports.ts';
 import type { BackupReport, RestoreReport } from './report.ts';
@@ -12,12 +13,12 @@ import type { BackupReport, RestoreReport } from './report.ts';
 /** Something this run made in the cloud, and will take away again unless it is kept. */
 export interface Owned {
   readonly id: number;
+  /** Its number in the journal. */
+  readonly step: number;
   /** Takes it away now. A failure is reported and tried once more when the run ends; it never stops the run: the data comes first. */
   undo(): Promise<void>;
   /** For the rare object whose removal is part of the result: throws JOB_CLEANUP_FAILED when `undo` did not work. */
   assertUndone(message: string): void;
-  /** It stays: the product of the run. */
-  keep(): Promise<void>;
 }
 
 interface Step {
@@ -25,6 +26,15 @@ interface Step {
   readonly object: CloudObject;
   id: number | undefined;
 }
+
+/** What kind of run, and on what, for the journal's reader. */
+export interface RunFacts {
+  readonly kind: 'backup' | 'restore';
+  readonly about: string;
+}
+
+/** A call whose connection broke may still be under way in oned when nothing is found of it yet: so long later it is looked for again. */
+const LATE_MS = 5_000;
 
 /**
  * One execution of a workflow: its id, its journal, and everything it has made, taken back in reverse order when it ends.
@@ -37,6 +47,7 @@ export class Run {
   readonly warnings: { readonly code: string; readonly message: string }[] = [];
   readonly #deps: JobDeps;
   readonly #journal: Journal;
+  readonly #resources = new Scope();
   readonly #open: Step[] = [];
   #steps = 0;
   #cloudLost = false;
@@ -48,16 +59,26 @@ export class Run {
     this.cloud = { cloud: deps.cloud, clock: deps.clock, patience: deps.patience ?? DEFAULT_PATIENCE };
   }
 
-  static async start(deps: JobDeps, kind: 'backup' | 'restore', about: string): Promise<Run> {
+  static async start(deps: JobDeps, facts: RunFacts): Promise<Run> {
     const id = newRunId(deps.clock.now(), deps.randomBytes);
     const journal = await deps.journals.create(id);
     const run = new Run(id, deps, journal);
-    await journal.append({ type: 'run', time: run.#time(), runId: id, kind, endpoint: deps.cloud.endpoint.href, owner: deps.journals.owner, about });
+    try {
+      await journal.append({ type: 'run', time: run.#time(), runId: id, ...facts, endpoint: deps.cloud.endpoint.href, owner: deps.journals.owner });
+    } catch (error) {
+      await run.#finishJournal();
+      throw error;
+    }
     return run;
   }
 
+  /** A consumer that throws breaks its promise; that is no reason to break a backup. */
   emit(event: JobEventBody): void {
-    this.#deps.emit({ time: this.#time(), runId: this.id, ...event });
+    try {
+      this.#deps.emit({ time: this.#time(), runId: this.id, ...event });
+    } catch (error) {
+      this.#deps.logger.error({ runId: this.id, event: event.type, error: serializeError(error) }, 'event consumer failed');
+    }
   }
 
   warn(code: string, message: string): void {
@@ -74,97 +95,167 @@ export class Run {
     return Math.round(this.clock.monotonicMs() - startedMs);
   }
 
+  /** Given back when the run ends, before the cloud is cleaned up; a failure to do so is a warning and hides nothing. */
+  use<T extends AsyncDisposable | undefined>(resource: T): T {
+    return this.#resources.use(resource);
+  }
+
   /** Reports a stretch of work; the work itself is `work`. */
   async step<T>(step: StepName, facts: { readonly diskId?: number; readonly object?: string }, work: () => Promise<T>): Promise<T> {
     const startedMs = this.clock.monotonicMs();
     this.emit({ type: 'step.started', step, ...facts });
-    const result = await work();
-    this.emit({ type: 'step.finished', step, ...facts, durationMs: this.elapsedMs(startedMs) });
-    return result;
+    try {
+      const result = await work();
+      this.emit({ type: 'step.finished', step, ...facts, durationMs: this.elapsedMs(startedMs) });
+      return result;
+    } catch (error) {
+      const code = isAbort(error) ? undefined : errorCode(error);
+      this.emit({ type: 'step.failed', step, ...facts, durationMs: this.elapsedMs(startedMs), ...(code !== undefined && { code }) });
+      throw error;
+    }
   }
 
   /**
-   * Makes an object in the cloud. `call` answers its id; `settle` waits for it and verifies that it is what was asked for. When either fails the
-   * object is looked for by name and taken away before the error goes on: a lost answer leaves nothing behind.
+   * Makes an object in the cloud. `call` makes it through `send` and answers its id; `settle` waits for it and verifies that it is what was asked for.
+   * When either fails the object is looked for by name and taken away before the error goes on: a lost answer leaves nothing behind.
    */
-  async create(object: CloudObject, call: () => Promise<number>, settle?: (id: number) => Promise<void>): Promise<Owned> {
+  async create(object: CloudObject, call: (send: Send) => Promise<number>, settle?: (id: number) => Promise<void>): Promise<Owned> {
     const step: Step = { number: ++this.#steps, object, id: undefined };
     await this.#journal.append({ type: 'intent', time: this.#time(), step: step.number, object });
     this.#open.push(step);
+    let mayExist = false;
+    const send: Send = async (request) => {
+      mayExist = true;
+      try {
+        return await request();
+      } catch (error) {
+        mayExist = !wasRefused(error);
+        throw error;
+      }
+    };
     try {
-      step.id = await call();
+      step.id = await call(send);
       await this.#journal.append({ type: 'done', time: this.#time(), step: step.number, id: step.id });
       await settle?.(step.id);
     } catch (error) {
-      if (step.id === undefined && wasRefused(error)) await this.#close(step, 'undone');
-      else await this.#undo(step);
+      if (step.id !== undefined || mayExist) await this.#undo(step);
+      else await this.#closeUndone(step);
       throw error;
     }
-    return { id: step.id, undo: () => this.#undo(step), keep: () => this.#keep(step), assertUndone: (message) => this.#assertUndone(step, message) };
+    const { id } = step;
+    return { id, step: step.number, undo: () => this.#undo(step), assertUndone: (message) => this.#assertUndone(step, message) };
+  }
+
+  /** They stay: the product of the run. All of them or, when that cannot be written down, none. */
+  async keep(owned: readonly Owned[]): Promise<void> {
+    const steps = this.#open.filter((step) => owned.some((kept) => kept.step === step.number));
+    await this.#journal.append({ type: 'kept', time: this.#time(), steps: steps.map((step) => step.number) });
+    this.#forget(steps);
   }
 
   #assertUndone(step: Step, message: string): void {
     if (!this.#open.includes(step)) return;
-    throw new JobError({ code: 'JOB_CLEANUP_FAILED', message, details: { object: describeObject(step.object, step.id) } });
+    const hint = 'detach it by hand (onevm disk-detach), then run again';
+    throw new JobError({ code: 'JOB_CLEANUP_FAILED', message, details: { object: describeObject(step.object, step.id) }, hint });
   }
 
   async #undo(step: Step): Promise<void> {
     if (!this.#open.includes(step)) return;
     try {
-      await this.step(UNDO_STEPS[step.object.kind], { object: describeObject(step.object, step.id), ...diskOf(step.object) }, () =>
-        removeObject({ ...this.cloud, attacher: this.#deps.attacher }, this.id, step.object, step.id),
-      );
-      await this.#close(step, 'undone');
+      await this.step(UNDO_STEPS[step.object.kind], { object: describeObject(step.object, step.id), ...diskOf(step.object) }, () => this.#remove(step));
     } catch (error) {
       this.#cloudLost ||= LOST.has(errorCode(error) ?? '');
       this.emit({ type: 'cleanup.failed', object: describeObject(step.object, step.id), error: serializeError(error) });
       this.#deps.logger.warn({ runId: this.id, object: step.object, error: serializeError(error) }, 'clean-up failed');
+      return;
+    }
+    await this.#closeUndone(step);
+  }
+
+  async #remove(step: Step): Promise<void> {
+    const deps = { ...this.cloud, attacher: this.#deps.attacher };
+    const wasThere = await removeObject(deps, this.id, step.object, step.id);
+    if (wasThere || step.id !== undefined) return;
+    await this.clock.sleep(LATE_MS);
+    await removeObject(deps, this.id, step.object, undefined);
+  }
+
+  /** The object is gone; a journal that cannot be told so names one thing too many, which whoever looks for it will not find. */
+  async #closeUndone(step: Step): Promise<void> {
+    this.#forget([step]);
+    try {
+      await this.#journal.append({ type: 'undone', time: this.#time(), step: step.number });
+    } catch (error) {
+      this.warn('JOURNAL_NOT_WRITTEN', serializeError(error).message);
     }
   }
 
-  async #keep(step: Step): Promise<void> {
-    await this.#close(step, 'kept');
-  }
-
-  async #close(step: Step, type: 'undone' | 'kept'): Promise<void> {
-    this.#open.splice(this.#open.indexOf(step), 1);
-    await this.#journal.append({ type, time: this.#time(), step: step.number });
+  #forget(steps: readonly Step[]): void {
+    for (const step of steps) this.#open.splice(this.#open.indexOf(step), 1);
   }
 
   /**
-   * Takes back what is still there, newest first. What cannot be taken back stays in the journal and is named in `residue`. An OpenNebula that does not
-   * answer is asked for one object only: waiting as long for each of the others would help nobody.
+   * Takes back what is still there, newest first; never throws. What cannot be taken back stays in the journal and is named in `residue`. An OpenNebula
+   * that does not answer is asked for one object only: waiting as long for each of the others would help nobody.
    */
   async unwind(): Promise<void> {
+    await this.#giveBackResources();
     this.#cloudLost = false;
     for (const step of this.#open.toReversed()) {
       if (!this.#cloudLost) await this.#undo(step);
     }
     this.residue.push(...this.#open.map((step) => describeObject(step.object, step.id)));
-    if (this.#open.length === 0) await this.#journal.finish();
+    if (this.#open.length === 0) await this.#finishJournal();
     this.#open.length = 0;
+  }
+
+  async #giveBackResources(): Promise<void> {
+    try {
+      await this.#resources[Symbol.asyncDispose]();
+    } catch (error) {
+      this.warn('RESOURCE_NOT_CLOSED', serializeError(error).message);
+    }
+  }
+
+  async #finishJournal(): Promise<void> {
+    try {
+      await this.#journal.finish();
+    } catch (error) {
+      this.warn('JOURNAL_NOT_REMOVED', serializeError(error).message);
+    }
   }
 
   /** The journal's file is closed; it stays on disk while something is left to undo. */
   async close(): Promise<void> {
-    await this.#journal[Symbol.asyncDispose]();
+    try {
+      await this.#journal[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#deps.logger.warn({ runId: this.id, error: serializeError(error) }, 'journal not closed');
+    }
   }
 
-  #time(): string {
+  #time(): JournalRecord['time'] {
     return this.#deps.clock.now().toISOString();
   }
 }
 
 /** Runs a workflow. However it ends, what it made and did not keep is taken back before anybody is told. */
-export async function inRun<R extends BackupReport | RestoreReport>(deps: JobDeps, kind: R['kind'], about: string, work: (run: Run) => Promise<R>): Promise<R> {
-  const run = await Run.start(deps, kind, about);
+export async function inRun<R extends BackupReport | RestoreReport>(
+  deps: JobDeps,
+  facts: RunFacts & { readonly kind: R['kind'] },
+  options: CallOptions,
+  work: (run: Run) => Promise<R>,
+): Promise<R> {
+  options.signal?.throwIfAborted();
+  const run = await Run.start(deps, facts);
   try {
     const report = await work(run);
-    run.emit({ type: 'run.finished', outcome: report.residue.length > 0 ? 'residue' : 'complete', report });
+    run.emit({ type: 'run.finished', outcome: report.residue.length > 0 ? 'residue' : 'complete', report, residue: report.residue });
     return report;
   } catch (error) {
     await run.unwind();
-    run.emit({ type: 'run.finished', outcome: isAbort(error) ? 'cancelled' : 'failed', error: serializeError(error) });
+    const cancelled = isAbort(error) || (options.signal?.aborted === true && error === options.signal.reason);
+    run.emit({ type: 'run.finished', outcome: cancelled ? 'cancelled' : 'failed', error: serializeError(error), residue: run.residue });
     throw error;
   } finally {
     await run.close();
@@ -172,37 +263,3 @@ export async function inRun<R extends BackupReport | RestoreReport>(deps: JobDep
 }
 
 const LOST: ReadonlySet<string> = new Set(['ONE_UNREACHABLE', 'ONE_TIMEOUT', 'ONE_HTTP_STATUS']);
-
-/** OpenNebula said no, or was never reached: nothing was made. Any other failure may have lost the answer of a call that worked. */
-function wasRefused(error: unknown): boolean {
-  return isOneError(error) && (error.details.oneCode !== undefined || error.details.executed === 'no');
-}
-
-const UNDO_STEPS = {
-  snapshot: 'delete-snapshot',
-  image: 'delete-image',
-  attachment: 'detach',
-  template: 'delete-template',
-  vm: 'terminate-vm',
-} as const satisfies Record<CloudObject['kind'], StepName>;
-
-function diskOf(object: CloudObject): { readonly diskId?: number } {
-  return object.kind === 'snapshot' ? { diskId: object.diskId } : {};
-}
-
-/** For a person: what it is called and where to find it. */
-export function describeObject(object: CloudObject, id?: number): string {
-  const number = id === undefined ? '' : ` (id ${id})`;
-  switch (object.kind) {
-    case 'snapshot':
-      return `snapshot ${object.name}${number} of disk ${object.diskId} of VM ${object.vmId}`;
-    case 'image':
-      return `image ${object.name}${number}`;
-    case 'attachment':
-      return `disk with serial ${object.serial} (image ${object.imageId}) attached to proxy VM ${object.proxyVmId}`;
-    case 'template':
-      return `template ${object.name}${number}`;
-    case 'vm':
-      return `VM ${object.name}${number}`;
-  }
-}

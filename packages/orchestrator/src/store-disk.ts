@@ -2,6 +2,7 @@ import type { DiskStats, RestorePointWriter, StoredDisk, WritableRun } from '@on
 import type { CallOptions } from '@onevault/base';
 import type { ScannedRun, ScanSummary } from '@onevault/block-cbt';
 import type { ExportedDisk } from './capture.ts';
+import { openAttached } from './open-attached.ts';
 import type { DiskParent } from './parent.ts';
 import type { JobDeps } from './ports.ts';
 import type { DiskReport } from './report.ts';
@@ -51,7 +52,7 @@ async function scanInto(
   request: BackupRequest,
   options: CallOptions,
 ): Promise<{ stored: StoredDisk; summary: ScanSummary }> {
-  await using device = await deps.devices.open(exported.attached.devicePath, options);
+  await using device = await openAttached(deps.devices, exported.attachment.attached, options);
   const { config } = deps.repository;
   const progress = progressOf(run, exported.capture.disk.diskId, device.sizeBytes);
   const scan = deps.devices.scan(device, {

@@ -1,44 +1,27 @@
 import type { DiskReader } from '@onevault/backup-format';
 import type { CallOptions } from '@onevault/base';
-import type { BlockDevice, WritableBlockDevice } from '@onevault/block-cbt';
+import type { BlockDevice } from '@onevault/block-cbt';
+import type { AttachedDisk } from '@onevault/proxy-attach';
 import { JobError } from './errors.ts';
+import { openAttached, openAttachedWritable } from './open-attached.ts';
 import type { JobDeps } from './ports.ts';
 import type { Run } from './run.ts';
 
 /** What the three passes over a restored disk need. */
 export interface DiskTarget {
   readonly diskId: number;
-  readonly devicePath: string;
+  readonly attached: AttachedDisk;
   readonly reader: DiskReader;
   readonly scanWorkers: number | undefined;
 }
 
-/** A fresh image reads as zeros from end to end. One that does not is somebody's data, and is not written to. */
-export async function assertEmpty(deps: JobDeps, target: DiskTarget, options: CallOptions): Promise<void> {
-  await using device = await deps.devices.open(target.devicePath, options);
-  const { sizeBytes } = target.reader.grid;
-  if (device.sizeBytes < sizeBytes) {
-    throw new JobError({
-      code: 'JOB_DEVICE_MISMATCH',
-      message: `${target.devicePath} has ${device.sizeBytes} bytes, the disk to be restored ${sizeBytes}`,
-      details: { devicePath: target.devicePath, sizeBytes: device.sizeBytes, expectedBytes: sizeBytes },
-    });
-  }
-  for await (const run of deps.devices.scan(device, scanOptions(deps, target, options))) {
-    if (run.kind !== 'changed') continue;
-    run.release();
-    throw new JobError({
-      code: 'JOB_DEVICE_NOT_EMPTY',
-      message: `${target.devicePath} is not empty: block ${run.index} holds data; nothing was written`,
-      details: { devicePath: target.devicePath, offset: run.index * deps.repository.config.blockSizeBytes },
-      hint: 'the datastore gave out storage that was not wiped, or this is not the disk it should be',
-    });
-  }
-}
-
-/** Writes every block that is not zero, in disk order, and flushes. Returns the bytes written. */
+/**
+ * Writes every block that is not zero, in disk order, and flushes. Returns the bytes written. The device is opened once, exclusively, and proven empty
+ * through the very descriptor that is written to: whatever its name comes to mean meanwhile, nobody else's data is overwritten.
+ */
 export async function writeDisk(deps: JobDeps, run: Run, target: DiskTarget, options: CallOptions): Promise<number> {
-  await using device: WritableBlockDevice = await deps.devices.openWritable(target.devicePath, options);
+  await using device = await openAttachedWritable(deps.devices, target.attached, options);
+  await assertEmpty(deps, device, target, options);
   const totalBytes = target.reader.grid.sizeBytes;
   let writtenBytes = 0;
   for await (const block of target.reader.blocks(options)) {
@@ -53,9 +36,23 @@ export async function writeDisk(deps: JobDeps, run: Run, target: DiskTarget, opt
   return writtenBytes;
 }
 
+/** A fresh image reads as zeros from end to end. One that does not is somebody's data, and is not written to. */
+async function assertEmpty(deps: JobDeps, device: BlockDevice, target: DiskTarget, options: CallOptions): Promise<void> {
+  for await (const run of deps.devices.scan(device, scanOptions(deps, target, options))) {
+    if (run.kind !== 'changed') continue;
+    run.release();
+    throw new JobError({
+      code: 'JOB_DEVICE_NOT_EMPTY',
+      message: `${device.path} is not empty: block ${run.index} holds data; nothing was written`,
+      details: { devicePath: device.path, offset: run.index * deps.repository.config.blockSizeBytes },
+      hint: 'the datastore gave out storage that was not wiped, or this is not the disk it should be',
+    });
+  }
+}
+
 /** Reads the disk back from the device and compares it, block by block, with the digests of the restore point: holes included. */
 export async function verifyDisk(deps: JobDeps, run: Run, target: DiskTarget, options: CallOptions): Promise<void> {
-  await using device: BlockDevice = await deps.devices.open(target.devicePath, options);
+  await using device = await openAttached(deps.devices, target.attached, options);
   const { grid } = target.reader;
   const scan = deps.devices.scan(device, {
     ...scanOptions(deps, target, options),
@@ -69,8 +66,8 @@ export async function verifyDisk(deps: JobDeps, run: Run, target: DiskTarget, op
     if (await isRoundedTail(device, target, found.index, options)) continue;
     throw new JobError({
       code: 'JOB_RESTORE_MISMATCH',
-      message: `${target.devicePath} does not read back what was written: block ${found.index} (offset ${found.index * grid.blockSizeBytes}) differs`,
-      details: { devicePath: target.devicePath, offset: found.index * grid.blockSizeBytes },
+      message: `${device.path} does not read back what was written: block ${found.index} (offset ${found.index * grid.blockSizeBytes}) differs`,
+      details: { devicePath: device.path, offset: found.index * grid.blockSizeBytes },
       hint: 'the storage under the image loses writes: look into the host and datastore before restoring again',
     });
   }

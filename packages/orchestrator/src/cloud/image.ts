@@ -1,20 +1,36 @@
 import { type CallOptions, errorCode } from '@onevault/base';
-import { type DatastoreId, type Disk, type Image, type ImageId, imageStateName, type SnapshotId, type Vm } from '@onevault/one-client';
+import { type DatastoreId, IMAGE_STATE, type Image, type ImageId, imageStateName, type SnapshotId, type Vm } from '@onevault/one-client';
 import { JobError } from '../errors.ts';
 import { RUN_MARK } from '../names.ts';
-import type { CloudDeps } from './cloud-deps.ts';
+import { type CloudDeps, copyPatienceMs } from './cloud-deps.ts';
 import { effectMissing } from './disk-snapshot.ts';
+import type { Send } from './send.ts';
+import { assertUnchanged, type Planned } from './unchanged.ts';
 import { settled, whenFree } from './when-free.ts';
 
 /** Asks OpenNebula to save a disk (a snapshot of it, or as it is) as a new image. The image is LOCKED until `awaitSavedImage`. */
-export function requestSaveAs(deps: CloudDeps, vm: Vm, disk: Disk, name: string, snapshot: SnapshotId | undefined, options?: CallOptions): Promise<ImageId> {
-  return whenFree(deps, vm.id, `copy of disk ${disk.diskId}`, () => deps.cloud.saveDiskAs(vm.id, disk.diskId, name, snapshot), options);
+export function requestSaveAs(
+  deps: CloudDeps,
+  planned: Planned,
+  name: string,
+  snapshot: SnapshotId | undefined,
+  send: Send,
+  options?: CallOptions,
+): Promise<ImageId> {
+  const { vm, disk } = planned;
+  const request = (now: Vm): Promise<ImageId> => {
+    assertUnchanged(now, planned);
+    return send(() => deps.cloud.saveDiskAs(vm.id, disk.diskId, name, snapshot));
+  };
+  return whenFree(deps, vm.id, `copy of disk ${disk.diskId}`, request, options);
 }
 
 /** Waits for the copy. READY is not yet proof that the image can be read (M.1): that is seen at the device. */
-export async function awaitSavedImage(deps: CloudDeps, before: Vm, disk: Disk, id: ImageId, options: CallOptions = {}): Promise<Image> {
-  const timeoutMs = deps.patience.copyMs + Math.ceil(disk.sizeMiB / 1024) * deps.patience.copyMsPerGiB;
+export async function awaitSavedImage(deps: CloudDeps, planned: Planned, id: ImageId, options: CallOptions = {}): Promise<Image> {
+  const { vm: before, disk } = planned;
+  const timeoutMs = copyPatienceMs(deps.patience, disk.sizeMiB);
   const after = await settled(deps, before.id, `copy of disk ${disk.diskId}`, { ...options, timeoutMs });
+  assertUnchanged(after, planned);
   const image = await awaitReady(deps, id, { ...options, timeoutMs }).catch((error: unknown) => {
     throw errorCode(error) === 'JOB_IMAGE_BROKEN'
       ? effectMissing(before, after, `copy of disk ${disk.diskId} of VM ${before.id} to image ${id} failed`)
@@ -26,17 +42,26 @@ export async function awaitSavedImage(deps: CloudDeps, before: Vm, disk: Disk, i
   return image;
 }
 
-/** Waits until an image is READY. Throws JOB_IMAGE_BROKEN when it ends in ERROR or disappears. */
+/** Waits until an image is READY. Throws JOB_IMAGE_BROKEN when it ends in another state or disappears. */
 export async function awaitReady(deps: CloudDeps, id: ImageId, options: CallOptions & { readonly timeoutMs?: number } = {}): Promise<Image> {
-  const image = await deps.cloud.waitForImage(id, (now) => (now !== undefined && imageStateName(now.state) === 'LOCKED' ? 'wait' : 'done'), {
+  const image = await deps.cloud.waitForImage(id, (now) => (now !== undefined && ON_THE_WAY.has(now.state) ? 'wait' : 'done'), {
     timeoutMs: options.timeoutMs ?? deps.patience.actionMs,
     what: `image ${id} to be READY`,
     ...(options.signal && { signal: options.signal }),
   });
   if (image === undefined) throw new JobError({ code: 'JOB_IMAGE_BROKEN', message: `image ${id} disappeared before it was READY`, details: { imageId: id } });
-  if (imageStateName(image.state) === 'ERROR') throw broken(image, `is in ERROR${image.error === undefined ? '' : `: ${image.error}`}`);
+  if (image.state !== IMAGE_STATE.READY) throw broken(image, `is in ${imageStateName(image.state)}${image.error === undefined ? '' : `: ${image.error}`}`);
   return image;
 }
+
+/** LOCKED while a driver works on it; USED_PERS for a moment after its disk was detached. */
+const ON_THE_WAY: ReadonlySet<number> = new Set([
+  IMAGE_STATE.INIT,
+  IMAGE_STATE.LOCKED,
+  IMAGE_STATE.USED_PERS,
+  IMAGE_STATE.LOCKED_USED,
+  IMAGE_STATE.LOCKED_USED_PERS,
+]);
 
 export interface NewImage {
   readonly runId: string;
@@ -62,50 +87,16 @@ export function requestEmptyImage(deps: CloudDeps, image: NewImage): Promise<Ima
   return deps.cloud.allocateImage(attributes, image.datastore);
 }
 
-/**
- * Removes the image called `name` that the run made; nothing to do when there is none. Without an id it must carry the run's mark: a foreign image of that name is not ours to touch. A copy that still runs cannot be cancelled and is waited for.
- * When the driver cannot remove the file of a failed copy the image goes back to ERROR: then, and only then, the deletion is forced (section f).
- */
-export async function removeImage(deps: CloudDeps, runId: string, name: string, id: ImageId | undefined): Promise<void> {
-  const image = id === undefined ? await findOwnImage(deps, runId, name) : await imageOrNothing(deps, id);
-  if (image === undefined || image.name !== name) return;
-  const copyMs = deps.patience.copyMs + Math.ceil(image.sizeMiB / 1024) * deps.patience.copyMsPerGiB;
-  const now = await deps.cloud.waitForImage(image.id, (seen) => (seen !== undefined && imageStateName(seen.state) === 'LOCKED' ? 'wait' : 'done'), {
-    timeoutMs: copyMs,
-    what: `image ${image.id} to be unlocked`,
-  });
-  if (now === undefined) return;
-  if (imageStateName(now.state) !== 'DELETE') await deps.cloud.deleteImage(image.id);
-  if ((await awaitGone(deps, image.id)) === undefined) return;
-  await deps.cloud.deleteImage(image.id, { force: true });
-  const left = await awaitGone(deps, image.id);
-  if (left !== undefined) throw broken(left, 'cannot be deleted, not even by force');
+/** Makes an image (not) persistent and looks whether it is: that decides whether the VM that gets it writes to it or to a copy. */
+export async function setPersistence(deps: CloudDeps, id: ImageId, persistent: boolean, options: CallOptions): Promise<void> {
+  await awaitReady(deps, id, options);
+  options.signal?.throwIfAborted();
+  await deps.cloud.setImagePersistent(id, persistent);
+  const image = await deps.cloud.image(id, options);
+  if (image.persistent !== persistent) throw broken(image, `is still ${image.persistent ? '' : 'not '}persistent after OpenNebula said otherwise`);
 }
 
-async function awaitGone(deps: CloudDeps, id: ImageId): Promise<Image | undefined> {
-  return deps.cloud.waitForImage(id, (now) => (now !== undefined && imageStateName(now.state) === 'DELETE' ? 'wait' : 'done'), {
-    timeoutMs: deps.patience.actionMs,
-    what: `image ${id} to be deleted`,
-  });
-}
-
-async function findOwnImage(deps: CloudDeps, runId: string, name: string): Promise<Image | undefined> {
-  for await (const image of deps.cloud.images()) {
-    if (image.name === name && (name.includes(runId) || image.template[RUN_MARK] === runId)) return image;
-  }
-  return undefined;
-}
-
-async function imageOrNothing(deps: CloudDeps, id: ImageId): Promise<Image | undefined> {
-  try {
-    return await deps.cloud.image(id);
-  } catch (error) {
-    if (errorCode(error) === 'ONE_NO_EXISTS') return undefined;
-    throw error;
-  }
-}
-
-function broken(image: Image, why: string): JobError {
+export function broken(image: Image, why: string): JobError {
   return new JobError({
     code: 'JOB_IMAGE_BROKEN',
     message: `image ${image.id} '${image.name}' ${why}`,

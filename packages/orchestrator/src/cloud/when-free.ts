@@ -1,5 +1,5 @@
 import { type CallOptions, errorCode } from '@onevault/base';
-import { isTransient, type Vm, type VmId, vmStateName } from '@onevault/one-client';
+import { isDone, isTransient, type Vm, type VmId, vmStateName } from '@onevault/one-client';
 import { JobError } from '../errors.ts';
 import type { CloudDeps } from './cloud-deps.ts';
 
@@ -10,42 +10,62 @@ import type { CloudDeps } from './cloud-deps.ts';
 export async function whenFree<T>(deps: CloudDeps, vmId: VmId, what: string, act: (vm: Vm) => Promise<T>, options: CallOptions = {}): Promise<T> {
   const deadlineMs = deps.clock.monotonicMs() + deps.patience.busyMs;
   for (;;) {
-    const vm = await settled(deps, vmId, what, { ...options, timeoutMs: Math.max(1, deadlineMs - deps.clock.monotonicMs()) });
+    const vm = await free(deps, vmId, what, deadlineMs, options);
     options.signal?.throwIfAborted();
     try {
       return await act(vm);
     } catch (error) {
       if (!(await somebodyWasFaster(deps, vmId, error))) throw error;
-      if (deps.clock.monotonicMs() >= deadlineMs) throw busy(vm, what, error);
+      if (deps.clock.monotonicMs() >= deadlineMs) throw busy(vmId, what, error);
     }
   }
 }
 
+async function free(deps: CloudDeps, vmId: VmId, what: string, deadlineMs: number, options: CallOptions): Promise<Vm> {
+  try {
+    return await settled(deps, vmId, what, { ...options, timeoutMs: Math.max(1, deadlineMs - deps.clock.monotonicMs()) });
+  } catch (error) {
+    throw errorCode(error) === 'ONE_WAIT_TIMEOUT' ? busy(vmId, what, error) : error;
+  }
+}
+
+export interface SettledOptions extends CallOptions {
+  readonly timeoutMs?: number;
+  /** A VM that is DONE is an answer like any other: for clean-up, which then has nothing left to do. */
+  readonly mayBeDone?: boolean;
+}
+
 /** The VM once no action is under way on it. Throws JOB_VM_GONE when it is DONE. */
-export async function settled(deps: CloudDeps, vmId: VmId, what: string, options: CallOptions & { readonly timeoutMs?: number } = {}): Promise<Vm> {
+export async function settled(deps: CloudDeps, vmId: VmId, what: string, options: SettledOptions = {}): Promise<Vm> {
   const vm = await deps.cloud.waitForVm(vmId, (now) => (isTransient(now) ? 'wait' : 'done'), {
     timeoutMs: options.timeoutMs ?? deps.patience.actionMs,
     what: `VM ${vmId} to be free (${what})`,
     ...(options.signal && { signal: options.signal }),
   });
-  if (vmStateName(vm) === 'DONE') {
+  if (isDone(vm) && options.mayBeDone !== true) {
     throw new JobError({ code: 'JOB_VM_GONE', message: `${what}: VM ${vmId} '${vm.name}' was terminated meanwhile`, details: { vmId } });
   }
   return vm;
 }
 
-/** "Wrong state" (2048; 8192 for disksaveas) is the normal answer of a VM that somebody grabbed between our look and our call. */
+/** "Wrong state" (2048; 8192 for disksaveas) is the normal answer of a VM that somebody grabbed between our look and our call, and may have let go since. */
 async function somebodyWasFaster(deps: CloudDeps, vmId: VmId, error: unknown): Promise<boolean> {
   const code = errorCode(error);
   if (code !== 'ONE_ACTION' && code !== 'ONE_INTERNAL') return false;
-  return isTransient(await deps.cloud.vm(vmId));
+  try {
+    const now = await deps.cloud.vm(vmId);
+    const refusedIn = /wrong state (\w+)/.exec((error as Error).message)?.[1];
+    return isTransient(now) || (refusedIn !== undefined && refusedIn !== vmStateName(now));
+  } catch {
+    return false; // the refusal is the news, not that we could not look into it
+  }
 }
 
-function busy(vm: Vm, what: string, cause: unknown): JobError {
+function busy(vmId: VmId, what: string, cause: unknown): JobError {
   return new JobError({
     code: 'JOB_VM_BUSY',
-    message: `${what}: VM ${vm.id} '${vm.name}' is kept busy by somebody else`,
-    details: { vmId: vm.id },
+    message: `${what}: VM ${vmId} is kept busy by somebody else`,
+    details: { vmId },
     retryable: true,
     hint: 'see what else works on this VM (its log names the action) and start the run again',
     cause,

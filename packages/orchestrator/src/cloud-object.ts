@@ -1,0 +1,42 @@
+import type { StepName } from './events.ts';
+
+/**
+ * An object of ours in the cloud, by the name it was given before it existed: enough to find it again when the answer that carried its id was lost.
+ * A snapshot also knows the image of its disk: a persistent disk that is detached, or whose VM ends, takes its snapshots home to its image.
+ */
+export type CloudObject =
+  | { readonly kind: 'snapshot'; readonly vmId: number; readonly diskId: number; readonly name: string; readonly imageId?: number | undefined }
+  | { readonly kind: 'image'; readonly name: string }
+  | { readonly kind: 'attachment'; readonly proxyVmId: number; readonly imageId: number; readonly serial: string }
+  | { readonly kind: 'template'; readonly name: string }
+  | { readonly kind: 'vm'; readonly name: string };
+
+/** The step that takes an object away. */
+export const UNDO_STEPS = {
+  snapshot: 'delete-snapshot',
+  image: 'delete-image',
+  attachment: 'detach',
+  template: 'delete-template',
+  vm: 'terminate-vm',
+} as const satisfies Record<CloudObject['kind'], StepName>;
+
+export function diskOf(object: CloudObject): { readonly diskId?: number } {
+  return object.kind === 'snapshot' ? { diskId: object.diskId } : {};
+}
+
+/** For a person: what it is called and where to find it. */
+export function describeObject(object: CloudObject, id?: number): string {
+  const number = id === undefined ? '' : ` (id ${id})`;
+  switch (object.kind) {
+    case 'snapshot':
+      return `snapshot ${object.name}${number} of disk ${object.diskId} of VM ${object.vmId}`;
+    case 'image':
+      return `image ${object.name}${number}`;
+    case 'attachment':
+      return `disk with serial ${object.serial} (image ${object.imageId}) attached to proxy VM ${object.proxyVmId}`;
+    case 'template':
+      return `template ${object.name}${number}`;
+    case 'vm':
+      return `VM ${object.name}${number}`;
+  }
+}

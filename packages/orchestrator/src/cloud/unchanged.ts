@@ -1,0 +1,31 @@
+import { type Disk, isRunning, type Vm } from '@onevault/one-client';
+import { JobError } from '../errors.ts';
+
+/** What the plan was made for: a disk of a VM, and whether the VM was at rest. */
+export interface Planned {
+  readonly vm: Vm;
+  readonly disk: Disk;
+}
+
+/**
+ * Between two calls anybody may detach a disk, attach another one under the DISK_ID that became free, resize it, or start a VM that was off
+ * (opennebula.md section l.19). Looked at right before a call, and again when its effect is there: what the plan says must be what was captured.
+ */
+export function assertUnchanged(now: Vm, planned: Planned): void {
+  const { disk } = planned;
+  const found = now.disks.find((entry) => entry.diskId === disk.diskId);
+  if (found === undefined) throw diskChanged(now, disk, 'was detached');
+  if (found.imageId !== disk.imageId) throw diskChanged(now, disk, `is another disk now (image ${found.imageId ?? 'none'} instead of ${disk.imageId})`);
+  if (found.sizeMiB !== disk.sizeMiB) throw diskChanged(now, disk, `was resized from ${disk.sizeMiB} to ${found.sizeMiB} MiB`);
+  if (isRunning(now) && !isRunning(planned.vm)) throw diskChanged(now, disk, 'is in use again: the VM was started');
+}
+
+function diskChanged(vm: Vm, disk: Disk, what: string): JobError {
+  return new JobError({
+    code: 'JOB_DISK_CHANGED',
+    message: `disk ${disk.diskId} of VM ${vm.id} '${vm.name}' ${what} since the backup was planned`,
+    details: { vmId: vm.id, diskId: disk.diskId },
+    retryable: true,
+    hint: 'run the backup again: it plans anew',
+  });
+}
