@@ -19,7 +19,8 @@ describe('onevault demo', { timeout: 240_000 }, () => {
     const { exit, stdout, stderr } = await demo();
     expect(exit, stdout).toBe(0);
     expect(stderr).toBe('');
-    for (const told of ['1. A cloud', 'result=ok', 'result=damaged', 'is RUNNING', 'byte for byte as it was', 'of ours besides that: 0', '0 differences']) expect(stdout).toContain(told);
+    for (const told of ['1. A cloud', 'result=ok', 'result=damaged', 'is RUNNING', 'byte for byte as it was', 'of ours besides that: 0', '0 differences'])
+      expect(stdout).toContain(told);
     expect(await readdir(dir)).toEqual([]);
   });
 

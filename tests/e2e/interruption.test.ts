@@ -27,7 +27,8 @@ describe('a backup that is interrupted', { timeout: 120_000 }, () => {
   }
 
   const journals = (): Promise<string[]> => readdir(join(shell.dir, 'state/journals'));
-  const leftovers = async (): Promise<readonly string[]> => (await Promise.all(['onevault-2', 'ov-'].map((prefix) => shell.control.leftovers(prefix)))).flat().map(({ kind }) => kind);
+  const leftovers = async (): Promise<readonly string[]> =>
+    (await Promise.all(['onevault-2', 'ov-'].map((prefix) => shell.control.leftovers(prefix)))).flat().map(({ kind }) => kind);
   const pointCount = async (): Promise<number> => (await shell.run(['point', 'list', '--no-header'])).stdout.split('\n').length - 1;
 
   test('by Ctrl-C takes back what it made and leaves with 130', async () => {
@@ -55,15 +56,18 @@ describe('a backup that is interrupted', { timeout: 120_000 }, () => {
     await expectNextRunToWork();
   });
 
-  test.each(['attach', 'detach'] as const)('by kill -9 during %s: the next backup works, the repository verifies, and what is left is listed by name', async (step) => {
-    const backup = await backupHeldAt(step);
-    backup.process.kill('SIGKILL');
-    expect((await backup.finished).exit).toBe('SIGKILL');
-    await shell.control.release();
-    await shell.control.idle();
-    expect(await leftovers()).not.toEqual([]);
-    await expectNextRunToWork();
-  });
+  test.each(['attach', 'detach'] as const)(
+    'by kill -9 during %s: the next backup works, the repository verifies, and what is left is listed by name',
+    async (step) => {
+      const backup = await backupHeldAt(step);
+      backup.process.kill('SIGKILL');
+      expect((await backup.finished).exit).toBe('SIGKILL');
+      await shell.control.release();
+      await shell.control.idle();
+      expect(await leftovers()).not.toEqual([]);
+      await expectNextRunToWork();
+    },
+  );
 
   async function expectNextRunToWork(): Promise<void> {
     const there = await leftovers();
@@ -80,6 +84,16 @@ describe('a backup that is interrupted', { timeout: 120_000 }, () => {
     expect(text.stderr).toContain('warning: earlier runs that died left this in OpenNebula');
     for (const { label } of listed) expect(text.stderr).toContain(label);
   }
+
+  test('not by a reader that goes away: `| head -1` costs its own output and nothing else', async () => {
+    const points = await pointCount();
+    const backup = await backupHeldAt('saveas');
+    backup.process.stdout?.destroy();
+    backup.process.stderr?.destroy();
+    await shell.control.release();
+    expect((await backup.finished).exit).toBe(0);
+    expect(await pointCount()).toBe(points + 1);
+  });
 
   test('two runs on the same VM at once: the second is refused politely', async () => {
     const first = await backupHeldAt('saveas');

@@ -59,7 +59,16 @@ describe('the main job from a second shell', { timeout: 120_000 }, () => {
     expect(documentOf(plan)).toMatchObject({
       schemaVersion: 1,
       type: 'plan',
-      plans: [{ verdict: 'ok', disks: [{ verdict: 'capture', method: 'snapshot' }, { verdict: 'capture', method: 'snapshot' }, { verdict: 'skip', reasons: [{ code: 'SKIP_VOLATILE' }] }] }],
+      plans: [
+        {
+          verdict: 'ok',
+          disks: [
+            { verdict: 'capture', method: 'snapshot' },
+            { verdict: 'capture', method: 'snapshot' },
+            { verdict: 'skip', reasons: [{ code: 'SKIP_VOLATILE' }] },
+          ],
+        },
+      ],
     });
     expect(await shell.control.state()).toEqual(before);
   });
@@ -71,11 +80,26 @@ describe('the main job from a second shell', { timeout: 120_000 }, () => {
     await keepReference();
     const backup = await shell.run(['backup', 'web', '--jsonl']);
     expect(backup).toMatchObject({ exit: 0, stderr: '' });
-    const lines = backup.stdout.trim().split('\n').map((line) => jsonLine.parse(JSON.parse(line)));
+    const lines = backup.stdout
+      .trim()
+      .split('\n')
+      .map((line) => jsonLine.parse(JSON.parse(line)));
     expect(lines.at(0)?.type).toBe('run.started');
     expect(lines.at(-1)?.type).toBe('backup.result');
     expect(new Set(lines.map((line) => line.type))).toEqual(
-      new Set(['run.started', 'vm.planned', 'disk.skipped', 'disk.mode', 'step.started', 'step.finished', 'disk.progress', 'disk.finished', 'restore-point.committed', 'run.finished', 'backup.result']),
+      new Set([
+        'run.started',
+        'vm.planned',
+        'disk.skipped',
+        'disk.mode',
+        'step.started',
+        'step.finished',
+        'disk.progress',
+        'disk.finished',
+        'restore-point.committed',
+        'run.finished',
+        'backup.result',
+      ]),
     );
     for (const { diskId } of DISKS) {
       const done = lines.flatMap((line) => (line.type === 'disk.progress' && line.diskId === diskId ? [line] : []));

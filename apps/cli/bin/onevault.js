@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Nothing newer than ES2015 before this check: an old Node must get as far as the message.
+// Before anything is loaded: an old Node must get as far as the message.
 const needed = [20, 19];
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < needed[0] || (major === needed[0] && minor < needed[1])) {
@@ -9,8 +9,8 @@ if (major < needed[0] || (major === needed[0] && minor < needed[1])) {
 import('../dist/main.js').then(
   (cli) => cli.main(process),
   (error) => {
-    const unbuilt = error && error.code === 'ERR_MODULE_NOT_FOUND' && String(error.message).includes('dist/main.js');
-    process.stderr.write(unbuilt ? 'onevault is not built: run npm run build\n' : `${error && error.stack ? error.stack : error}\n`);
+    const unbuilt = error?.code === 'ERR_MODULE_NOT_FOUND' && String(error.message).includes('dist/main.js');
+    process.stderr.write(unbuilt ? 'onevault is not built: run npm run build\n' : `${error?.stack ?? error}\n`);
     process.exit(1);
   },
 );

@@ -40,7 +40,15 @@ export function compose(settings: Settings, logger: Logger, clock: Clock = syste
 
 async function openCloud(settings: Settings, logger: Logger, clock: Clock, options: CallOptions): Promise<OneApi & AsyncDisposable> {
   const { endpoint, session, http, callTimeoutMs, pageSize } = await findConnection(settings.oneEnvironment, options);
-  return createOneClient({ endpoint, session, http, clock, logger, ...(callTimeoutMs !== undefined && { callTimeoutMs }), ...(pageSize !== undefined && { pageSize }) });
+  return createOneClient({
+    endpoint,
+    session,
+    http,
+    clock,
+    logger,
+    ...(callTimeoutMs !== undefined && { callTimeoutMs }),
+    ...(pageSize !== undefined && { pageSize }),
+  });
 }
 
 async function openJobs(composition: Composition, emit: (event: JobEvent) => void, options: CallOptions): Promise<JobDeps & AsyncDisposable> {
@@ -73,7 +81,11 @@ const LOOKUPS = 4;
 export async function findProxyVm(settings: Settings, cloud: OneApi, options: CallOptions): Promise<VmId> {
   if (settings.proxyVm !== undefined) return vmId(settings.proxyVm);
   const uuid = await readProductUuid(settings.proxyRoot, options);
-  return await findOwnVm(mapOrdered(runningVms(cloud, options), (id) => cloud.vm(id, options), { ...options, concurrency: LOOKUPS }), uuid, options);
+  return await findOwnVm(
+    mapOrdered(runningVms(cloud, options), (id) => cloud.vm(id, options), { ...options, concurrency: LOOKUPS }),
+    uuid,
+    options,
+  );
 }
 
 /** We are running, so the VM we are in is. */
@@ -82,5 +94,9 @@ async function* runningVms(cloud: OneApi, options: CallOptions): AsyncGenerator<
 }
 
 function repositoryUnset(): never {
-  throw new CliError({ code: 'CLI_REPOSITORY_UNSET', message: 'no repository is named', hint: 'name it with --repo PATH or ONEVAULT_REPO; onevault init makes a new one' });
+  throw new CliError({
+    code: 'CLI_REPOSITORY_UNSET',
+    message: 'no repository is named',
+    hint: 'name it with --repo PATH or ONEVAULT_REPO; onevault init makes a new one',
+  });
 }

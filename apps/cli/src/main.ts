@@ -13,11 +13,8 @@ import { stderrLogger } from './stderr-logger.ts';
 
 /** Runs the command line of this process and leaves with its exit code. The only place that exits. */
 export async function main(host: NodeJS.Process): Promise<void> {
-  // `onevault vm list | head -1`: nobody reads any more, which is no failure of ours.
-  host.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') host.exit(EXIT.ok);
-    throw error;
-  });
+  // `| head -1`, or a terminal that is closed: that nobody reads any more is no reason to drop a run in the middle of the cloud.
+  for (const stream of [host.stdout, host.stderr]) stream.on('error', () => undefined);
   const code = await runCommandLine(host);
   // What is still being written to a pipe must get out before the process goes, and idle connections must not hold it.
   for (const stream of [host.stdout, host.stderr]) await new Promise<void>((resolve) => void stream.write('', () => resolve()));
@@ -61,7 +58,8 @@ async function runWork(host: NodeJS.Process, around: Surroundings, flags: Global
     const logger = stderrLogger(output, () => clock.now());
     using signals = cancelOnSignals(
       host,
-      (text) => output.note(text),
+      // On a terminal a bar may stand there, and `^C`.
+      (text) => output.note(output.stderr.isTTY === true ? `\n${text}` : text),
       () => host.exit(EXIT.cancelled),
     );
     return await work({ settings, around, output, clock, logger, signal: signals.signal, compose: compose(settings, logger, clock) });

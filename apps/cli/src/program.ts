@@ -19,8 +19,14 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     .showHelpAfterError('(onevault --help shows what there is)')
     .helpCommand(true);
   addGlobalOptions(program);
-  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand, simCommand, demoCommand]) program.addCommand(command(run));
-  inherit(program, (command) => command.configureHelp({ showGlobalOptions: true }).exitOverride().configureOutput({ writeOut: (text) => streams.stdout.write(text), writeErr: (text) => streams.stderr.write(text) }));
+  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand, simCommand, demoCommand])
+    program.addCommand(command(run));
+  inherit(program, (command) =>
+    command
+      .configureHelp({ showGlobalOptions: true })
+      .exitOverride()
+      .configureOutput({ writeOut: (text) => streams.stdout.write(text), writeErr: (text) => streams.stderr.write(text) }),
+  );
   return program;
 }
 

@@ -55,7 +55,8 @@ export function resolveSettings(flags: GlobalFlags, around: Surroundings): Setti
 }
 
 function resolveOutput(flags: GlobalFlags, around: Surroundings): OutputOptions {
-  if (flags.json === true && flags.jsonl === true) throw usageError('--json and --jsonl exclude each other', '--json prints one document at the end, --jsonl a line for every event');
+  if (flags.json === true && flags.jsonl === true)
+    throw usageError('--json and --jsonl exclude each other', '--json prints one document at the end, --jsonl a line for every event');
   const mode = flags.jsonl === true ? 'jsonl' : flags.json === true ? 'json' : 'text';
   const quiet = flags.quiet ?? false;
   return {
@@ -64,7 +65,13 @@ function resolveOutput(flags: GlobalFlags, around: Surroundings): OutputOptions 
     verbosity: flags.verbose ?? 0,
     progress: mode === 'text' && !quiet && flags.progress !== false,
     // https://no-color.org: any value that is not empty.
-    color: mode === 'text' && flags.color !== false && set(around.env['NO_COLOR']) === undefined && around.env['TERM'] !== 'dumb' && around.stderrIsTerminal && around.stdoutIsTerminal,
+    color:
+      mode === 'text' &&
+      flags.color !== false &&
+      set(around.env['NO_COLOR']) === undefined &&
+      around.env['TERM'] !== 'dumb' &&
+      around.stderrIsTerminal &&
+      around.stdoutIsTerminal,
   };
 }
 
@@ -74,7 +81,8 @@ function defaultStateDir({ env, isRoot }: Surroundings): string {
   if (xdg !== undefined) return join(xdg, 'onevault');
   if (isRoot) return '/var/lib/onevault';
   const home = set(env['HOME']);
-  if (home === undefined) throw usageError('there is no place for the journal: neither HOME nor XDG_STATE_HOME is set', 'name a directory with --state-dir or ONEVAULT_STATE_DIR');
+  if (home === undefined)
+    throw usageError('there is no place for the journal: neither HOME nor XDG_STATE_HOME is set', 'name a directory with --state-dir or ONEVAULT_STATE_DIR');
   return join(home, '.local/state/onevault');
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CallOptions, type Clock, errorCode } from '@onevault/base';
 import type { JournalStore } from '@onevault/orchestrator';
@@ -35,23 +35,28 @@ export async function lockVm(deps: VmLockDeps, endpoint: URL, vmId: number, opti
 
 async function layEntry(deps: VmLockDeps, directory: string): Promise<string> {
   const entry = Buffer.from(deps.randomBytes(8)).toString('hex');
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    // Written under another name first: an entry without its owner would look like one of a dead process.
-    const draft = join(directory, `.${entry}`);
-    await using file = await open(draft, 'wx', 0o600);
-    await file.writeFile(deps.journals.owner);
-    await rename(draft, join(directory, entry));
-    return entry;
-  } catch (error) {
-    throw new CliError({
-      code: 'CLI_STATE_DIR_INVALID',
-      message: `lock the VM in ${directory}: ${error instanceof Error ? error.message : String(error)}`,
-      details: { directory },
-      hint: 'name a state directory that this user may write with --state-dir or ONEVAULT_STATE_DIR',
-      cause: error,
-    });
-  }
+  await writeEntry(directory, entry, deps.journals.owner).catch((error: unknown) => {
+    throw stateDirInvalid(directory, error);
+  });
+  return entry;
+}
+
+/** Written under another name first: an entry without its owner would look like one of a dead process. */
+async function writeEntry(directory: string, entry: string, owner: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const draft = join(directory, `.${entry}`);
+  await writeFile(draft, owner, { flag: 'wx', mode: 0o600 });
+  await rename(draft, join(directory, entry));
+}
+
+function stateDirInvalid(directory: string, cause: unknown): CliError {
+  return new CliError({
+    code: 'CLI_STATE_DIR_INVALID',
+    message: `lock the VM in ${directory}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    details: { directory },
+    hint: 'name a state directory that this user may write with --state-dir or ONEVAULT_STATE_DIR',
+    cause,
+  });
 }
 
 async function livingOther(deps: VmLockDeps, directory: string, own: string): Promise<string | undefined> {

@@ -64,7 +64,10 @@ describe('reportError', () => {
 
   test('adds the cause when the message does not already say it', () => {
     const output = recordedOutput();
-    reportError(output, new CliError({ code: 'CLI_VM_NOT_FOUND', message: 'there is no VM 99', cause: new Error('one.vm.info: Error getting virtual machine [99]') }));
+    reportError(
+      output,
+      new CliError({ code: 'CLI_VM_NOT_FOUND', message: 'there is no VM 99', cause: new Error('one.vm.info: Error getting virtual machine [99]') }),
+    );
     expect(output.err()).toContain('cause: one.vm.info: Error getting virtual machine [99]\n');
   });
 
@@ -84,7 +87,14 @@ describe('reportError', () => {
   test('is one document on stderr in the JSON modes, with the exit code in it', () => {
     const output = recordedOutput({ mode: 'json' });
     reportError(output, usageError('no VM is named', 'name one'));
-    expect(JSON.parse(output.err())).toMatchObject({ schemaVersion: 1, type: 'exit_error', exitCode: 2, code: 'CLI_USAGE', message: 'no VM is named', hint: 'name one' });
+    expect(JSON.parse(output.err())).toMatchObject({
+      schemaVersion: 1,
+      type: 'exit_error',
+      exitCode: 2,
+      code: 'CLI_USAGE',
+      message: 'no VM is named',
+      hint: 'name one',
+    });
     expect(output.out()).toBe('');
   });
 

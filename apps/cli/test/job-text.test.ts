@@ -30,7 +30,10 @@ describe('events as text', () => {
     const output = recordedOutput({ quiet: true, progress: false });
     using renderer = jobText(output, new FakeClock());
     for (const one of EVERY_EVENT) renderer.emit(one);
-    expect(output.err().trim().split('\n')).toEqual(['warning: image onevault-run-1 (id 9) could not be taken back: one.image.delete: no', 'warning: network 3: not authorized (METADATA_MISSING)']);
+    expect(output.err().trim().split('\n')).toEqual([
+      'warning: image onevault-run-1 (id 9) could not be taken back: one.image.delete: no',
+      'warning: network 3: not authorized (METADATA_MISSING)',
+    ]);
   });
 
   test('without a terminal, progress is a line a disk every ten seconds', () => {
@@ -57,7 +60,7 @@ describe('events as text', () => {
     renderer.emit(event({ type: 'step.finished', step: 'scan', diskId: 1, durationMs: 10 }));
     renderer.emit(event({ type: 'step.finished', step: 'scan', diskId: 0, durationMs: 10 }));
     expect(output.err()).toContain('  disk 1 full: there is no earlier restore point (NO_PARENT)\n');
-    expect(output.err()).toMatch(/\u001b\[1G {2}disk 0 scan {3}██████░░/);
+    expect(output.err()).toContain('\u001b[1G  disk 0 scan   ██████░░');
     expect(output.err().lastIndexOf('\u001b[?25h')).toBeGreaterThan(output.err().lastIndexOf('\u001b[?25l'));
   });
 });
@@ -78,6 +81,13 @@ test('the rate is of the last seconds, not of the whole run', () => {
   }
   expect(last.bytesPerSecond).toBeCloseTo(40 * MIB, -3);
   expect(standingText(last)).toMatch(/ETA 4\.\d s$/);
+});
+
+test('what a run leaves in the cloud is said however it ends, also when it fails', () => {
+  const output = recordedOutput({ quiet: true });
+  using renderer = jobText(output, new FakeClock());
+  renderer.emit(event({ type: 'run.finished', outcome: 'failed', residue: ['image onevault-run-1 (id 9)'] }));
+  expect(output.err()).toBe('warning: left in OpenNebula: image onevault-run-1 (id 9)\n');
 });
 
 describe('the summary line', () => {

@@ -12,8 +12,21 @@ describe('a VM argument', () => {
     ['6', [{ kind: 'id', id: 6 }]],
     ['1..5', [{ kind: 'range', first: 1, last: 5 }]],
     ['5..1', [{ kind: 'range', first: 1, last: 5 }]],
-    ['1,2,web', [{ kind: 'id', id: 1 }, { kind: 'id', id: 2 }, { kind: 'name', name: 'web' }]],
-    ['1..3, 9', [{ kind: 'range', first: 1, last: 3 }, { kind: 'id', id: 9 }]],
+    [
+      '1,2,web',
+      [
+        { kind: 'id', id: 1 },
+        { kind: 'id', id: 2 },
+        { kind: 'name', name: 'web' },
+      ],
+    ],
+    [
+      '1..3, 9',
+      [
+        { kind: 'range', first: 1, last: 3 },
+        { kind: 'id', id: 9 },
+      ],
+    ],
     ['a b.c', [{ kind: 'name', name: 'a b.c' }]],
     ['1..', [{ kind: 'name', name: '1..' }]],
     [',', []],

@@ -13,13 +13,22 @@ const around = (env: Surroundings['env'] = {}, rest: Partial<Surroundings> = {})
 describe('precedence', () => {
   test('flag before environment before default', () => {
     const env = { ONEVAULT_REPO: '/env/repo', ONEVAULT_PROXY_ROOT: '/env/proxy', ONEVAULT_PROXY_VM: '3', ONEVAULT_STATE_DIR: '/env/state' };
-    expect(resolveSettings({ repo: '/flag', proxyRoot: '/p', proxyVm: '4', stateDir: '/s' }, around(env))).toMatchObject({ repo: '/flag', proxyRoot: '/p', proxyVm: 4, stateDir: '/s' });
+    expect(resolveSettings({ repo: '/flag', proxyRoot: '/p', proxyVm: '4', stateDir: '/s' }, around(env))).toMatchObject({
+      repo: '/flag',
+      proxyRoot: '/p',
+      proxyVm: 4,
+      stateDir: '/s',
+    });
     expect(resolveSettings({}, around(env))).toMatchObject({ repo: '/env/repo', proxyRoot: '/env/proxy', proxyVm: 3, stateDir: '/env/state' });
     expect(resolveSettings({}, around())).toMatchObject({ repo: undefined, proxyRoot: '/', proxyVm: undefined, stateDir: '/home/ada/.local/state/onevault' });
   });
 
   test('an empty variable counts as not set, as with the one* commands', () => {
-    expect(resolveSettings({}, around({ ONEVAULT_REPO: '', ONEVAULT_PROXY_ROOT: '', ONEVAULT_PROXY_VM: '' }))).toMatchObject({ repo: undefined, proxyRoot: '/', proxyVm: undefined });
+    expect(resolveSettings({}, around({ ONEVAULT_REPO: '', ONEVAULT_PROXY_ROOT: '', ONEVAULT_PROXY_VM: '' }))).toMatchObject({
+      repo: undefined,
+      proxyRoot: '/',
+      proxyVm: undefined,
+    });
   });
 
   test('relative paths are taken from where the command was typed', () => {

@@ -55,22 +55,13 @@ describe('renderTable', () => {
   });
 });
 
-/** RFC 4180, enough to be independent of the writer. */
+/** RFC 4180 as a grammar of cells: quoted or bare, ended by a comma, a line end or the end of the text. */
 function parseCsv(text: string): string[][] {
   const rows: string[][] = [[]];
-  let cell = '';
-  let quoted = false;
-  for (let at = 0; at <= text.length; at++) {
-    const char = text[at];
-    if (quoted && char === '"' && text[at + 1] === '"') {
-      cell += '"';
-      at++;
-    } else if (char === '"' && (quoted || cell === '')) quoted = !quoted;
-    else if (!quoted && (char === ',' || char === '\n' || char === undefined)) {
-      rows.at(-1)?.push(cell);
-      cell = '';
-      if (char === '\n') rows.push([]);
-    } else cell += char;
+  const cell = /(?:"((?:[^"]|"")*)"|([^",\n]*))(,|\n|$)/y;
+  for (let match = cell.exec(text); match !== null; match = match[3] === '' ? null : cell.exec(text)) {
+    rows.at(-1)?.push(match[1]?.replaceAll('""', '"') ?? match[2] ?? '');
+    if (match[3] === '\n') rows.push([]);
   }
   return rows;
 }

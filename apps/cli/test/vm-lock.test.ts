@@ -16,12 +16,21 @@ afterEach(() => rm(stateDir, { recursive: true, force: true }));
 /** A process by name; those in `dead` are no more. */
 function process(owner: string, dead: ReadonlySet<string> = new Set()): VmLockDeps {
   const random = seededRandom([...owner].reduce((seed, char) => seed * 31 + (char.codePointAt(0) ?? 0), 7));
-  return { stateDir, clock: new FakeClock({ auto: true }), randomBytes: (length) => random.bytes(length), journals: { owner, isAlive: async (other) => !dead.has(other) } };
+  return {
+    stateDir,
+    clock: new FakeClock({ auto: true }),
+    randomBytes: (length) => random.bytes(length),
+    journals: { owner, isAlive: async (other) => !dead.has(other) },
+  };
 }
 
 test('one run on a VM at a time, until it is given back', async () => {
   const lock = await lockVm(process('host 1 100'), ONE, 6);
-  await expect(lockVm(process('host 2 200'), ONE, 6)).rejects.toMatchObject({ code: 'CLI_VM_IN_USE', retryable: true, details: { vmId: 6, owner: 'host 1 100' } });
+  await expect(lockVm(process('host 2 200'), ONE, 6)).rejects.toMatchObject({
+    code: 'CLI_VM_IN_USE',
+    retryable: true,
+    details: { vmId: 6, owner: 'host 1 100' },
+  });
   await lock[Symbol.asyncDispose]();
   await using _again = await lockVm(process('host 2 200'), ONE, 6);
 });

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { errorCode, isAbort, isBaseError, type SerializedError, serializeError } from '@onevault/base';
 import { diskId, type VmId } from '@onevault/one-client';
-import { backupVm, type BackupReport, type BackupRequest, type JobDeps } from '@onevault/orchestrator';
+import { type BackupReport, type BackupRequest, backupVm, type JobDeps, type JobEvent } from '@onevault/orchestrator';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode, exitCodeOf, primaryError, reportError } from '../exit.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
 import { backupFailedLine, backupLine } from '../render/summary-line.ts';
-import { parseId } from '../settings.ts';
 import { asVmError } from '../select/select-vms.ts';
+import { parseId } from '../settings.ts';
 import { lockVm } from '../vm-lock.ts';
 import { warnOfLeftovers } from './leftovers.ts';
 import { wantedVms } from './plan.ts';
@@ -25,17 +25,27 @@ export function backupCommand(run: RunCommand): Command {
   return addPlanFlags(command)
     .option('--full', 'trust nothing: read every block and check that each is really in the repository')
     .option('--parallel-disks <n>', 'disks of a VM read at the same time', '2')
-    .action((vms: string[], flags: BackupFlags, sub: Command) => run(sub, async (context) => (await runBackup(context, vms, flags)).exitCode));
+    .action((vms: string[], flags: BackupFlags, sub: Command) => run(sub, (context) => backup(context, vms, flags)));
 }
 
 /** One VM and how it went. */
-export type BackupOutcome = { readonly vmId: number; readonly report: BackupReport } | { readonly vmId: number; readonly error: unknown };
+export type BackupOutcome =
+  | { readonly vmId: number; readonly report: BackupReport }
+  | { readonly vmId: number; readonly error: unknown; readonly residue: readonly string[] };
 
-export async function runBackup(
-  context: CommandContext,
-  argv: readonly string[],
-  flags: BackupFlags,
-): Promise<{ readonly exitCode: ExitCode; readonly outcomes: readonly BackupOutcome[] }> {
+export interface BackupResult {
+  readonly exitCode: ExitCode;
+  readonly outcomes: readonly BackupOutcome[];
+  /** What the command as a whole fails with; the failures of single VMs are in their outcomes. */
+  readonly error?: unknown;
+}
+
+async function backup(context: CommandContext, argv: readonly string[], flags: BackupFlags): Promise<ExitCode> {
+  const { exitCode, error } = await runBackup(context, argv, flags);
+  return error === undefined ? exitCode : reportError(context.output, error);
+}
+
+export async function runBackup(context: CommandContext, argv: readonly string[], flags: BackupFlags): Promise<BackupResult> {
   const { compose, output, clock, signal } = context;
   const options = requestOptions(flags);
   using renderer = jobRenderer(output, clock);
@@ -54,12 +64,13 @@ export async function runBackup(
   }
   if (outcomes.length < ids.length) output.warn(`not attempted: VM ${ids.slice(outcomes.length).join(', ')}`);
   output.document('backup.result', { backups: outcomes.map(outcomeDocument), notAttempted: ids.slice(outcomes.length), leftovers });
-  return { exitCode: conclude(context, ids, outcomes), outcomes };
+  return { ...conclude(ids, outcomes), outcomes };
 }
 
 function requestOptions(flags: BackupFlags): Omit<BackupRequest, 'vmId'> {
   const parallelDisks = Number(flags.parallelDisks);
-  if (!/^\d+$/.test(flags.parallelDisks) || parallelDisks < 1 || parallelDisks > 16) throw usageError(`${flags.parallelDisks} disks at the same time`, 'a number from 1 to 16');
+  if (!/^\d+$/.test(flags.parallelDisks) || parallelDisks < 1 || parallelDisks > 16)
+    throw usageError(`${flags.parallelDisks} disks at the same time`, 'a number from 1 to 16');
   return {
     mode: flags.full === true ? 'full' : 'auto',
     capture: flags.capture,
@@ -70,11 +81,21 @@ function requestOptions(flags: BackupFlags): Omit<BackupRequest, 'vmId'> {
 
 async function backupOne(context: CommandContext, deps: JobDeps, request: BackupRequest): Promise<BackupOutcome> {
   const { vmId } = request;
+  let residue: readonly string[] = [];
+  const emit = (event: JobEvent): void => {
+    if (event.type === 'run.finished') residue = event.residue;
+    deps.emit(event);
+  };
   try {
-    await using _lock = await lockVm({ stateDir: context.settings.stateDir, journals: deps.journals, clock: context.clock, randomBytes }, deps.cloud.endpoint, vmId, { signal: context.signal });
-    return { vmId, report: await backupVm(deps, request, { signal: context.signal }) };
+    await using _lock = await lockVm(
+      { stateDir: context.settings.stateDir, journals: deps.journals, clock: context.clock, randomBytes },
+      deps.cloud.endpoint,
+      vmId,
+      { signal: context.signal },
+    );
+    return { vmId, report: await backupVm({ ...deps, emit }, request, { signal: context.signal }) };
   } catch (error) {
-    return { vmId, error: asVmError(error, vmId) };
+    return { vmId, error: asVmError(error, vmId), residue };
   }
 }
 
@@ -86,11 +107,18 @@ function endsAll(error: unknown): boolean {
   return ENDS_ALL.has(code);
 }
 
-const ENDS_ALL: ReadonlySet<string> = new Set(['ONE_UNREACHABLE', 'ONE_AUTHENTICATION', 'REPO_NO_SPACE', 'REPO_NOT_WRITABLE', 'REPO_NOT_FOUND', 'JOB_JOURNAL_FAILED', 'CLI_STATE_DIR_INVALID']);
+const ENDS_ALL: ReadonlySet<string> = new Set([
+  'ONE_UNREACHABLE',
+  'ONE_AUTHENTICATION',
+  'REPO_NO_SPACE',
+  'REPO_NOT_WRITABLE',
+  'REPO_NOT_FOUND',
+  'JOB_JOURNAL_FAILED',
+  'CLI_STATE_DIR_INVALID',
+]);
 
 function showOutcome({ output }: CommandContext, outcome: BackupOutcome, blockSizeBytes: number): void {
   if ('report' in outcome) {
-    for (const residue of outcome.report.residue) output.warn(`left in OpenNebula: ${residue}`);
     output.line(backupLine(outcome.report, blockSizeBytes));
     return;
   }
@@ -102,18 +130,18 @@ function showOutcome({ output }: CommandContext, outcome: BackupOutcome, blockSi
 
 function outcomeDocument(outcome: BackupOutcome): object {
   if ('report' in outcome) return { outcome: outcome.report.residue.length > 0 ? 'residue' : 'complete', ...outcome.report };
-  return { outcome: isAbort(primaryError(outcome.error)) ? 'cancelled' : 'failed', vmId: outcome.vmId, error: facts(outcome.error) };
+  return { outcome: isAbort(primaryError(outcome.error)) ? 'cancelled' : 'failed', vmId: outcome.vmId, error: facts(outcome.error), residue: outcome.residue };
 }
 
 /** One VM that fails is the error of the command; one of several makes the whole thing incomplete. */
-function conclude({ output }: CommandContext, ids: readonly VmId[], outcomes: readonly BackupOutcome[]): ExitCode {
+function conclude(ids: readonly VmId[], outcomes: readonly BackupOutcome[]): { readonly exitCode: ExitCode; readonly error?: unknown } {
   const failed = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error] : []));
   const cancelled = failed.find((error) => isAbort(primaryError(error)));
-  if (cancelled !== undefined) return reportError(output, cancelled);
-  if (ids.length === 1 && failed.length === 1) return reportError(output, failed[0]);
-  if (failed.length > 0 && failed.length === outcomes.length) return sameExit(failed);
+  const error = cancelled ?? (ids.length === 1 ? failed[0] : undefined);
+  if (error !== undefined) return { exitCode: exitCodeOf(error), error };
+  if (failed.length > 0 && failed.length === outcomes.length) return { exitCode: sameExit(failed) };
   const incomplete = failed.length > 0 || outcomes.some((outcome) => 'report' in outcome && outcome.report.residue.length > 0);
-  return incomplete ? EXIT.partial : EXIT.ok;
+  return { exitCode: incomplete ? EXIT.partial : EXIT.ok };
 }
 
 function sameExit(errors: readonly unknown[]): ExitCode {

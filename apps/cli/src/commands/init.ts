@@ -26,7 +26,9 @@ export async function runInit(context: CommandContext, flags: InitFlags): Promis
   const choices = { blockSizeBytes: parseBlockSize(flags.blockSize), digest: flags.digest, compressionLevel: parseLevel(flags.compressionLevel) };
   await using repository = await createRepository(fileStore(compose.repositoryPath()), choices, { clock, randomBytes, logger }, { signal });
   const { config } = repository;
-  output.line(`repository ${config.id} created at ${repository.location}: blocks of ${formatBytes(config.blockSizeBytes)}, ${config.digest}, zstd ${config.compression.level}`);
+  output.line(
+    `repository ${config.id} created at ${repository.location}: blocks of ${formatBytes(config.blockSizeBytes)}, ${config.digest}, zstd ${config.compression.level}`,
+  );
   output.document('repository.created', { location: repository.location, config });
   return EXIT.ok;
 }

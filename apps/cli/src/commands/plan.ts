@@ -8,12 +8,14 @@ import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { planDocument, planLines } from '../render/plan-text.ts';
 import { printable } from '../render/table.ts';
-import { parseId } from '../settings.ts';
 import { allVms, asVmError, selectVms } from '../select/select-vms.ts';
+import { parseId } from '../settings.ts';
 import { addPlanFlags, type PlanFlags } from './plan-flags.ts';
 
 export function planCommand(run: RunCommand): Command {
-  const command = new Command('plan').argument('[vm...]', 'ids or names: 6, 1..5, 1,2,web').description('what a backup would do to each disk and why; touches nothing');
+  const command = new Command('plan')
+    .argument('[vm...]', 'ids or names: 6, 1..5, 1,2,web')
+    .description('what a backup would do to each disk and why; touches nothing');
   return addPlanFlags(command).action((vms: string[], flags: PlanFlags, sub: Command) => run(sub, (context) => runPlan(context, vms, flags)));
 }
 
@@ -26,7 +28,11 @@ export async function runPlan(context: CommandContext, argv: readonly string[], 
     if (errorCode(error)?.startsWith('ATTACH_PROXY_') === true) return undefined;
     throw error;
   });
-  const request = { capture: flags.capture, excludeDisks: (flags.excludeDisk ?? []).map((id) => diskId(parseId(id, 'a disk'))), ...(proxyVm !== undefined && { proxyVm }) };
+  const request = {
+    capture: flags.capture,
+    excludeDisks: (flags.excludeDisk ?? []).map((id) => diskId(parseId(id, 'a disk'))),
+    ...(proxyVm !== undefined && { proxyVm }),
+  };
   const plans: BackupPlan[] = [];
   for (const id of ids) {
     const vm = await cloud.vm(id, { signal }).catch((error: unknown) => {
@@ -48,7 +54,12 @@ const VERDICT_TEXT: Readonly<Record<BackupPlan['verdict'], string>> = {
 };
 
 /** The VMs that are named, or all of them but the one we are in. */
-export async function wantedVms(cloud: Parameters<typeof allVms>[0], argv: readonly string[], flags: { readonly all?: boolean }, options: { readonly signal: AbortSignal }): Promise<VmId[]> {
+export async function wantedVms(
+  cloud: Parameters<typeof allVms>[0],
+  argv: readonly string[],
+  flags: { readonly all?: boolean },
+  options: { readonly signal: AbortSignal },
+): Promise<VmId[]> {
   if (flags.all === true && argv.length > 0) throw usageError('VMs are named and --all is given', 'one or the other');
   return flags.all === true ? (await allVms(cloud, options)).map((vm) => vm.id) : await selectVms(cloud, argv, options);
 }

@@ -11,8 +11,8 @@ import { addTableFlags, type TableFlags, tableOptions } from './table-flags.ts';
 
 export function pointCommand(run: RunCommand): Command {
   const command = new Command('point').description('restore points in the repository; needs no OpenNebula');
-  addTableFlags(command.command('list').argument('[vm]', 'id, name or group').description('oldest first')).action((vm: string | undefined, flags: TableFlags, sub: Command) =>
-    run(sub, (context) => runPointList(context, vm, flags)),
+  addTableFlags(command.command('list').argument('[vm]', 'id, name or group').description('oldest first')).action(
+    (vm: string | undefined, flags: TableFlags, sub: Command) => run(sub, (context) => runPointList(context, vm, flags)),
   );
   command
     .command('show')

@@ -27,7 +27,9 @@ export function restoreCommand(run: RunCommand): Command {
     .option('--vm <vm>', 'whose latest')
     .option('--image-datastore <datastore>', 'id or name, for all disks; default: where each came from')
     .option('--system-datastore <datastore>', 'id or name; default: what the scheduler picks')
-    .addOption(new Option('--nics <choice>', 'default: keep when the original VM is gone, new-addresses while it lives').choices(['keep', 'new-addresses', 'none']))
+    .addOption(
+      new Option('--nics <choice>', 'default: keep when the original VM is gone, new-addresses while it lives').choices(['keep', 'new-addresses', 'none']),
+    )
     .option('--hold', 'leave the new VM in HOLD')
     .option('--no-verify', 'do not read the written disks back')
     .action((point: string, flags: RestoreFlags, sub: Command) => run(sub, async (context) => exitOf(await runRestore(context, point, flags))));
@@ -49,7 +51,6 @@ export async function runRestore(context: CommandContext, text: string, flags: R
   };
   const leftovers = await warnOfLeftovers(context, deps);
   const report = await restoreVm(deps, request, { signal });
-  for (const residue of report.residue) output.warn(`left in OpenNebula: ${residue}`);
   output.line(restoreLine(report));
   output.document('restore.result', { ...report, leftovers });
   return report;
@@ -64,5 +65,8 @@ async function findDatastore(cloud: OneApi, text: string, signal: AbortSignal): 
   const datastores = await cloud.datastores({ signal });
   const [first, ...others] = datastores.filter((datastore) => datastore.name === text);
   if (first !== undefined && others.length === 0) return first.id;
-  throw usageError(`${first === undefined ? 'no datastore is' : `${others.length + 1} datastores are`} named '${text}'`, `datastores: ${datastores.map(({ id, name }) => `${id} ${name}`).join(', ')}`);
+  throw usageError(
+    `${first === undefined ? 'no datastore is' : `${others.length + 1} datastores are`} named '${text}'`,
+    `datastores: ${datastores.map(({ id, name }) => `${id} ${name}`).join(', ')}`,
+  );
 }

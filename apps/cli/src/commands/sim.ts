@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { connectControl, type SimControl, type SimState } from '@onevault/one-sim';
 import { findConnection } from '@onevault/one-client';
+import { connectControl, type SimControl, type SimState } from '@onevault/one-sim';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
@@ -50,7 +50,10 @@ export function simCommand(run: RunCommand): Command {
     .option('--file <path>', 'the content of this file')
     .option('--offset <bytes>', 'where it goes', '0')
     .action((vm: string, disk: string, flags: WriteFlags, sub: Command) => run(sub, (context) => write(context, vm, disk, flags)));
-  command.command('state').description('what there is, with the files behind it').action((_: object, sub: Command) => run(sub, state));
+  command
+    .command('state')
+    .description('what there is, with the files behind it')
+    .action((_: object, sub: Command) => run(sub, state));
   command
     .command('leftovers')
     .description('what onevault made and did not take away; exit code 3 when there is anything')
@@ -105,7 +108,8 @@ async function write(context: CommandContext, vm: string, disk: string, flags: W
 }
 
 async function writeTo(sim: SimControl, vm: number, disk: number, flags: WriteFlags): Promise<number> {
-  if ((flags.random === undefined) === (flags.file === undefined)) throw usageError('what the guest writes is not clear', 'either --random COUNT or --file PATH');
+  if ((flags.random === undefined) === (flags.file === undefined))
+    throw usageError('what the guest writes is not clear', 'either --random COUNT or --file PATH');
   if (flags.file !== undefined) {
     const content = await readFile(flags.file).catch((cause: unknown) => {
       throw usageError(`${flags.file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, undefined, cause);
@@ -139,7 +143,9 @@ async function state(context: CommandContext): Promise<ExitCode> {
   const found = await (await control(context)).state();
   const rows = found.vms.flatMap((vm) => vm.disks.map((disk) => ({ ...disk, vm })));
   for (const line of renderTable(DISK_COLUMNS, rows)) context.output.line(line);
-  context.output.line(`OpenNebula ${found.version}: ${found.images.length} images, ${found.templates.length} templates, ${found.operations.length} operations under way`);
+  context.output.line(
+    `OpenNebula ${found.version}: ${found.images.length} images, ${found.templates.length} templates, ${found.operations.length} operations under way`,
+  );
   context.output.document('sim.state', found);
   return EXIT.ok;
 }

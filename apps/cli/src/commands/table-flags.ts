@@ -16,5 +16,9 @@ export function addTableFlags(command: Command): Command {
 }
 
 export function tableOptions(flags: TableFlags): TableOptions {
-  return { ...(flags.list !== undefined && { list: flags.list }), ...(flags.csv !== undefined && { csv: flags.csv }), ...(flags.header !== undefined && { header: flags.header }) };
+  return {
+    ...(flags.list !== undefined && { list: flags.list }),
+    ...(flags.csv !== undefined && { csv: flags.csv }),
+    ...(flags.header !== undefined && { header: flags.header }),
+  };
 }

@@ -4,9 +4,9 @@ import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { damageLines, type PointName } from '../render/damage-text.ts';
+import { Rate } from '../render/disk-rates.ts';
 import { diskFacts, pointVm } from '../render/point-facts.ts';
 import { progressView } from '../render/progress-view.ts';
-import { Rate } from '../render/disk-rates.ts';
 import { compactBytes, compactDuration } from '../render/units.ts';
 
 export function verifyCommand(run: RunCommand): Command {
@@ -47,7 +47,15 @@ async function readThrough(
   using view = progressView(output, clock);
   const rate = new Rate();
   const progress = ({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number }): void =>
-    view.show({ label: 'repository', phase: 'verify', doneBytes, totalBytes, bytesPerSecond: rate.at(clock.monotonicMs(), doneBytes), changedBytes: undefined, storedBytes: undefined });
+    view.show({
+      label: 'repository',
+      phase: 'verify',
+      doneBytes,
+      totalBytes,
+      bytesPerSecond: rate.at(clock.monotonicMs(), doneBytes),
+      changedBytes: undefined,
+      storedBytes: undefined,
+    });
   const report = await drain(repository.verify({ signal, onProgress: progress }), (damage) => {
     view.log(`  damage: ${damage.key} (${errorCode(damage.error) ?? damage.error.name})`);
     found(damage);

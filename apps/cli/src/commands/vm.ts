@@ -1,5 +1,5 @@
-import { Command } from 'commander';
 import { type Vm, type VmSummary, vmStateName, vmStateShortName } from '@onevault/one-client';
+import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
@@ -11,7 +11,9 @@ const MIB = 1024 * 1024;
 
 export function vmCommand(run: RunCommand): Command {
   const command = new Command('vm').description('VMs of the cloud, as far as backing them up is concerned');
-  addTableFlags(command.command('list').description('VMs this user may see')).action((flags: TableFlags, sub: Command) => run(sub, (context) => runVmList(context, flags)));
+  addTableFlags(command.command('list').description('VMs this user may see')).action((flags: TableFlags, sub: Command) =>
+    run(sub, (context) => runVmList(context, flags)),
+  );
   command
     .command('show')
     .argument('<vm>', 'id or name')

@@ -72,7 +72,9 @@ export async function guestWrites(stage: Stage, vm: DemoVm, blockSizeBytes: numb
     await stage.simulator.control.writeRandom(vm.vmId, diskId, pattern);
     const blocks = blocksTouched(pattern, sizeMiB * MIB, blockSizeBytes);
     changed.push(blocks);
-    stage.say(`disk ${diskId}: ${pattern.count} random writes of ${formatBytes(pattern.blockBytes)}, which touch ${blocks} blocks of ${formatBytes(blockSizeBytes)}`);
+    stage.say(
+      `disk ${diskId}: ${pattern.count} random writes of ${formatBytes(pattern.blockBytes)}, which touch ${blocks} blocks of ${formatBytes(blockSizeBytes)}`,
+    );
   }
   return changed;
 }

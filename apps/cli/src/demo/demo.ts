@@ -67,5 +67,15 @@ async function play(stage: Stage, flags: DemoFlags, mismatches: Mismatches): Pro
   );
   for (const error of await stage.simulator.control.unexpectedErrors()) mismatches.note(`error inside the simulator: ${error}`);
   const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
-  return { full, incremental, blocksWritten: written.reduce((sum, blocks) => sum + blocks, 0), blockSizeBytes, verified, restored, leftBehind, mismatches: mismatches.found.length, peakMemoryBytes };
+  return {
+    full,
+    incremental,
+    blocksWritten: written.reduce((sum, blocks) => sum + blocks, 0),
+    blockSizeBytes,
+    verified,
+    restored,
+    leftBehind,
+    mismatches: mismatches.found.length,
+    peakMemoryBytes,
+  };
 }

@@ -21,12 +21,19 @@ export async function makeDisk(dir: string, name: string, sizeMiB: number, seed:
   const files = join(dir, `${name}-files`);
   const fileCount = await makeFiles(files, Math.floor((sizeMiB * MIB * 2) / 3), seed, options);
   try {
-    await run('mke2fs', ['-q', '-F', '-t', 'ext4', '-L', name, '-d', files, path, `${sizeMiB}M`], { ...options, env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } });
+    await run('mke2fs', ['-q', '-F', '-t', 'ext4', '-L', name, '-d', files, path, `${sizeMiB}M`], {
+      ...options,
+      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
+    });
     return { path, sizeMiB, text: `ext4 with ${fileCount} files` };
   } catch (error) {
     options.signal?.throwIfAborted();
     await makePlainDisk(path, sizeMiB, seed, options);
-    return { path, sizeMiB, text: `generated blocks without a file system: ${isMissing(error) ? 'mke2fs is not installed (apt-get install e2fsprogs)' : 'mke2fs failed'}` };
+    return {
+      path,
+      sizeMiB,
+      text: `generated blocks without a file system: ${isMissing(error) ? 'mke2fs is not installed (apt-get install e2fsprogs)' : 'mke2fs failed'}`,
+    };
   } finally {
     await rm(files, { recursive: true, force: true });
   }

@@ -21,7 +21,13 @@ export interface RestoreFigures {
 }
 
 /** Both restore points come back as new, running VMs, and every byte of every disk is compared with what was there when it was captured. */
-export async function restoreAndCompare(stage: Stage, vm: DemoVm, expected: readonly Expected[], mismatches: Mismatches, breakIt: boolean): Promise<RestoreFigures> {
+export async function restoreAndCompare(
+  stage: Stage,
+  vm: DemoVm,
+  expected: readonly Expected[],
+  mismatches: Mismatches,
+  breakIt: boolean,
+): Promise<RestoreFigures> {
   stage.scene('Both restore points come back as new, running VMs');
   const reports: RestoreReport[] = [];
   for (const { point, name } of expected) {

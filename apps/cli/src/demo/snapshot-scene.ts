@@ -19,7 +19,8 @@ export async function diskSnapshots(stage: Stage, vm: number, mismatches: Mismat
   const [before] = await captureReference(stage, vm, [DISK], 'snapshot');
   const snapshot = await cloud.createDiskSnapshot(id, DISK, 'before-upgrade', { signal });
   await wait((seen) => (vmSettled(seen) === 'done' && snapshotsOf(seen).some((one) => one.id === snapshot) ? 'done' : 'wait'), 'the snapshot to appear');
-  for (const one of snapshotsOf(await cloud.vm(id, { signal }))) stage.say(`snapshot ${one.id} '${one.name}' of ${formatTime(one.date * 1000)}${one.active ? ', active' : ''}`);
+  for (const one of snapshotsOf(await cloud.vm(id, { signal })))
+    stage.say(`snapshot ${one.id} '${one.name}' of ${formatTime(one.date * 1000)}${one.active ? ', active' : ''}`);
 
   await stage.simulator.control.writeRandom(vm, DISK, { seed: 33, count: 200, blockBytes: 4096 });
   stage.say('the guest writes 200 times');
@@ -33,7 +34,13 @@ export async function diskSnapshots(stage: Stage, vm: number, mismatches: Mismat
   stage.say(`snapshot deleted: ${snapshotsOf(after).length} left`);
 }
 
-async function powerOffRevertResume(cloud: OneApi, vm: number, snapshot: SnapshotId, wait: (verdict: (vm: Vm) => 'wait' | 'done', what: string) => Promise<Vm>, signal: AbortSignal): Promise<void> {
+async function powerOffRevertResume(
+  cloud: OneApi,
+  vm: number,
+  snapshot: SnapshotId,
+  wait: (verdict: (vm: Vm) => 'wait' | 'done', what: string) => Promise<Vm>,
+  signal: AbortSignal,
+): Promise<void> {
   const id = vmId(vm);
   await cloud.vmAction(id, 'poweroff-hard', { signal });
   await wait(vmPoweredOff, 'POWEROFF');

@@ -6,8 +6,8 @@ import { type Simulator, startSimulator } from '@onevault/one-sim';
 import type { CommandContext } from '../command-context.ts';
 import { compose } from '../compose.ts';
 import { createOutput, type Output, paint, type TextStream } from '../render/output.ts';
-import { placeOf } from '../sim/sim-place.ts';
 import type { Settings } from '../settings.ts';
+import { placeOf } from '../sim/sim-place.ts';
 
 /** Where the demo plays: a directory of its own, a simulator, and a context in which the product's own commands run against it. */
 export interface Stage extends AsyncDisposable {

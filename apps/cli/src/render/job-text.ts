@@ -27,7 +27,11 @@ export function jobText(output: Output, clock: Clock): JobRenderer {
 function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEvent>): void {
   switch (event.type) {
     case 'run.started':
-      view.log(event.kind === 'backup' ? `VM ${event.vmId} ${event.vmName}: backup, run ${event.runId}` : `restore of ${event.pointId} as VM ${event.vmName}, run ${event.runId}`);
+      view.log(
+        event.kind === 'backup'
+          ? `VM ${event.vmId} ${event.vmName}: backup, run ${event.runId}`
+          : `restore of ${event.pointId} as VM ${event.vmName}, run ${event.runId}`,
+      );
       return;
     case 'vm.planned':
       for (const line of planLines(event.plan)) view.log(`  ${line}`);
@@ -51,8 +55,12 @@ function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEven
     case 'cleanup.failed':
       view.warn(`${event.object} could not be taken back: ${event.error.message}`);
       return;
+    case 'step.failed':
+      if (event.diskId !== undefined) view.finish(`disk ${event.diskId}`);
+      return;
     case 'run.finished':
       view[Symbol.dispose]();
+      for (const residue of event.residue) view.warn(`left in OpenNebula: ${residue}`);
       return;
     case 'step.started':
     case 'disk.skipped':
@@ -92,7 +100,7 @@ const MODE_TEXT: Readonly<Record<string, string>> = {
 };
 
 /** Every reason code is shown; the ones met every day also have words. */
-export function modeText(reason: string): string {
+function modeText(reason: string): string {
   const text = MODE_TEXT[reason];
   return text === undefined ? reason : `${text} (${reason})`;
 }

@@ -16,7 +16,10 @@ function diskLines(plan: DiskPlan): string[] {
   const why = plan.reasons.map((reason) => `${reason.text} (${reason.code})`).join('; ');
   switch (plan.verdict) {
     case 'capture':
-      return [`${head}: ${plan.method}, ${plan.consistency}${why === '' ? '' : `: ${why}`}`, ...plan.residue.map((residue) => `disk ${disk.diskId} leaves behind: ${residue}`)];
+      return [
+        `${head}: ${plan.method}, ${plan.consistency}${why === '' ? '' : `: ${why}`}`,
+        ...plan.residue.map((residue) => `disk ${disk.diskId} leaves behind: ${residue}`),
+      ];
     case 'skip':
       return [`${head}: skipped: ${why}`];
     case 'refuse':

@@ -18,10 +18,20 @@ export interface SkippedDisk {
 export function skippedDisks(point: RestorePoint): SkippedDisk[] {
   const skipped = point.annotations['skippedDisks'];
   if (!Array.isArray(skipped)) return [];
-  return skipped.map(record).map((disk) => ({ diskId: number(disk['diskId']), target: text(disk['target']), sizeMiB: number(disk['sizeMiB']), reasons: texts(disk['reasons']) }));
+  return skipped
+    .map(record)
+    .map((disk) => ({ diskId: number(disk['diskId']), target: text(disk['target']), sizeMiB: number(disk['sizeMiB']), reasons: texts(disk['reasons']) }));
 }
 
-export function diskFacts(disk: StoredDisk): { readonly diskId: number | undefined; readonly target: string | undefined; readonly method: string | undefined; readonly consistency: string | undefined; readonly mode: string | undefined; readonly modeReason: string | undefined; readonly imageName: string | undefined } {
+export function diskFacts(disk: StoredDisk): {
+  readonly diskId: number | undefined;
+  readonly target: string | undefined;
+  readonly method: string | undefined;
+  readonly consistency: string | undefined;
+  readonly mode: string | undefined;
+  readonly modeReason: string | undefined;
+  readonly imageName: string | undefined;
+} {
   const facts = disk.annotations;
   return {
     diskId: number(facts['diskId']),

@@ -40,7 +40,8 @@ function isOfVm(point: RestorePoint, vm: string): boolean {
 
 function ambiguous(text: string, vm: string | undefined, points: readonly RestorePoint[]): Error {
   const groups = [...new Set(points.map((point) => point.group))];
-  if (vm === undefined) return usageError(`'${text}' needs a VM: the repository holds restore points of ${groups.length}`, 'say which with --vm ID or --vm NAME');
+  if (vm === undefined)
+    return usageError(`'${text}' needs a VM: the repository holds restore points of ${groups.length}`, 'say which with --vm ID or --vm NAME');
   return new CliError({
     code: 'CLI_POINT_AMBIGUOUS',
     message: `'${vm}' has been the id or name of ${groups.length} VMs: ${groups.join(', ')}`,

@@ -17,7 +17,8 @@ export async function parseDisk(text: string, cwd: string): Promise<VmSpec['disk
 
 export function parseMiB(text: string): number {
   const bytes = parseBytes(text);
-  if (bytes === undefined || bytes < MIB || bytes % MIB !== 0) throw usageError(`a size of '${text}'`, 'OpenNebula knows no finer unit: whole MiB, as 256MiB or 1G');
+  if (bytes === undefined || bytes < MIB || bytes % MIB !== 0)
+    throw usageError(`a size of '${text}'`, 'OpenNebula knows no finer unit: whole MiB, as 256MiB or 1G');
   return bytes / MIB;
 }
 
@@ -27,7 +28,8 @@ export function parseTimes(text: string): Partial<OperationTimes> {
   return Object.fromEntries(
     text.split(',').map((part) => {
       const [name = '', ms = ''] = part.split('=');
-      if (!Object.hasOwn(DEFAULT_TIMES, name) || !/^\d+$/.test(ms)) throw usageError(`times of '${part}'`, `a factor, or NAME=MS of ${Object.keys(DEFAULT_TIMES).join(', ')}`);
+      if (!Object.hasOwn(DEFAULT_TIMES, name) || !/^\d+$/.test(ms))
+        throw usageError(`times of '${part}'`, `a factor, or NAME=MS of ${Object.keys(DEFAULT_TIMES).join(', ')}`);
       return [name, Number(ms)];
     }),
   );
@@ -38,5 +40,9 @@ export function findSimVm(state: SimState, text: string): SimState['vms'][number
   const living = state.vms.filter((vm) => vm.stateText !== 'DONE');
   const found = living.find((vm) => (/^\d+$/.test(text) ? vm.id === Number(text) : vm.name === text));
   if (found !== undefined) return found;
-  throw new CliError({ code: 'CLI_VM_NOT_FOUND', message: `the simulator has no VM '${text}'`, hint: `it has ${living.map((vm) => `${vm.id} ${vm.name}`).join(', ') || 'none'}` });
+  throw new CliError({
+    code: 'CLI_VM_NOT_FOUND',
+    message: `the simulator has no VM '${text}'`,
+    hint: `it has ${living.map((vm) => `${vm.id} ${vm.name}`).join(', ') || 'none'}`,
+  });
 }

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { JournalStore } from '@onevault/orchestrator';
 import type { SimControl, Simulator } from '@onevault/one-sim';
+import type { JournalStore } from '@onevault/orchestrator';
 import { z } from 'zod';
 import { CliError } from '../errors.ts';
 
@@ -25,7 +25,8 @@ export async function placeOf(simulator: Simulator): Promise<SimPlace> {
 
 async function proxyRootOf(control: SimControl, dir: string): Promise<string> {
   const proxy = (await control.state()).vms.find((vm) => vm.proxy);
-  if (proxy === undefined) throw new CliError({ code: 'CLI_USAGE', message: `the simulator in ${dir} has no proxy VM`, hint: 'start it in an empty directory' });
+  if (proxy === undefined)
+    throw new CliError({ code: 'CLI_USAGE', message: `the simulator in ${dir} has no proxy VM`, hint: 'start it in an empty directory' });
   return join(dir, 'proxy', String(proxy.id));
 }
 

@@ -9,11 +9,19 @@ const durationMs = z.number().nonnegative();
 const id = z.number().int();
 const reason = z.looseObject({ code: z.string(), text: z.string() });
 const error = z.looseObject({ name: z.string(), message: z.string(), code: z.string().optional() });
-const diskStats = z.looseObject({ changedBlocks: bytes, unchangedBlocks: bytes, zeroBlocks: bytes, newChunks: bytes, newBytes: bytes, storedBytes: bytes, dedupBlocks: bytes });
+const diskStats = z.looseObject({
+  changedBlocks: bytes,
+  unchangedBlocks: bytes,
+  zeroBlocks: bytes,
+  newChunks: bytes,
+  newBytes: bytes,
+  storedBytes: bytes,
+  dedupBlocks: bytes,
+});
 const head = { schemaVersion: z.literal(1) };
 const eventHead = { ...head, time: z.iso.datetime(), runId: z.string().min(1) };
 
-export const plan = z.looseObject({
+const plan = z.looseObject({
   vm: z.looseObject({ id, name: z.string(), state: z.string() }),
   verdict: z.enum(['ok', 'degraded', 'impossible']),
   reasons: z.array(reason),
@@ -28,7 +36,19 @@ export const backupReport = z.looseObject({
   pointId: z.string(),
   group: z.string(),
   mode: z.enum(['full', 'incremental']),
-  disks: z.array(z.looseObject({ diskId: id, sizeBytes: bytes, mode: z.enum(['full', 'incremental']), modeReason: z.string(), method: z.string(), consistency: z.string(), readBytes: bytes, durationMs, stats: diskStats })),
+  disks: z.array(
+    z.looseObject({
+      diskId: id,
+      sizeBytes: bytes,
+      mode: z.enum(['full', 'incremental']),
+      modeReason: z.string(),
+      method: z.string(),
+      consistency: z.string(),
+      readBytes: bytes,
+      durationMs,
+      stats: diskStats,
+    }),
+  ),
   skipped: z.array(z.looseObject({ diskId: id, reasons: z.array(reason) })),
   captureSpreadMs: z.number(),
   durationMs,
@@ -44,21 +64,54 @@ const event = z.discriminatedUnion('type', [
   z.looseObject({ ...eventHead, type: z.literal('disk.mode'), diskId: id, mode: z.enum(['full', 'incremental']), reason: z.string() }),
   z.looseObject({ ...eventHead, type: z.literal('step.started'), step: z.string() }),
   z.looseObject({ ...eventHead, type: z.literal('step.finished'), step: z.string(), durationMs }),
-  z.looseObject({ ...eventHead, type: z.literal('disk.progress'), phase: z.enum(['scan', 'write', 'verify']), diskId: id, doneBytes: bytes, totalBytes: bytes }),
+  z.looseObject({ ...eventHead, type: z.literal('step.failed'), step: z.string(), durationMs }),
+  z.looseObject({
+    ...eventHead,
+    type: z.literal('disk.progress'),
+    phase: z.enum(['scan', 'write', 'verify']),
+    diskId: id,
+    doneBytes: bytes,
+    totalBytes: bytes,
+  }),
   z.looseObject({ ...eventHead, type: z.literal('disk.finished'), diskId: id, sizeBytes: bytes, readBytes: bytes, stats: diskStats, durationMs }),
   z.looseObject({ ...eventHead, type: z.literal('restore-point.committed'), pointId: z.string() }),
   z.looseObject({ ...eventHead, type: z.literal('vm.restored'), vmId: id, vmName: z.string() }),
   z.looseObject({ ...eventHead, type: z.literal('cleanup.failed'), object: z.string(), error }),
   z.looseObject({ ...eventHead, type: z.literal('warning'), code: z.string(), message: z.string() }),
-  z.looseObject({ ...eventHead, type: z.literal('run.finished'), outcome: z.enum(['complete', 'residue', 'failed', 'cancelled']) }),
+  z.looseObject({
+    ...eventHead,
+    type: z.literal('run.finished'),
+    outcome: z.enum(['complete', 'residue', 'failed', 'cancelled']),
+    residue: z.array(z.string()),
+  }),
 ]);
 
 const result = z.discriminatedUnion('type', [
-  z.looseObject({ ...head, type: z.literal('backup.result'), backups: z.array(z.union([backupReport, z.looseObject({ outcome: z.enum(['failed', 'cancelled']), vmId: id, error })])), notAttempted: z.array(id), leftovers: z.array(z.looseObject({ runId: z.string(), label: z.string() })) }),
-  z.looseObject({ ...head, type: z.literal('restore.result'), pointId: z.string(), vmId: id, vmName: z.string(), disks: z.array(z.looseObject({ key: z.string(), imageId: id, sizeBytes: bytes, writtenBytes: bytes, verified: z.boolean() })) }),
+  z.looseObject({
+    ...head,
+    type: z.literal('backup.result'),
+    backups: z.array(z.union([backupReport, z.looseObject({ outcome: z.enum(['failed', 'cancelled']), vmId: id, error, residue: z.array(z.string()) })])),
+    notAttempted: z.array(id),
+    leftovers: z.array(z.looseObject({ runId: z.string(), label: z.string() })),
+  }),
+  z.looseObject({
+    ...head,
+    type: z.literal('restore.result'),
+    pointId: z.string(),
+    vmId: id,
+    vmName: z.string(),
+    disks: z.array(z.looseObject({ key: z.string(), imageId: id, sizeBytes: bytes, writtenBytes: bytes, verified: z.boolean() })),
+  }),
 ]);
 
 /** Any line of the stdout of `backup --jsonl` or `restore --jsonl`. */
 export const jsonLine = z.union([event, result]);
 
-export const exitError = z.looseObject({ ...head, type: z.literal('exit_error'), exitCode: z.number().int(), code: z.string(), message: z.string(), hint: z.string().optional() });
+export const exitError = z.looseObject({
+  ...head,
+  type: z.literal('exit_error'),
+  exitCode: z.number().int(),
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+});

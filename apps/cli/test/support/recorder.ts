@@ -17,6 +17,9 @@ export function recordedOutput(options: Partial<OutputOptions> & { readonly isTT
       return true;
     },
   });
-  const output = createOutput({ stdout: stream('out'), stderr: stream('err') }, { mode: 'text', quiet: false, verbosity: 0, progress: true, color: false, ...rest });
+  const output = createOutput(
+    { stdout: stream('out'), stderr: stream('err') },
+    { mode: 'text', quiet: false, verbosity: 0, progress: true, color: false, ...rest },
+  );
   return { ...output, out: () => written.out, err: () => written.err };
 }

@@ -4,10 +4,27 @@ import type { BackupPlan, BackupReport, JobEvent, JobEventBody } from '@onevault
 
 export const MIB = 1024 * 1024;
 
-export const diskStats: DiskStats = { changedBlocks: 12, unchangedBlocks: 244, zeroBlocks: 0, newChunks: 12, newBytes: 12 * MIB, storedBytes: 3 * MIB, dedupBlocks: 0 };
-export const pointStats: PointStats = { ...diskStats, sizeBytes: 256 * MIB };
+const diskStats: DiskStats = {
+  changedBlocks: 12,
+  unchangedBlocks: 244,
+  zeroBlocks: 0,
+  newChunks: 12,
+  newBytes: 12 * MIB,
+  storedBytes: 3 * MIB,
+  dedupBlocks: 0,
+};
+const pointStats: PointStats = { ...diskStats, sizeBytes: 256 * MIB };
 
-const disk = { imageName: undefined, datastoreId: undefined, datastoreName: undefined, devPrefix: 'vd', serial: undefined, clone: true, readonly: false, attributes: {} };
+const disk = {
+  imageName: undefined,
+  datastoreId: undefined,
+  datastoreName: undefined,
+  devPrefix: 'vd',
+  serial: undefined,
+  clone: true,
+  readonly: false,
+  attributes: {},
+};
 
 export const plan: BackupPlan = {
   vmId: vmId(6),
@@ -80,9 +97,10 @@ export const EVERY_EVENT: readonly JobEvent[] = [
   event({ type: 'disk.progress', phase: 'scan', diskId: 0, doneBytes: 64 * MIB, totalBytes: 256 * MIB, changedBytes: MIB, storedBytes: 1000 }),
   event({ type: 'disk.finished', diskId: 0, sizeBytes: 256 * MIB, readBytes: 256 * MIB, stats: diskStats, durationMs: 800 }),
   event({ type: 'step.finished', step: 'delete-image', object: 'image onevault-run-1 (id 9)', durationMs: 300 }),
+  event({ type: 'step.failed', step: 'delete-image', object: 'image onevault-run-1 (id 9)', durationMs: 300, code: 'ONE_ACTION' }),
   event({ type: 'cleanup.failed', object: 'image onevault-run-1 (id 9)', error: { name: 'OneError', message: 'one.image.delete: no' } }),
   event({ type: 'warning', code: 'METADATA_MISSING', message: 'network 3: not authorized' }),
   event({ type: 'restore-point.committed', pointId: 'p1' }),
   event({ type: 'vm.restored', vmId: 9, vmName: 'web-2' }),
-  event({ type: 'run.finished', outcome: 'complete', report: backupReport }),
+  event({ type: 'run.finished', outcome: 'complete', report: backupReport, residue: [] }),
 ];
