@@ -1,13 +1,13 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRepository, fileStore, openRepository, type Repository, type VerifyReport } from '@onevault/backup-format';
+import { createRepository, fileStore, type ObjectStore, openRepository, type Repository, type VerifyReport } from '@onevault/backup-format';
 import { type Clock, Scope, Secret, silentLogger, systemClock } from '@onevault/base';
 import { seededRandom } from '@onevault/base/testing';
 import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
-import { createOneClient, datastoreId, diskId, type OneApi, type VmId, vmId } from '@onevault/one-client';
+import { createOneClient, datastoreId, diskId, type OneApi, type OneClientOptions, type VmId, vmId } from '@onevault/one-client';
 import type { Simulator } from '@onevault/one-sim';
-import { NO_TIME, startTestSimulator } from '@onevault/one-sim/testing';
+import { NO_TIME, startTestSimulator, type TestSimulator } from '@onevault/one-sim/testing';
 import {
   type BackupRequest,
   type DevicePort,
@@ -20,23 +20,36 @@ import {
 } from '@onevault/orchestrator';
 import { createAttacher, readSysfsDisks } from '@onevault/proxy-attach';
 
-/** Sleeps fifty times as short: what takes seconds in a cloud takes milliseconds here, in the same order. */
-const hurriedClock: Clock = { ...systemClock, sleep: (ms, options) => systemClock.sleep(ms / 50, options) };
+/** Time runs fifty times as fast: what takes seconds in a cloud takes milliseconds here, in the same order and with the same deadlines. */
+const HURRY = 50;
+const hurriedClock: Clock = {
+  now: systemClock.now,
+  monotonicMs: () => systemClock.monotonicMs() * HURRY,
+  sleep: (ms, options) => systemClock.sleep(ms / HURRY, options),
+};
+/** So long a call may take on a machine that does ten other things: in the hurried time of the client. */
+const CALL_TIMEOUT_MS = 10_000 * HURRY;
 
 const MIB = 1024 * 1024;
-const devices: DevicePort = { open: openBlockDevice, openWritable: openWritableBlockDevice, scan };
+export const realDevices: DevicePort = { open: openBlockDevice, openWritable: openWritableBlockDevice, scan };
 
 /** A simulated cloud with the VM `web` (two image disks, one volatile) and a proxy, an empty repository, and the workflows' dependencies on them. */
 export interface World extends AsyncDisposable {
   readonly sim: Simulator;
   readonly cloud: OneApi;
+  /** A call as oneadmin by somebody else's hand; throws unless oned says yes. */
+  readonly must: TestSimulator['must'];
   readonly vm: VmId;
   readonly proxyVm: VmId;
   readonly repository: Repository;
   readonly repositoryPath: string;
+  readonly store: ObjectStore;
+  readonly journalPath: string;
   readonly journals: JournalStore;
   readonly events: JobEvent[];
   deps(overrides?: Partial<JobDeps>): JobDeps;
+  /** Another client of the same oned, less patient; closed with the world. Times in the hurried ms of the world's clock. */
+  connect(options: Partial<Pick<OneClientOptions, 'callTimeoutMs' | 'outageMs' | 'http'>>): OneApi;
   backupRequest(overrides?: Partial<BackupRequest>): BackupRequest;
   restoreRequest(pointId: string, overrides?: Partial<RestoreRequest>): RestoreRequest;
   /** The bytes of a VM's disk as the guest sees them now. */
@@ -44,13 +57,25 @@ export interface World extends AsyncDisposable {
   /** What of ours is left in the cloud, by kind and name. */
   leftovers(): Promise<readonly string[]>;
   verify(): Promise<VerifyReport>;
-  /** The repository opened anew, as the next process would. */
-  reopen(): Promise<Repository>;
+  /** VMs that live, images and templates, by name: what a run that failed must not have changed. */
+  census(): Promise<Census>;
+  /** Runs that are not over, as far as their journals say. */
+  unfinishedRuns(): Promise<readonly string[]>;
+  /** The repository opened anew, as the next process would; `wrap` may break its store. */
+  reopen(wrap?: (store: ObjectStore) => ObjectStore): Promise<Repository>;
+}
+
+export interface Census {
+  readonly vms: readonly string[];
+  readonly images: readonly string[];
+  readonly templates: readonly string[];
 }
 
 export interface WorldOptions {
   readonly seed?: number;
   readonly version?: string;
+  readonly volatileMiB?: readonly number[];
+  readonly hypervisor?: 'kvm' | 'lxc';
   readonly disks?: readonly {
     readonly sizeMiB: number;
     readonly persistent?: boolean;
@@ -65,12 +90,21 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   await using scope = new Scope();
   const directory = await mkdtemp(join(tmpdir(), 'onevault-world-'));
   scope.defer(() => rm(directory, { recursive: true, force: true }));
-  const { sim } = scope.use(await startTestSimulator({ times: NO_TIME, ...(options.version !== undefined && { version: options.version }) }));
-  const cloud = scope.use(createOneClient({ endpoint: sim.endpoint, session: new Secret(`${sim.user}:${sim.password}`), clock: hurriedClock }));
+  const { sim, must } = scope.use(
+    await startTestSimulator({ times: NO_TIME, durable: false, ...(options.version !== undefined && { version: options.version }) }),
+  );
+  const connections = new Scope();
+  scope.use(connections);
+  const connect: World['connect'] = (client) =>
+    connections.use(
+      createOneClient({ endpoint: sim.endpoint, session: new Secret(`${sim.user}:${sim.password}`), clock: hurriedClock, callTimeoutMs: CALL_TIMEOUT_MS, ...client }),
+    );
+  const cloud = connect({});
   const { vmId: id } = await sim.control.createVm({
     name: 'web',
     disks: [...(options.disks ?? [{ sizeMiB: 12 }, { sizeMiB: 6 }])],
-    volatileMiB: [4],
+    volatileMiB: [...(options.volatileMiB ?? [4])],
+    hypervisor: options.hypervisor ?? 'kvm',
     nics: [],
   });
   const state = await sim.control.state();
@@ -80,8 +114,10 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
 
   const repositoryPath = join(directory, 'repository');
   const random = seededRandom(seed);
-  const repository = scope.use(await createRepository(fileStore(repositoryPath), { blockSizeBytes: MIB / 4 }, { clock: systemClock }));
-  const journals = fileJournals({ directory: join(directory, 'journals') });
+  const store = fileStore(repositoryPath);
+  const repository = scope.use(await createRepository(store, { blockSizeBytes: MIB / 4 }, { clock: systemClock }));
+  const journalPath = join(directory, 'journals');
+  const journals = fileJournals({ directory: journalPath });
   const events: JobEvent[] = [];
   const proxyRoot = join(sim.dir, 'proxy', String(proxyVm));
   const deps = (overrides: Partial<JobDeps> = {}): JobDeps => {
@@ -90,7 +126,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       cloud: api,
       attacher: createAttacher({ api: proxyHotplug(api, proxyVm), sysfs: (call) => readSysfsDisks(proxyRoot, call), clock: hurriedClock }),
       proxyVm,
-      devices,
+      devices: realDevices,
       repository,
       journals,
       clock: hurriedClock,
@@ -104,13 +140,17 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   return {
     sim,
     cloud,
+    must,
     vm: vmId(id),
     proxyVm,
     repository,
     repositoryPath,
+    store,
+    journalPath,
     journals,
     events,
     deps,
+    connect,
     backupRequest: (overrides = {}) => ({ vmId: vmId(id), mode: 'auto', capture: 'auto', excludeDisks: [], parallelDisks: 2, scanWorkers: 1, ...overrides }),
     restoreRequest: (pointId, overrides = {}) => ({ pointId, name: 'web-restored', hold: false, verify: true, scanWorkers: 1, ...overrides }),
     diskBytes: async (vm, disk) => readFile(await sim.control.diskPath(vm, disk)),
@@ -119,7 +159,17 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       return found.filter((entry) => !entry.name.startsWith('onevault-proxy')).map((entry) => `${entry.kind} ${entry.name}`);
     },
     verify: () => verified(repository),
-    reopen: () => openRepository(fileStore(repositoryPath), { clock: systemClock }),
+    async census() {
+      const { vms, images, templates } = await sim.control.state();
+      const names = (objects: readonly { readonly name: string }[]): string[] => objects.map((object) => object.name).sort();
+      return { vms: names(vms.filter((vm) => vm.stateText !== 'DONE')), images: names(images), templates: names(templates) };
+    },
+    async unfinishedRuns() {
+      const runs: string[] = [];
+      for await (const { runId } of journals.unfinished()) runs.push(runId);
+      return runs;
+    },
+    reopen: (wrap = (inner) => inner) => openRepository(wrap(fileStore(repositoryPath)), { clock: systemClock }),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }

@@ -15,7 +15,7 @@ export async function whenFree<T>(deps: CloudDeps, vmId: VmId, what: string, act
     try {
       return await act(vm);
     } catch (error) {
-      if (!(await somebodyWasFaster(deps, vmId, error))) throw error;
+      if (!(await somebodyWasFaster(deps, vmId, what, error))) throw error;
       if (deps.clock.monotonicMs() >= deadlineMs) throw busy(vmId, what, error);
     }
   }
@@ -42,23 +42,29 @@ export async function settled(deps: CloudDeps, vmId: VmId, what: string, options
     what: `VM ${vmId} to be free (${what})`,
     ...(options.signal && { signal: options.signal }),
   });
-  if (isDone(vm) && options.mayBeDone !== true) {
-    throw new JobError({ code: 'JOB_VM_GONE', message: `${what}: VM ${vmId} '${vm.name}' was terminated meanwhile`, details: { vmId } });
-  }
+  if (isDone(vm) && options.mayBeDone !== true) throw gone(vm, what);
   return vm;
 }
 
 /** "Wrong state" (2048; 8192 for disksaveas) is the normal answer of a VM that somebody grabbed between our look and our call, and may have let go since. */
-async function somebodyWasFaster(deps: CloudDeps, vmId: VmId, error: unknown): Promise<boolean> {
-  const code = errorCode(error);
+async function somebodyWasFaster(deps: CloudDeps, vmId: VmId, what: string, refusal: unknown): Promise<boolean> {
+  const code = errorCode(refusal);
   if (code !== 'ONE_ACTION' && code !== 'ONE_INTERNAL') return false;
-  try {
-    const now = await deps.cloud.vm(vmId);
-    const refusedIn = /wrong state (\w+)/.exec((error as Error).message)?.[1];
-    return isTransient(now) || (refusedIn !== undefined && refusedIn !== vmStateName(now));
-  } catch {
-    return false; // the refusal is the news, not that we could not look into it
-  }
+  const now = await deps.cloud.vm(vmId).catch(() => undefined); // the refusal is the news, not that we could not look into it
+  if (now === undefined) return false;
+  if (isDone(now)) throw gone(now, what, refusal);
+  const refusedIn = /wrong state (\w+)/.exec(refusal instanceof Error ? refusal.message : '')?.[1];
+  return isTransient(now) || (refusedIn !== undefined && refusedIn !== vmStateName(now));
+}
+
+function gone(vm: Vm, what: string, cause?: unknown): JobError {
+  return new JobError({
+    code: 'JOB_VM_GONE',
+    message: `${what}: VM ${vm.id} '${vm.name}' was terminated meanwhile`,
+    details: { vmId: vm.id },
+    hint: 'somebody ended the VM while it was worked on; its earlier restore points are whole',
+    ...(cause !== undefined && { cause }),
+  });
 }
 
 function busy(vmId: VmId, what: string, cause: unknown): JobError {
