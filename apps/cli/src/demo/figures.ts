@@ -2,7 +2,7 @@ import type { BackupReport } from '@onevault/orchestrator';
 import Table from 'cli-table3';
 import type { VerifyOutcome } from '../commands/verify.ts';
 import { changedBytes } from '../render/summary-line.ts';
-import { formatBytes, formatDuration, formatRate } from '../render/units.ts';
+import { formatBytes, formatDuration } from '../render/units.ts';
 import type { RestoreFigures } from './restore-scene.ts';
 
 export interface Figures {
@@ -56,12 +56,7 @@ export function figuresLines(figures: Figures): string[] {
   const { full, incremental, verified, restored } = figures;
   const table = new Table({ head: ['', 'bytes', 'time', ''], style: { head: [], border: [], compact: true }, colAligns: ['left', 'right', 'right', 'left'] });
   table.push(
-    [
-      'full backup',
-      formatBytes(backupFigures(full).readBytes),
-      formatDuration(full.durationMs),
-      `stored ${formatBytes(full.stats.storedBytes)}; disks read at ${scanRate(full)}`,
-    ],
+    ['full backup', formatBytes(backupFigures(full).readBytes), formatDuration(full.durationMs), `stored ${formatBytes(full.stats.storedBytes)}`],
     [
       'incremental backup',
       formatBytes(changedBytes(incremental, figures.blockSizeBytes)),
@@ -85,12 +80,6 @@ export function figuresLines(figures: Figures): string[] {
     ['all of it', '', formatDuration(figures.durationMs), `peak memory ${formatBytes(figures.peakMemoryBytes)}, simulator included`],
   );
   return table.toString().split('\n');
-}
-
-/** Of the disks as they were read, one after the other; what surrounds it is OpenNebula's time. */
-function scanRate(report: BackupReport): string {
-  const ms = sum(report.disks.map((disk) => disk.durationMs));
-  return ms === 0 ? '-' : formatRate((sum(report.disks.map((disk) => disk.readBytes)) / ms) * 1000);
 }
 
 function sum(numbers: readonly number[]): number {

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SimControl, Simulator } from '@onevault/one-sim';
 import type { JournalStore } from '@onevault/orchestrator';
@@ -38,16 +38,28 @@ export function exportLines(place: SimPlace): string[] {
 
 /** Notes who serves a directory, so that `sim stop` finds the process and no other. */
 export async function notePlace(dir: string, place: SimPlace, journals: Pick<JournalStore, 'owner'>): Promise<void> {
-  await writeFile(noteIn(dir), `${JSON.stringify({ ...place, owner: journals.owner })}\n`);
+  // Renamed into place: whoever waits for it must never read half of it.
+  const draft = `${noteIn(dir)}.${process.pid}`;
+  await writeFile(draft, `${JSON.stringify({ ...place, owner: journals.owner })}\n`);
+  await rename(draft, noteIn(dir));
 }
 
 /** Of a simulator that is running in `dir`; undefined when none is. */
 export async function findPlace(dir: string, journals: Pick<JournalStore, 'isAlive'>): Promise<(SimPlace & { readonly pid: number }) | undefined> {
   const text = await readFile(noteIn(dir), 'utf8').catch(() => undefined);
-  const parsed = text === undefined ? undefined : placeFile.safeParse(JSON.parse(text));
-  if (parsed?.success !== true || !(await journals.isAlive(parsed.data.owner))) return undefined;
+  const parsed = placeFile.safeParse(parseJson(text));
+  if (!parsed.success || !(await journals.isAlive(parsed.data.owner))) return undefined;
   const { owner, ...place } = parsed.data;
   return { ...place, pid: Number(owner.split(' ')[1]) };
+}
+
+/** A file that is not there or not ours names no simulator. */
+function parseJson(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const noteIn = (dir: string): string => join(dir, 'serving.json');
