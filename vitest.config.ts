@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -7,6 +8,8 @@ export default defineConfig({
     include: ['{packages,apps}/*/test/**/*.test.ts', 'tests/**/*.test.{ts,mjs}', 'bench/test/**/*.test.mjs'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     testTimeout: 30_000,
+    // By default vitest leaves one core free, which on two of them means one file at a time; much of the suite waits for processes and disks.
+    maxWorkers: Math.max(2, availableParallelism()),
     reporters: ['default', './scripts/vitest-tally.mjs'],
   },
 });

@@ -93,8 +93,11 @@ describeWith(needed, 'the bundle', () => {
     expect(await onevault(['--repo', repository, 'verify'], { offline: true })).toMatchObject({ code: 0 });
   });
 
-  test('is the same bytes when it is made again', async () => {
+  test('is the same bytes when it is made again, and making it leaves the workspace alone', async () => {
+    const before = await readdir(`${ROOT}node_modules/.bin`);
     expect(sha256(await readFile(makeBundle(dir)))).toBe(digest);
+    expect(await readdir(`${ROOT}node_modules/.bin`)).toEqual(before);
+    expect(before.filter((name) => name.startsWith('.ignored'))).toEqual([]);
   }, 60_000);
 
   function everything() {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import layers from '../../.dependency-cruiser.mjs';
-import { finished, ROOT, scratchTree } from './scratch.mjs';
+import { node, ROOT, scratchTree } from './scratch.mjs';
 
 /** For each rule a file that breaks it (the first), and what it needs to do so. No path occurs twice: all of them are one tree. */
 const VIOLATIONS = {
@@ -56,8 +56,15 @@ test('every rule has an import that breaks it here, and a reason there', () => {
 async function violationsIn(files) {
   const dir = await scratchTree({ 'package.json': '{"type":"module"}', 'tsconfig.base.json': '{}', ...files });
   const folders = [...new Set(Object.keys(files).map((path) => path.split('/')[0]))];
-  const args = [`${ROOT}node_modules/.bin/depcruise`, '--config', `${ROOT}.dependency-cruiser.mjs`, '--output-type', 'json', ...folders];
-  const { stdout } = await finished('sh', args, { cwd: dir });
+  const args = [
+    `${ROOT}node_modules/dependency-cruiser/bin/dependency-cruise.mjs`,
+    '--config',
+    `${ROOT}.dependency-cruiser.mjs`,
+    '--output-type',
+    'json',
+    ...folders,
+  ];
+  const { stdout } = await node(args, { cwd: dir });
   return JSON.parse(stdout).summary.violations.map(({ rule, from }) => `${rule.name} ${from}`);
 }
 
