@@ -27,6 +27,20 @@ export type {
   WritableRun,
 } from './repository-api.ts';
 export type { RepositoryDeps } from './repository-deps.ts';
+export { formatRetentionDuration, parseRetentionDuration, type RetentionDuration } from './retention/duration.ts';
+export {
+  parseRetentionPolicy,
+  type RetentionCountRule,
+  type RetentionPolicy,
+  type RetentionPolicyInput,
+  type RetentionRule,
+  type RetentionWithinRule,
+  retentionPolicySchema,
+} from './retention/policy.ts';
+export { formatRetentionReason, type RetentionReason } from './retention/reason.ts';
+export { groupForRetention, type RetentionHold, type RetentionPoint } from './retention/retention-point.ts';
+export { type RetentionDecision, type RetentionRuleReport, type RetentionSelection, selectForRetention } from './retention/select.ts';
+export { retentionTemplates } from './retention/templates.ts';
 export { type FileStoreOptions, fileStore } from './store/file-store.ts';
 export { memoryStore } from './store/memory-store.ts';
 export type { ByteRange, GetOptions, ObjectKey, ObjectStat, ObjectStore, ObjectWriter, PutOptions } from './store/object-store.ts';
