@@ -5,6 +5,7 @@ import type { BackupReport, RestoreReport } from './report.ts';
 
 export type StepName =
   | 'inventory'
+  | 'check-parent'
   | 'snapshot'
   | 'export'
   | 'attach'

@@ -44,7 +44,6 @@ export async function chooseParents(deps: ParentDeps, run: Run, request: Parents
   const chosen = new Map<DiskCapture, DiskParent>();
   for (const capture of request.captures) {
     const parent = newest.point === undefined ? newest.none : await parentOf(deps, run, newest.point, capture, options);
-    run.use(parent.reader);
     chosen.set(capture, parent);
   }
   const mode = [...chosen.values()].some((parent) => parent.mode === 'incremental') ? 'incremental' : 'full';
@@ -81,18 +80,49 @@ async function parentOf(deps: ParentDeps, run: Run, point: RestorePoint, capture
   if (stored === undefined) return full('PARENT_HAS_NOT_THIS_DISK');
   if (stored.annotations['imageId'] !== capture.imageId) return full('PARENT_IS_ANOTHER_DISK');
   if (stored.blockSizeBytes !== deps.repository.config.blockSizeBytes) return full('PARENT_HAS_OTHER_BLOCKS');
+  const reader = await deps.repository.openDisk(point, key, options);
+  run.use(reader);
   try {
-    const reader = await deps.repository.openDisk(point, key, options);
     const sample = await reader.sample(SAMPLED_BLOCKS, () => random(deps.randomBytes), options);
     if (sample.damaged.length === 0) return { mode: 'incremental', reason: 'PARENT_TRUSTED', reader };
     const found = `${sample.damaged.length} of ${sample.checked} sampled blocks cannot be read`;
     run.warn('PARENT_SAMPLE_DAMAGED', `restore point ${point.id}, ${key}: ${found}; the disk is read as a full`);
+    await readThrough(run, reader, capture, options);
     return full('PARENT_SAMPLE_DAMAGED');
   } catch (error) {
-    if (errorCode(error)?.startsWith('REPO_') !== true) throw error;
+    if (!isRepositoryFailure(error)) throw error;
     run.warn('PARENT_INDEX_DAMAGED', `restore point ${point.id}, ${key}: ${serializeError(error).message}; the disk is read as a full`);
+    await readThrough(run, reader, capture, options);
     return full('PARENT_INDEX_DAMAGED');
   }
+}
+
+/** Damage in a row without a readable block between: the rest hangs on a page that is gone. */
+const GIVE_UP_AFTER = 16;
+
+/**
+ * Where there is some damage there is more: reads all of the parent's disk that can be read. The repository remembers each chunk that turns out to be
+ * damaged and does not count it as stored, so the full that follows stores it anew instead of pointing one more restore point at it.
+ */
+async function readThrough(run: Run, reader: DiskReader, capture: DiskCapture, options: CallOptions): Promise<void> {
+  const { blockSizeBytes, blockCount } = reader.grid;
+  await run.step('check-parent', { diskId: capture.disk.diskId }, async () => {
+    let next = 0;
+    for (let failures = 0; next < blockCount && failures < GIVE_UP_AFTER; failures++, next++) {
+      try {
+        for await (const block of reader.blocks({ ...options, from: next })) {
+          next = Math.ceil((block.offset + (block.kind === 'data' ? block.data.length : block.length)) / blockSizeBytes);
+          failures = 0;
+        }
+      } catch (error) {
+        if (!isRepositoryFailure(error)) throw error;
+      }
+    }
+  });
+}
+
+function isRepositoryFailure(error: unknown): boolean {
+  return errorCode(error)?.startsWith('REPO_') === true;
 }
 
 function full(reason: Extract<DiskParent, { mode: 'full' }>['reason']): DiskParent {
