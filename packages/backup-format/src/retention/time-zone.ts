@@ -4,15 +4,17 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** No zone of tzdata changed its offset before (the first left local mean time in 1845), and Intl's years need no era after it. */
 const FIRST_CHANGE_MS = Date.UTC(1800, 0, 1);
-/** Bounds the memory of a zone to a few MiB; a history of years touches some thousand days. */
-const MAX_CACHED_DAYS = 65_536;
+/** Two changes of one zone are never so close (checked for all of tzdata: the shortest span is a little less than four days, in Freetown in 1939). */
+const STEP_MS = 3 * DAY_MS;
+/** Bounds the memory of a zone to a few MiB; a history of ten years has 1200 steps. */
+const MAX_CACHED_STEPS = 65_536;
 
 const zones = new Map<string, TimeZone>();
 
 /** An IANA time zone as Node's own tzdata has it. Instants and wall clock times are milliseconds; a wall clock is counted as if it showed UTC. */
 export class TimeZone {
   readonly #format: Intl.DateTimeFormat;
-  readonly #dayStarts = new Map<number, number>();
+  readonly #steps = new Map<number, number>();
 
   private constructor(format: Intl.DateTimeFormat) {
     this.#format = format;
@@ -29,10 +31,10 @@ export class TimeZone {
 
   /** What the wall clock is ahead of UTC at an instant, exact to the second. */
   offsetAt(atMs: number): number {
-    const start = Math.floor(atMs / DAY_MS) * DAY_MS;
-    const before = this.#offsetAtDayStart(start);
-    // Two changes are never less than three days apart (checked for all of tzdata), so equal ends mean no change between.
-    return before === this.#offsetAtDayStart(start + DAY_MS) ? before : this.#measure(atMs);
+    const start = Math.floor(atMs / STEP_MS) * STEP_MS;
+    const before = this.#offsetAtStep(start);
+    // Equal ends mean no change between them.
+    return before === this.#offsetAtStep(start + STEP_MS) ? before : this.#measure(atMs);
   }
 
   /**
@@ -68,12 +70,12 @@ export class TimeZone {
     return high;
   }
 
-  #offsetAtDayStart(start: number): number {
-    const known = this.#dayStarts.get(start);
+  #offsetAtStep(start: number): number {
+    const known = this.#steps.get(start);
     if (known !== undefined) return known;
     const offset = this.#measure(start);
-    if (this.#dayStarts.size >= MAX_CACHED_DAYS) this.#dayStarts.clear();
-    this.#dayStarts.set(start, offset);
+    if (this.#steps.size >= MAX_CACHED_STEPS) this.#steps.clear();
+    this.#steps.set(start, offset);
     return offset;
   }
 
