@@ -21,7 +21,7 @@ import {
 import { createAttacher, readSysfsDisks } from '@onevault/proxy-attach';
 
 /** Time runs fifty times as fast: what takes seconds in a cloud takes milliseconds here, in the same order and with the same deadlines. */
-const HURRY = 50;
+export const HURRY = 50;
 const hurriedClock: Clock = {
   now: systemClock.now,
   monotonicMs: () => systemClock.monotonicMs() * HURRY,
@@ -156,7 +156,8 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     diskBytes: async (vm, disk) => readFile(await sim.control.diskPath(vm, disk)),
     leftovers: async () => {
       const found = [...(await sim.control.leftovers('onevault-')), ...(await sim.control.leftovers('ov-'))];
-      return found.filter((entry) => !entry.name.startsWith('onevault-proxy')).map((entry) => `${entry.kind} ${entry.name}`);
+      const names = found.filter((entry) => !entry.name.startsWith('onevault-proxy')).map((entry) => `${entry.kind} ${entry.name}`);
+      return [...new Set(names)];
     },
     verify: () => verified(repository),
     async census() {
