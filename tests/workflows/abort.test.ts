@@ -45,7 +45,11 @@ describe('a run that is told to stop at any event', () => {
       const where = `stopped at ${describeEvent(stopped.at)}`;
       expect(await world.leftovers(), where).toEqual([]);
       expect(await world.unfinishedRuns(), where).toEqual([]);
-      expect(stopped.events.at(-1), where).toMatchObject({ type: 'run.finished', outcome: stopped.outcome === 'stopped' ? 'cancelled' : 'complete', residue: [] });
+      expect(stopped.events.at(-1), where).toMatchObject({
+        type: 'run.finished',
+        outcome: stopped.outcome === 'stopped' ? 'cancelled' : 'complete',
+        residue: [],
+      });
       expect(openSteps(stopped.events), where).toEqual([]);
       await check(stopped);
     }

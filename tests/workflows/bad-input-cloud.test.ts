@@ -26,11 +26,7 @@ describe('an oned that misbehaves in the middle of a run', () => {
   /** The fault strikes once, at a call in the middle; after it oned is well again, and clean-up must find everything. */
   const inject = (rule: FaultRule): Promise<void> => world.sim.control.inject(rule);
 
-  describe.each([
-    ['one.vm.disksnapshotcreate'],
-    ['one.vm.disksaveas'],
-    ['one.vm.attach'],
-  ])('at %s', (method) => {
+  describe.each([['one.vm.disksnapshotcreate'], ['one.vm.disksaveas'], ['one.vm.attach']])('at %s', (method) => {
     it.each<[string, string, FaultRule]>([
       ['drops the connection before it executes', 'ONE_UNREACHABLE', { fault: 'drop-before', method }],
       ['drops the connection after it executed', 'ONE_UNREACHABLE', { fault: 'drop-after', method }],
@@ -116,7 +112,10 @@ describe('a driver that fails', () => {
     await world.sim.control.inject({ fault: 'driver', operation: 'detach', count: 100 });
     const error = await failureOf(restoreVm(world.deps(), world.restoreRequest(pointId)));
     expect(errorCode(error)).toBe('JOB_CLEANUP_FAILED');
-    expect(world.events.at(-1)).toMatchObject({ outcome: 'failed', residue: [expect.stringMatching(/^image web-restored-disk-0/), expect.stringMatching(/^disk with serial/)] });
+    expect(world.events.at(-1)).toMatchObject({
+      outcome: 'failed',
+      residue: [expect.stringMatching(/^image web-restored-disk-0/), expect.stringMatching(/^disk with serial/)],
+    });
   });
 
   it('a VM that the hypervisor does not start is taken away again', async () => {

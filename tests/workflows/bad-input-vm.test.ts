@@ -12,7 +12,9 @@ afterEach(() => world[Symbol.asyncDispose]());
 const SMALL = { disks: [{ sizeMiB: 1 }, { sizeMiB: 1, persistent: true }] };
 
 /** A world with one restore point already in it. */
-async function withOlderPoint(options: WorldOptions = SMALL): Promise<{ readonly census: Census; readonly expectAsBefore: (census?: Census) => Promise<void> }> {
+async function withOlderPoint(
+  options: WorldOptions = SMALL,
+): Promise<{ readonly census: Census; readonly expectAsBefore: (census?: Census) => Promise<void> }> {
   world = await makeWorld(options);
   const disks = await Promise.all([0, 1].map(async (diskId) => ({ diskId, bytes: await world.diskBytes(world.vm, diskId) })));
   const { pointId } = await backupVm(world.deps(), world.backupRequest());

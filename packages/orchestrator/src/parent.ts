@@ -105,20 +105,29 @@ const GIVE_UP_AFTER = 16;
  * damaged and does not count it as stored, so the full that follows stores it anew instead of pointing one more restore point at it.
  */
 async function readThrough(run: Run, reader: DiskReader, capture: DiskCapture, options: CallOptions): Promise<void> {
-  const { blockSizeBytes, blockCount } = reader.grid;
+  const { blockCount } = reader.grid;
   await run.step('check-parent', { diskId: capture.disk.diskId }, async () => {
-    let next = 0;
-    for (let failures = 0; next < blockCount && failures < GIVE_UP_AFTER; failures++, next++) {
-      try {
-        for await (const block of reader.blocks({ ...options, from: next })) {
-          next = Math.ceil((block.offset + (block.kind === 'data' ? block.data.length : block.length)) / blockSizeBytes);
-          failures = 0;
-        }
-      } catch (error) {
-        if (!isRepositoryFailure(error)) throw error;
-      }
+    for (let next = 0, failures = 0; next < blockCount && failures < GIVE_UP_AFTER; ) {
+      const damaged = await readUntilDamage(reader, next, options);
+      failures = damaged === next ? failures + 1 : 1;
+      next = damaged + 1;
     }
   });
+}
+
+/** The first block from `from` on that cannot be read; the number of blocks when there is none. */
+async function readUntilDamage(reader: DiskReader, from: number, options: CallOptions): Promise<number> {
+  let next = from;
+  try {
+    for await (const run of reader.blocks({ ...options, from })) {
+      const end = run.offset + (run.kind === 'data' ? run.data.length : run.length);
+      next = Math.ceil(end / reader.grid.blockSizeBytes);
+    }
+    return reader.grid.blockCount;
+  } catch (error) {
+    if (!isRepositoryFailure(error)) throw error;
+    return next;
+  }
 }
 
 function isRepositoryFailure(error: unknown): boolean {
