@@ -37,9 +37,10 @@ describe('a repository that is full', () => {
       }
       expect(errorCode(outcome), `full at write ${n}`).toBe('REPO_NO_SPACE');
       expect(await countPoints(world)).toBe(1);
-      await expectNoTrace(world, census);
+      expect(await world.leftovers()).toEqual([]);
+      expect(await world.unfinishedRuns()).toEqual([]);
     }
-    await expectRestores(world, older);
+    await expectNoTrace(world, census, [older]);
   });
 });
 

@@ -37,8 +37,9 @@ async function createJournal(directory: string, runId: string): Promise<Journal>
   let torn = false;
   const appendLine = async (record: JournalRecord): Promise<void> => {
     // A disk that was full for a moment may hold half a line: the next record must not be swallowed by it.
-    const line = `${torn ? '\n' : ''}${JSON.stringify(record)}\n`;
+    const before = torn ? '\n' : '';
     torn = true;
+    const line = `${before}${JSON.stringify(record)}\n`;
     await file.appendFile(line);
     await file.datasync();
     torn = false;

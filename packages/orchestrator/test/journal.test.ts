@@ -50,6 +50,34 @@ describe('journal files', () => {
     expect((await unfinished())[0]?.records).toEqual(records);
   });
 
+  it('lose no other record to one that was torn by a full disk', async () => {
+    await using journal = await fileJournals({ directory }).create('r1');
+    const [run, intent, done] = records as [JournalRecord, JournalRecord, JournalRecord];
+    await journal.append(run);
+    // A record that cannot be written as JSON stands for the disk that was full in the middle of a line.
+    const circular: Record<string, unknown> = { ...intent };
+    circular['self'] = circular;
+    await expect(journal.append(circular as unknown as JournalRecord)).rejects.toMatchObject({ code: 'JOB_JOURNAL_FAILED' });
+    await appendFile(join(directory, 'r1.jsonl'), '{"type":"intent","ti');
+    await journal.append(intent);
+    await journal.append(done);
+    expect((await unfinished())[0]?.records).toEqual([run, intent, done]);
+  });
+
+  it('keep what stays in one record', async () => {
+    const kept: JournalRecord = { type: 'kept', time, steps: [1, 2, 4] };
+    await using journal = await fileJournals({ directory }).create('r1');
+    await journal.append(kept);
+    expect((await unfinished())[0]?.records).toEqual([kept]);
+  });
+
+  it('make their directory when it is not there', async () => {
+    const deep = join(directory, 'state', 'journals');
+    await using journal = await fileJournals({ directory: deep }).create('r1');
+    await journal.append(records[0] as JournalRecord);
+    expect(await readdir(deep)).toEqual(['r1.jsonl']);
+  });
+
   it('are listed oldest first; other files are not ours', async () => {
     for (const name of ['20260102t000000-b.jsonl', '20260101t000000-a.jsonl', 'notes.txt']) await writeFile(join(directory, name), '');
     expect((await unfinished()).map((journal) => journal.runId)).toEqual(['20260101t000000-a', '20260102t000000-b']);
