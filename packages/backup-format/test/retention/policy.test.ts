@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -47,7 +48,7 @@ describe('durations', () => {
           expect(isRepositoryError(error, 'REPO_RETENTION_INVALID')).toBe(true);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });
@@ -108,6 +109,14 @@ describe('a policy', () => {
     const attempt = (): unknown => parseRetentionPolicy({ timezone: 'UTC', keepWithin: '3 days' });
     expect(attempt).toThrow(/keepWithin/);
     expect(attempt).toThrow(expect.objectContaining({ hint: expect.stringContaining('3d') }));
+  });
+
+  it('is described in the documentation, key by key', async () => {
+    const page = await readFile(new URL('../../../../docs/retention.md', import.meta.url), 'utf8');
+    const keys = Object.keys(retentionPolicySchema.shape);
+    expect(keys).toHaveLength(16);
+    expect(keys.filter((key) => !page.includes(key))).toEqual([]);
+    expect(Object.keys(retentionTemplates).filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
   });
 
   it('is checked by the schema too, inside a larger document', () => {

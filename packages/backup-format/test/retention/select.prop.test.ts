@@ -5,7 +5,7 @@ import { cutoffOf, periodLabel, referenceSelection, told } from './reference.ts'
 
 const DAY = 86_400_000;
 /** Enough to meet every rule in every zone; the seed of a failure is printed. */
-const runs = { numRuns: 60 };
+const runs = { numRuns: 50 };
 const asOf = new Date('2038-01-01T00:00:00Z');
 const countRules = ['keepLast', 'keepHourly', 'keepDaily', 'keepWeekly', 'keepMonthly', 'keepYearly'] as const;
 const withinRules = ['keepWithin', 'keepWithinHourly', 'keepWithinDaily', 'keepWithinWeekly', 'keepWithinMonthly', 'keepWithinYearly'] as const;
@@ -90,7 +90,7 @@ describe('retention', () => {
         const ours = Object.fromEntries(decisions.map(({ point, verdict, reasons }) => [point.id, told(verdict, reasons)]));
         expect(ours).toEqual(referenceSelection(all, by, at));
       }),
-      { numRuns: 80 },
+      { numRuns: 60 },
     );
   });
 
@@ -225,7 +225,7 @@ describe('time passing', () => {
           expect(keptOf(all, by).filter((point) => part.includes(point) && !keptOfPart.has(point.id))).toEqual([]);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 

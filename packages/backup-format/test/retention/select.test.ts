@@ -112,6 +112,21 @@ describe('what wins over rules', () => {
     });
   });
 
+  it('damage where nothing good is newer: that does not expire, it may be all there is', () => {
+    const damaged = ['2026-11-18T01:00Z', '2026-11-19T01:00Z'].map((time) => at(time, { damaged: true }));
+    expect(stays(damaged, oneDay)).toEqual({ '2026-11-18T01:00Z': 'damaged: damaged', '2026-11-19T01:00Z': 'damaged: damaged' });
+    const withOneGood = [...damaged, '2026-11-20T01:00Z'];
+    expect(stays(withOneGood, { ...oneDay, minimumGood: 2 })).toMatchObject({ '2026-11-18T01:00Z': 'damaged: damaged' });
+    expect(stays(withOneGood, oneDay)).toMatchObject({ '2026-11-18T01:00Z': 'damaged: damaged expired' });
+    const tagged = at('2026-11-17T01:00Z', { damaged: true, tags: ['gold'] });
+    expect(stays([tagged, ...withOneGood], { ...oneDay, keepTags: ['gold'] })).toMatchObject({ '2026-11-17T01:00Z': 'damaged: damaged' });
+  });
+
+  it('the future, which begins after the very instant of the date', () => {
+    expect(stays(['2026-11-22T01:00Z'], oneDay, new Date('2026-11-22T01:00:00Z'))).toEqual({ '2026-11-22T01:00Z': 'daily#1' });
+    expect(stays(['2026-11-22T01:00Z'], oneDay, new Date('2026-11-22T00:59:59.999Z'))).toEqual({ '2026-11-22T01:00Z': 'future' });
+  });
+
   it('the future: clocks that ran ahead push nothing out', () => {
     const asOf = new Date('2026-11-22T12:00:00Z');
     expect(stays(['2026-11-21T01:00Z', '2026-11-22T01:00Z', '2062-11-22T01:00Z'], { timezone: 'UTC', keepLast: 1, keepWithin: '1h' }, asOf)).toEqual({
