@@ -2,7 +2,7 @@ import { RepositoryError } from '../errors.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** No zone of tzdata changed its offset before (the first left local mean time in 1845), and Intl's years need no era after it. */
+/** No zone of tzdata changed its offset before (the first left local mean time on the last day of 1834), and Intl's years need no era after it. */
 const FIRST_CHANGE_MS = Date.UTC(1800, 0, 1);
 /** Two changes of one zone are never so close (checked for all of tzdata: the shortest span is a little less than four days, in Freetown in 1939). */
 const STEP_MS = 3 * DAY_MS;
