@@ -17,22 +17,26 @@ const LISTS: ReadonlySet<string> = new Set([
   'USER.GROUPS.ID',
 ]);
 
-/** Without validation a truncated document parses silently; without numericAllowed `&#13;` would stay as it is. */
-function newParser(): XMLParser {
-  return new XMLParser({
-    ignoreAttributes: true,
-    ignoreDeclaration: true,
-    ignorePiTags: true,
-    parseTagValue: false,
-    trimValues: false,
-    entityDecoder: new EntityDecoder({ numericAllowed: true }),
-    transformTagName: (name) => (name.startsWith(DIGIT_MARK) ? name.slice(DIGIT_MARK.length) : name),
-    isArray: (_name, path) => LISTS.has(String(path)),
-  });
-}
+const LIST_NAMES: ReadonlySet<string> = new Set([...LISTS].map((path) => path.slice(path.lastIndexOf('.') + 1)));
 
 /** OpenNebula's own template language allows `2FA="yes"` and then prints `<2FA>`, which is no XML name. No name of its own starts like this. */
 const DIGIT_MARK = '_.';
+
+/**
+ * Keeps nothing from one document to the next: what could (entities of a document type) is refused before. Without numericAllowed `&#13;` would stay
+ * as it is; without jPath the path of every element would be written out, though few need it.
+ */
+const parser = new XMLParser({
+  ignoreAttributes: true,
+  ignoreDeclaration: true,
+  ignorePiTags: true,
+  parseTagValue: false,
+  trimValues: false,
+  entityDecoder: new EntityDecoder({ numericAllowed: true }),
+  transformTagName: (name) => (name.startsWith(DIGIT_MARK) ? name.slice(DIGIT_MARK.length) : name),
+  jPath: false,
+  isArray: (name, path) => LIST_NAMES.has(name) && LISTS.has(path.toString()),
+});
 
 function markDigits(xml: string): string {
   return xml.replace(/<!\[CDATA\[.*?\]\]>|<(\/?)(\d\w*)>/gs, (whole: string, slash: string | undefined, name: string | undefined) =>
@@ -45,7 +49,7 @@ export function parseBody(xml: string, root: string): unknown {
   if (xml.includes('<!DOCTYPE')) throw invalidBody(root, 'it declares a document type, which oned never does');
   let document: unknown;
   try {
-    document = newParser().parse(markDigits(xml), true);
+    document = parser.parse(markDigits(xml), true); // unvalidated, a truncated document would parse silently
   } catch (error) {
     throw invalidBody(root, error instanceof Error ? error.message : String(error), error);
   }

@@ -1,10 +1,11 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { AnswerDecoder } from './answer-decoder.ts';
 import { OneError } from './errors.ts';
 import { connectionError, isDeadSocket } from './http-errors.ts';
 import { scrub } from './scrub.ts';
 import type { Transport, XmlRpcCall, XmlRpcValue } from './transport.ts';
-import { type Decoded, encodeCall, ResponseDecoder } from './wire-codec.ts';
+import { type Decoded, encodeCall } from './wire-codec.ts';
 
 export const MAX_SOCKETS = 4;
 const DEFAULT_MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
@@ -135,17 +136,17 @@ async function decodeBody(
   call: XmlRpcCall,
   limitBytes: number,
 ): Promise<{ readonly decoded: Decoded; readonly excerpt: string }> {
-  const decoder = new ResponseDecoder();
+  const decoder = new AnswerDecoder();
   let receivedBytes = 0;
   let excerpt = '';
   for await (const chunk of response) {
     receivedBytes += chunk.length;
     if (receivedBytes > limitBytes) throw tooLarge(call, limitBytes);
     if (excerpt.length < EXCERPT_BYTES) excerpt = (excerpt + chunk.toString('latin1', 0, EXCERPT_BYTES)).slice(0, EXCERPT_BYTES);
-    const early = decoder.write(chunk);
+    const early = await decoder.write(chunk);
     if (early) return { decoded: early, excerpt };
   }
-  return { decoded: decoder.end(), excerpt };
+  return { decoded: await decoder.end(), excerpt };
 }
 
 function decoded(call: XmlRpcCall, { decoded: answer, excerpt }: { readonly decoded: Decoded; readonly excerpt: string }): XmlRpcValue {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { splitPool } from '../src/body.ts';
+import { parseBody, splitPool } from '../src/body.ts';
 import { parseImage } from '../src/parse-image.ts';
 import { parseDatastore, parseHost, parseTemplate, parseUser } from '../src/parse-infrastructure.ts';
 import { parseVm, parseVmSummary } from '../src/parse-vm.ts';
@@ -246,4 +246,20 @@ describe('images, datastores, hosts, templates and users', () => {
       expect(`${{}}`).toBe('[object Object]');
     }
   });
+});
+
+test('a body that cannot be read leaves nothing behind for the next', () => {
+  const whole = '<VM><A>1</A><B><![CDATA[&x;]]></B></VM>';
+  const expected = parseBody(whole, 'VM');
+  for (const bad of [
+    '<VM><A>',
+    '<VM><A>1</B></VM>',
+    '<VM><__proto__>1</__proto__></VM>',
+    `${'<A>'.repeat(200)}`,
+    '<!DOCTYPE VM [<!ENTITY x "y">]><VM><A>&x;</A></VM>',
+    '',
+  ]) {
+    expect(() => parseBody(bad, 'VM')).toThrow(expect.objectContaining({ code: 'ONE_RESPONSE_INVALID' }));
+    expect(parseBody(whole, 'VM')).toEqual(expected);
+  }
 });
