@@ -97,7 +97,13 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   scope.use(connections);
   const connect: World['connect'] = (client) =>
     connections.use(
-      createOneClient({ endpoint: sim.endpoint, session: new Secret(`${sim.user}:${sim.password}`), clock: hurriedClock, callTimeoutMs: CALL_TIMEOUT_MS, ...client }),
+      createOneClient({
+        endpoint: sim.endpoint,
+        session: new Secret(`${sim.user}:${sim.password}`),
+        clock: hurriedClock,
+        callTimeoutMs: CALL_TIMEOUT_MS,
+        ...client,
+      }),
     );
   const cloud = connect({});
   const { vmId: id } = await sim.control.createVm({
