@@ -5,7 +5,7 @@ import { createRepository, fileStore, type ObjectStore, openRepository, type Rep
 import { type Clock, Scope, Secret, silentLogger, systemClock } from '@onevault/base';
 import { seededRandom } from '@onevault/base/testing';
 import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
-import { createOneClient, datastoreId, diskId, type OneApi, type OneClientOptions, type VmId, vmId } from '@onevault/one-client';
+import { createOneClient, diskId, type OneApi, type OneClientOptions, type VmId, vmId } from '@onevault/one-client';
 import type { Simulator } from '@onevault/one-sim';
 import { NO_TIME, startTestSimulator, type TestSimulator } from '@onevault/one-sim/testing';
 import {
@@ -188,4 +188,4 @@ async function verified(repository: Repository): Promise<VerifyReport> {
   }
 }
 
-export { datastoreId, diskId };
+export { diskId };

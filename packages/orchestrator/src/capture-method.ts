@@ -108,6 +108,6 @@ export function reason(code: Reason['code'], text: string): Reason {
   return { code, text };
 }
 
-export function refuse(code: Reason['code'], text: string): { readonly refused: readonly Reason[] } {
+function refuse(code: Reason['code'], text: string): { readonly refused: readonly Reason[] } {
   return { refused: [reason(code, text)] };
 }

@@ -1,5 +1,5 @@
 /** Everything we create carries the run's id in its name: an orphan can be found and told from other people's objects without any journal. */
-export const OWN_PREFIX = 'onevault';
+const OWN_PREFIX = 'onevault';
 
 /**
  * Attribute of every image and VM whose name is the user's to choose: it says which run made it. A restored VM and its images keep it: the mark alone
