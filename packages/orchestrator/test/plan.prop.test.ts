@@ -1,7 +1,7 @@
 import { diskId, imageId } from '@onevault/one-client';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { planBackup } from '../src/index.ts';
+import { type DiskCapture, planBackup } from '../src/index.ts';
 import { buildDisk, buildVm } from '../testing/index.ts';
 
 const disk = fc.record({
@@ -20,6 +20,12 @@ const vm = fc.record({
   lockLevel: fc.constantFrom(undefined, 1, 2, 3, 4),
 });
 
+function expectFitting(entry: DiskCapture, native: boolean, capture: 'auto' | 'snapshot'): void {
+  expect(native && entry.method === 'snapshot', 'OpenNebula refuses snapshots under native incremental backup').toBe(false);
+  expect(entry.residue.length === 0 || entry.degraded).toBe(true);
+  if (capture === 'auto') expect(entry.residue).toEqual([]);
+}
+
 it('every disk has one verdict and a reason; what has no image is never captured; only a clean, fitting VM is ok', () => {
   fc.assert(
     fc.property(vm, fc.constantFrom('auto' as const, 'snapshot' as const), ({ disks, native, ...facts }, capture) => {
@@ -29,10 +35,7 @@ it('every disk has one verdict and a reason; what has no image is never captured
       for (const entry of plan.disks) {
         expect(entry.reasons.length).toBeGreaterThan(0);
         if (entry.disk.imageId === undefined) expect(entry.verdict).toBe('skip');
-        if (entry.verdict !== 'capture') continue;
-        expect(native && entry.method === 'snapshot', 'OpenNebula refuses snapshots under native incremental backup').toBe(false);
-        expect(entry.residue.length === 0 || entry.degraded).toBe(true);
-        if (capture === 'auto') expect(entry.residue).toEqual([]);
+        if (entry.verdict === 'capture') expectFitting(entry, native, capture);
       }
       if (plan.verdict === 'ok') expect(plan.disks.some((entry) => entry.verdict === 'capture')).toBe(true);
     }),

@@ -4,6 +4,7 @@ import { asBuffer, toHex } from '../format/bytes.ts';
 import { CHUNK_HEADER_BYTES, type ChunkCodec, type ChunkHeader, decodeChunkHeader } from '../format/chunk-header.ts';
 import type { RepositoryConfig } from '../repository-api.ts';
 import { type DigestFunction, digestFunction } from './digest.ts';
+import { seemsIncompressible } from './incompressible.ts';
 import { checkFrame, withContentSize } from './zstd-frame.ts';
 
 /** How a chunk will be stored; `parts` of a raw one are the caller's own memory. */
@@ -17,6 +18,7 @@ export interface EncodedChunk {
 export class ChunkCodecs {
   readonly digest: DigestFunction;
   readonly #encoder: Encoder;
+  readonly #probe = new Encoder(1);
   readonly #decoder = new Decoder();
 
   constructor(config: Pick<RepositoryConfig, 'digest' | 'compression'>) {
@@ -24,8 +26,9 @@ export class ChunkCodecs {
     this.#encoder = new Encoder(config.compression.level);
   }
 
-  /** The plain bytes are read until the promise settles; they may lie in shared memory. Stored raw when zstd does not make them smaller. */
+  /** The plain bytes are read until the promise settles; they may lie in shared memory. Stored raw when zstd does not, or would not, make them smaller. */
   async encode(plain: Uint8Array): Promise<EncodedChunk> {
+    if (seemsIncompressible(plain, (sample) => this.#probe.encodeSync(sample))) return { codec: 'raw', storedBytes: plain.length, parts: [plain] };
     const parts = withContentSize(await this.#encoder.encode(asBuffer(plain)), plain.length);
     const storedBytes = parts.reduce((sum, part) => sum + part.length, 0);
     if (storedBytes < plain.length) return { codec: 'zstd', storedBytes, parts };
