@@ -1,4 +1,5 @@
 /** Backs up `devices` as the disks of one restore point, all at once; an incremental trusts the newest point before it. */
+import { stat } from 'node:fs/promises';
 import { openBlockDevice, scan } from '@onevault/block-cbt';
 import { measureSelf, using } from '../measure/self.mjs';
 import { newestPoint, repositoryIn } from './repository.mjs';
@@ -18,7 +19,7 @@ await measureSelf(async ({ repository: path, mode, devices, workers }) =>
 
 function writeDisk({ repository, parent, mode, scanning }, writer, path, key) {
   return withParent(repository, parent, key, async (parentDisk) =>
-    using(await openBlockDevice(path), async (device) => {
+    using(await openBlockDevice(path, { direct: await readingMode(path) }), async (device) => {
       const { blockSizeBytes, digest } = repository.config;
       const known = parentDisk === undefined ? {} : { parent: parentDisk };
       const summary = {};
@@ -27,6 +28,11 @@ function writeDisk({ repository, parent, mode, scanning }, writer, path, key) {
       return { direct: device.direct, readBytes: summary.readBytes };
     }),
   );
+}
+
+/** A file is read through the page cache, as the peers read it, so that both find cached what is cached; a device as the product reads it. */
+async function readingMode(path) {
+  return (await stat(path)).isFile() ? 'off' : 'auto';
 }
 
 async function withParent(repository, parent, key, work) {

@@ -88,6 +88,9 @@ export class OpenedDevice implements BlockDevice {
   }
 }
 
+/** How much may be written before the kernel is asked to bring it to the device, so that the last flush finds little left to do. */
+const WRITE_BACK_BYTES = 128 * 1024 * 1024;
+
 /** A device open for reading and writing, through the page cache: `flush` is what makes it durable. */
 export class OpenedWritableDevice implements WritableBlockDevice {
   readonly path: string;
@@ -95,6 +98,10 @@ export class OpenedWritableDevice implements WritableBlockDevice {
   readonly direct = false;
   readonly #handle: FileHandle;
   readonly #reader: OpenedDevice;
+  #unsyncedBytes = 0;
+  #writeBack: Promise<void> | undefined;
+  /** The kernel reports a failed write-back once, to whoever syncs next: it is kept until it can be thrown. */
+  #lost: { readonly error: unknown } | undefined;
 
   constructor(handle: FileHandle, facts: OpenedDeviceFacts) {
     this.#handle = handle;
@@ -113,11 +120,13 @@ export class OpenedWritableDevice implements WritableBlockDevice {
 
   async writeFrom(offset: number, data: Uint8Array, options: CallOptions = {}): Promise<void> {
     requireInside(this, { offset, length: data.byteLength });
+    this.#throwLost();
     for (let done = 0; done < data.byteLength; ) {
       options.signal?.throwIfAborted();
       const rest = { offset: offset + done, length: data.byteLength - done };
       done += await this.#write(data, done, rest);
     }
+    this.#count(data.byteLength);
   }
 
   async #write(data: Uint8Array, at: number, rest: ByteRange): Promise<number> {
@@ -130,6 +139,8 @@ export class OpenedWritableDevice implements WritableBlockDevice {
 
   async flush(options: CallOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
+    await this.#writeBack;
+    this.#throwLost();
     try {
       await this.#handle.sync();
     } catch (error) {
@@ -137,8 +148,27 @@ export class OpenedWritableDevice implements WritableBlockDevice {
     }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#reader[Symbol.asyncDispose]();
+  #count(bytes: number): void {
+    this.#unsyncedBytes += bytes;
+    if (this.#unsyncedBytes < WRITE_BACK_BYTES || this.#writeBack) return;
+    this.#unsyncedBytes = 0;
+    this.#writeBack = this.#handle
+      .datasync()
+      .catch((error: unknown) => {
+        this.#lost ??= { error };
+      })
+      .finally(() => {
+        this.#writeBack = undefined;
+      });
+  }
+
+  #throwLost(): void {
+    if (this.#lost) throw writeFailure(this.path, { offset: 0, length: this.sizeBytes }, this.#lost.error);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writeBack;
+    await this.#reader[Symbol.asyncDispose]();
   }
 }
 
