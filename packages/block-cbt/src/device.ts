@@ -150,7 +150,7 @@ export class OpenedWritableDevice implements WritableBlockDevice {
 
   #count(bytes: number): void {
     this.#unsyncedBytes += bytes;
-    if (this.#unsyncedBytes < WRITE_BACK_BYTES || this.#writeBack) return;
+    if (this.#unsyncedBytes < WRITE_BACK_BYTES || this.#writeBack !== undefined) return;
     this.#unsyncedBytes = 0;
     this.#writeBack = this.#handle
       .datasync()
