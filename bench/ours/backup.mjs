@@ -19,7 +19,7 @@ await measureSelf(async ({ repository: path, mode, devices, workers }) =>
 
 function writeDisk({ repository, parent, mode, scanning }, writer, path, key) {
   return withParent(repository, parent, key, async (parentDisk) =>
-    using(await openBlockDevice(path, { direct: await readingMode(path) }), async (device) => {
+    using(await openBlockDevice(path, { direct: await readingMode(path, mode) }), async (device) => {
       const { blockSizeBytes, digest } = repository.config;
       const known = parentDisk === undefined ? {} : { parent: parentDisk };
       const summary = {};
@@ -30,9 +30,9 @@ function writeDisk({ repository, parent, mode, scanning }, writer, path, key) {
   );
 }
 
-/** A file is read through the page cache, as the peers read it, so that both find cached what is cached; a device as the product reads it. */
-async function readingMode(path) {
-  return (await stat(path)).isFile() ? 'off' : 'auto';
+/** An incremental is measured with its source cached: a file is then read through the page cache, as the peers read it. Otherwise as the product reads. */
+async function readingMode(path, mode) {
+  return mode === 'incremental' && (await stat(path)).isFile() ? 'off' : 'auto';
 }
 
 async function withParent(repository, parent, key, work) {
