@@ -54,7 +54,7 @@ async function scanInto(
 ): Promise<{ stored: StoredDisk; summary: ScanSummary }> {
   await using device = await openAttached(deps.devices, exported.attachment.attached, options);
   const { config } = deps.repository;
-  const progress = progressOf(run, exported.capture.disk.diskId, device.sizeBytes);
+  const progress = progressOf(run, exported.capture.disk.diskId, device.sizeBytes, config.blockSizeBytes);
   const scan = deps.devices.scan(device, {
     blockSizeBytes: config.blockSizeBytes,
     digest: config.digest,
@@ -105,12 +105,18 @@ function describe(exported: ExportedDisk, parent: DiskParent): StoredDisk['annot
   };
 }
 
-function progressOf(run: Run, diskId: number, totalBytes: number): { scanned: (doneBytes: number) => void; stored: (stats: DiskStats) => void } {
+/** Changed bytes are counted in whole blocks, whether or not the repository had them already. */
+function progressOf(
+  run: Run,
+  diskId: number,
+  totalBytes: number,
+  blockSizeBytes: number,
+): { scanned: (doneBytes: number) => void; stored: (stats: DiskStats) => void } {
   let latest: { readonly changedBytes: number; readonly storedBytes: number } | undefined;
   return {
     scanned: (doneBytes) => run.emit({ type: 'disk.progress', phase: 'scan', diskId, doneBytes, totalBytes, ...latest }),
     stored: (stats) => {
-      latest = { changedBytes: stats.newBytes, storedBytes: stats.storedBytes };
+      latest = { changedBytes: Math.min(stats.changedBlocks * blockSizeBytes, totalBytes), storedBytes: stats.storedBytes };
     },
   };
 }

@@ -41,7 +41,7 @@ export function standingText(standing: Standing): string {
   const { doneBytes, totalBytes, bytesPerSecond, changedBytes, storedBytes } = standing;
   const parts = [formatPercent(doneBytes, totalBytes).padStart(5)];
   if (bytesPerSecond !== undefined) parts.push(formatRate(bytesPerSecond));
-  if (changedBytes !== undefined) parts.push(`new ${formatBytes(changedBytes)}`);
+  if (changedBytes !== undefined) parts.push(`changed ${formatBytes(changedBytes)}`);
   if (storedBytes !== undefined) parts.push(`stored ${formatBytes(storedBytes)}`);
   const left = totalBytes - doneBytes;
   if (bytesPerSecond !== undefined && bytesPerSecond > 0 && left > 0) parts.push(`ETA ${formatDuration((left / bytesPerSecond) * 1000)}`);
