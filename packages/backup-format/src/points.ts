@@ -1,5 +1,6 @@
 import type { CallOptions } from '@onevault/base';
 import { atPlace, isRepositoryError, RepositoryError } from './errors.ts';
+import type { Envelopes } from './format/envelopes.ts';
 import { GROUP, POINTS_PREFIX, parsePointKey, pointKey } from './format/ids.ts';
 import { MAX_JSON_BYTES } from './format/limits.ts';
 import { decodeManifest } from './format/manifest.ts';
@@ -16,10 +17,12 @@ interface PointPlace {
 export class Points {
   readonly #store: ObjectStore;
   readonly #config: RepositoryConfig;
+  readonly #envelopes: Envelopes;
 
-  constructor(store: ObjectStore, config: RepositoryConfig) {
-    this.#store = store;
-    this.#config = config;
+  constructor(parts: { readonly store: ObjectStore; readonly config: RepositoryConfig; readonly envelopes: Envelopes }) {
+    this.#store = parts.store;
+    this.#config = parts.config;
+    this.#envelopes = parts.envelopes;
   }
 
   /** Newest last; memory: one short id for every point. */
@@ -50,7 +53,9 @@ export class Points {
   async read(place: PointPlace, options: CallOptions = {}): Promise<RestorePoint> {
     const key = pointKey(place.group, place.id);
     const bytes = await this.#readBytes(key, options);
-    return atPlace({ key, pointId: place.id }, () => decodeManifest({ ...place, repositoryId: this.#config.id }, this.#config.blockSizeBytes, bytes));
+    return atPlace({ key, pointId: place.id }, () =>
+      decodeManifest(this.#envelopes, { ...place, repositoryId: this.#config.id }, this.#config.blockSizeBytes, bytes),
+    );
   }
 
   async #readBytes(key: string, options: CallOptions): Promise<Uint8Array> {

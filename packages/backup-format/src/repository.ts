@@ -1,11 +1,12 @@
 import { randomBytes as systemRandomBytes } from 'node:crypto';
-import { type CallOptions, type Clock, type Logger, silentLogger } from '@onevault/base';
+import { type CallOptions, silentLogger } from '@onevault/base';
 import { ChunkCodecs } from './codec/chunk-codec.ts';
 import { readConfig } from './config-object.ts';
 import { RepositoryError, withPlace } from './errors.ts';
 import { fromHex } from './format/bytes.ts';
 import { encodeConfig } from './format/config.ts';
-import { CONFIG_KEY, newHexId, type RandomBytes } from './format/ids.ts';
+import { plainEnvelopes } from './format/envelopes.ts';
+import { CONFIG_KEY, newHexId } from './format/ids.ts';
 import { DEFAULT_BLOCK_BYTES, FORMAT_VERSION } from './format/limits.ts';
 import { ChunkIndex } from './index/chunk-index.ts';
 import { Points } from './points.ts';
@@ -25,6 +26,7 @@ import type {
   VerifyReport,
 } from './repository-api.ts';
 import type { RepositoryDeps } from './repository-deps.ts';
+import type { RepositoryParts } from './repository-parts.ts';
 import type { ObjectStore } from './store/object-store.ts';
 import { verifyRepository } from './verify/verify.ts';
 import { PointWriter } from './write/point-writer.ts';
@@ -83,52 +85,44 @@ function repositoryExists(store: ObjectStore): RepositoryError {
 /** Ties the layers together; holds nothing but bounded caches. */
 class StoredRepository implements Repository {
   readonly config: RepositoryConfig;
-  readonly #store: ObjectStore;
-  readonly #clock: Clock;
-  readonly #randomBytes: RandomBytes;
-  readonly #logger: Logger;
-  readonly #codecs: ChunkCodecs;
-  readonly #index: ChunkIndex;
-  readonly #chunks: ChunkReader;
-  readonly #points: Points;
+  readonly #parts: RepositoryParts;
 
   constructor(store: ObjectStore, config: RepositoryConfig, deps: RepositoryDeps) {
+    const logger = deps.logger ?? silentLogger;
+    const envelopes = plainEnvelopes;
+    const codecs = new ChunkCodecs(config);
+    const index = new ChunkIndex(store, config.id, logger);
     this.config = config;
-    this.#store = store;
-    this.#clock = deps.clock;
-    this.#randomBytes = deps.randomBytes ?? systemRandomBytes;
-    this.#logger = deps.logger ?? silentLogger;
-    this.#codecs = new ChunkCodecs(config);
-    this.#index = new ChunkIndex(store, config.id, this.#logger);
-    this.#chunks = new ChunkReader(store, this.#index, this.#codecs);
-    this.#points = new Points(store, config);
+    this.#parts = {
+      store,
+      config,
+      envelopes,
+      codecs,
+      index,
+      chunks: new ChunkReader(store, index, codecs),
+      points: new Points({ store, config, envelopes }),
+      clock: deps.clock,
+      randomBytes: deps.randomBytes ?? systemRandomBytes,
+      logger,
+    };
   }
 
   get location(): string {
-    return this.#store.location;
+    return this.#parts.store.location;
   }
 
   points(filter: { readonly group?: string } = {}, options: CallOptions = {}): AsyncIterable<ListedPoint> {
-    return this.#points.list(filter, options);
+    return this.#parts.points.list(filter, options);
   }
 
   async point(id: string, options: CallOptions = {}): Promise<RestorePoint> {
-    return this.#points.read(await this.#points.resolve(id, options), options);
+    return this.#parts.points.read(await this.#parts.points.resolve(id, options), options);
   }
 
   async begin(spec: RestorePointSpec, options: CallOptions = {}): Promise<RestorePointWriter> {
     options.signal?.throwIfAborted();
-    const writer = new PointWriter(spec, {
-      store: this.#store,
-      config: this.config,
-      codecs: this.#codecs,
-      index: this.#index,
-      chunks: this.#chunks,
-      clock: this.#clock,
-      randomBytes: this.#randomBytes,
-      logger: this.#logger,
-    });
-    await this.#index.reload();
+    const writer = new PointWriter(spec, this.#parts);
+    await this.#parts.index.reload();
     return writer;
   }
 
@@ -143,7 +137,7 @@ class StoredRepository implements Repository {
         hint: `it has ${point.disks.map(({ key }) => key).join(', ') || 'none'}`,
       });
     }
-    return new StoredDiskReader(point, disk, { store: this.#store, chunks: this.#chunks, repositoryId: this.config.id });
+    return new StoredDiskReader(point, disk, { store: this.#parts.store, chunks: this.#parts.chunks, repositoryId: this.config.id });
   }
 
   async readMetadata(point: RestorePoint, name: string, options: CallOptions = {}): Promise<Uint8Array> {
@@ -156,24 +150,21 @@ class StoredRepository implements Repository {
       });
     if (file.sizeBytes === 0) return new Uint8Array(0);
     try {
-      return await this.#chunks.load({ digest: fromHex(file.digest), plainBytes: file.sizeBytes }, options);
+      return await this.#parts.chunks.load({ digest: fromHex(file.digest), plainBytes: file.sizeBytes }, options);
     } catch (error) {
       throw withPlace(error, { pointId: point.id, metadata: name });
     }
   }
 
   verify(options: CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void } = {}): AsyncGenerator<Damage, VerifyReport> {
-    return verifyRepository(
-      { store: this.#store, config: this.config, codecs: this.#codecs, index: this.#index, points: this.#points, logger: this.#logger },
-      options,
-    );
+    return verifyRepository(this.#parts, options);
   }
 
   forgetPoint(id: string, options: CallOptions = {}): Promise<void> {
-    return this.#points.forget(id, options);
+    return this.#parts.points.forget(id, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#store[Symbol.asyncDispose]();
+    await this.#parts.store[Symbol.asyncDispose]();
   }
 }

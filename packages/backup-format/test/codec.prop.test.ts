@@ -8,6 +8,7 @@ import { decodeChunkHeader, decodeTrailerEntry, encodeChunkHeader } from '../src
 import { decodeConfig } from '../src/format/config.ts';
 import { decodeRoot, encodeRoot } from '../src/format/disk-index-layout.ts';
 import { decodeEnvelope, encodeEnvelope } from '../src/format/envelope.ts';
+import { plainEnvelopes } from '../src/format/envelopes.ts';
 import { decodeManifest } from '../src/format/manifest.ts';
 import { decodePackEntries, decodePackFooter, encodePackHeader, encodePackTail } from '../src/format/pack-layout.ts';
 import { decodeTableFooter, decodeTablePage, encodeTableFooter, encodeTablePage } from '../src/format/table-layout.ts';
@@ -92,7 +93,7 @@ describe('decoders of arbitrary bytes throw nothing but RepositoryError', () => 
     ['a table page', (input) => decodeTablePage('entries', 0, input.subarray(0, 8), input)],
     ['a root', (input) => decodeRoot(grid, input)],
     ['a config', decodeConfig],
-    ['a manifest', (input) => decodeManifest(place, 65536, input)],
+    ['a manifest', (input) => decodeManifest(plainEnvelopes, place, 65536, input)],
   ];
   for (const [name, decode] of decoders) {
     it(name, () =>

@@ -7,16 +7,25 @@ import { canonicalJson } from './canonical-json.ts';
 import { DIGEST_HEX } from './ids.ts';
 import { FORMAT_VERSION, MAX_HEAD_BYTES, MAX_JSON_BYTES, MAX_JSON_DEPTH } from './limits.ts';
 
-/** docs/format.md section 4.1: a head line that carries the checksum, and the body line. */
-export type EnvelopeObject = 'config' | 'point';
+/** docs/format.md section 4.1: a head line that carries the checksum, and the body line. `key` is a key slot, `mark` a hold or tags of a restore point. */
+const ENVELOPE_OBJECTS = ['config', 'point', 'key', 'lease', 'mark', 'verify', 'gc'] as const;
+export type EnvelopeObject = (typeof ENVELOPE_OBJECTS)[number];
 
-const CODES: Readonly<Record<EnvelopeObject, RepositoryErrorCode>> = { config: 'REPO_CONFIG_INVALID', point: 'REPO_MANIFEST_INVALID' };
+const CODES: Readonly<Record<EnvelopeObject, RepositoryErrorCode>> = {
+  config: 'REPO_CONFIG_INVALID',
+  point: 'REPO_MANIFEST_INVALID',
+  key: 'REPO_KEY_INVALID',
+  lease: 'REPO_LEASE_INVALID',
+  mark: 'REPO_MARK_INVALID',
+  verify: 'REPO_VERIFY_RECORD_INVALID',
+  gc: 'REPO_GC_RECORD_INVALID',
+};
 const NEWLINE = 0x0a;
 
 const headSchema = z.strictObject({
   encryption: z.null(),
   length: z.int().min(2).max(MAX_JSON_BYTES),
-  object: z.enum(['config', 'point']),
+  object: z.enum(ENVELOPE_OBJECTS),
   sha256: z.string().regex(DIGEST_HEX),
   version: z.literal(FORMAT_VERSION),
 });

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { RepositoryError } from '../errors.ts';
 import type { Json, RestorePoint } from '../repository-api.ts';
-import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
-import { DIGEST_HEX, GROUP, HEX_ID, NAME, TIME, TIME_ID } from './ids.ts';
+import type { Envelopes } from './envelopes.ts';
+import { DIGEST_HEX, GROUP, HEX_ID, NAME, pointKey, TIME, TIME_ID } from './ids.ts';
 import { FORMAT_VERSION, MAX_BLOCK_BYTES, MAX_CHUNK_BYTES, MAX_POINT_DISKS, MAX_POINT_METADATA, MIN_BLOCK_BYTES } from './limits.ts';
 
 /** docs/format.md section 9. */
@@ -48,16 +48,16 @@ export interface ManifestPlace {
 }
 
 /** Throws TypeError for facts that have no place in a manifest. */
-export function encodeManifest(repositoryId: string, point: RestorePoint): Buffer {
+export function encodeManifest(envelopes: Envelopes, repositoryId: string, point: RestorePoint): Buffer {
   const checked = manifestSchema.safeParse({ ...point, formatVersion: FORMAT_VERSION, repositoryId });
   if (!checked.success) throw new TypeError(`a restore point cannot be written like this: ${z.prettifyError(checked.error)}`);
   const { parentId, ...body } = checked.data;
-  return encodeEnvelope('point', parentId === undefined ? body : { ...body, parentId });
+  return envelopes.encode('point', pointKey(point.group, point.id), parentId === undefined ? body : { ...body, parentId });
 }
 
 /** Throws REPO_MANIFEST_INVALID, also when the manifest belongs in another place (I11), or REPO_UNSUPPORTED_VERSION. */
-export function decodeManifest(place: ManifestPlace, blockSizeBytes: number, bytes: Uint8Array): RestorePoint {
-  const parsed = manifestSchema.safeParse(decodeEnvelope('point', bytes));
+export function decodeManifest(envelopes: Envelopes, place: ManifestPlace, blockSizeBytes: number, bytes: Uint8Array): RestorePoint {
+  const parsed = manifestSchema.safeParse(envelopes.decode('point', pointKey(place.group, place.id), bytes));
   if (!parsed.success) throw invalid(`is not valid: ${z.prettifyError(parsed.error)}`, parsed.error);
   const { formatVersion: _version, repositoryId, parentId, ...point } = parsed.data;
   if (repositoryId !== place.repositoryId) throw invalid(`belongs to the repository ${repositoryId}`);

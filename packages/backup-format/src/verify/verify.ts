@@ -6,7 +6,8 @@ import { CONFIG_KEY, packKey, parsePackKey } from '../format/ids.ts';
 import { ChunkIndex } from '../index/chunk-index.ts';
 import type { Points } from '../points.ts';
 import { ChunkReader } from '../read/chunk-reader.ts';
-import type { Damage, RepositoryConfig, VerifyProgress, VerifyReport } from '../repository-api.ts';
+import type { Damage, VerifyProgress, VerifyReport } from '../repository-api.ts';
+import type { RepositoryParts } from '../repository-parts.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { DamageLog } from './damage-log.ts';
 import { GoodChunks } from './good-chunks.ts';
@@ -15,15 +16,8 @@ import { PackIds } from './pack-ids.ts';
 import { ReferenceWalk } from './reference-walk.ts';
 import { checkTables } from './table-check.ts';
 
-export interface VerifyDeps {
-  readonly store: ObjectStore;
-  readonly config: RepositoryConfig;
-  readonly codecs: ChunkCodecs;
-  /** The repository's own index, told which chunks are damaged so that the next backup stores them anew. */
-  readonly index: ChunkIndex;
-  readonly points: Points;
-  readonly logger: Logger;
-}
+/** `index` is the repository's own, told which chunks are damaged so that the next backup stores them anew. */
+export type VerifyDeps = Pick<RepositoryParts, 'store' | 'config' | 'codecs' | 'index' | 'points' | 'logger'>;
 
 export type VerifyOptions = CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void };
 

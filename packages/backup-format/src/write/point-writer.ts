@@ -21,22 +21,13 @@ import type {
   StoredMetadata,
   WritableRun,
 } from '../repository-api.ts';
-import type { ObjectStore } from '../store/object-store.ts';
+import type { RepositoryParts } from '../repository-parts.ts';
 import { ChunkSink } from './chunk-sink.ts';
 import { checkDiskSpec, DiskWriter } from './disk-writer.ts';
 import { sumStats } from './stats.ts';
 import { TableFlusher } from './table-flusher.ts';
 
-export interface PointWriterDeps {
-  readonly store: ObjectStore;
-  readonly config: RepositoryConfig;
-  readonly codecs: ChunkCodecs;
-  readonly index: ChunkIndex;
-  readonly chunks: ChunkReader;
-  readonly clock: Clock;
-  readonly randomBytes: RandomBytes;
-  readonly logger: Logger;
-}
+export type PointWriterDeps = Pick<RepositoryParts, 'store' | 'config' | 'envelopes' | 'codecs' | 'index' | 'chunks' | 'clock' | 'randomBytes' | 'logger'>;
 
 type State = { readonly kind: 'open' } | { readonly kind: 'spoiled'; readonly error: unknown } | { readonly kind: 'ended' };
 
@@ -148,7 +139,7 @@ export class PointWriter implements RestorePointWriter {
     await this.#tables.flush(call);
     const point: RestorePoint = { ...this.#spec, id: this.id, committedAt: clock.now().toISOString(), disks, metadata, annotations, stats: sumStats(disks) };
     const key = pointKey(point.group, point.id);
-    const outcome = await store.put(key, encodeManifest(config.id, point), { ...call, ifAbsent: true });
+    const outcome = await store.put(key, encodeManifest(this.#deps.envelopes, config.id, point), { ...call, ifAbsent: true });
     if (outcome === 'existed') throw new RepositoryError({ code: 'REPO_OBJECT_EXISTS', message: `${key} is already in the repository`, details: { key } });
     return point;
   }
