@@ -1,14 +1,11 @@
-import type { CallOptions, Logger } from '@onevault/base';
-import type { ChunkCodecs } from '../codec/chunk-codec.ts';
+import type { CallOptions } from '@onevault/base';
 import { readConfig } from '../config-object.ts';
 import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { CONFIG_KEY, packKey, parsePackKey } from '../format/ids.ts';
 import { ChunkIndex } from '../index/chunk-index.ts';
-import type { Points } from '../points.ts';
 import { ChunkReader } from '../read/chunk-reader.ts';
 import type { Damage, VerifyProgress, VerifyReport } from '../repository-api.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
-import type { ObjectStore } from '../store/object-store.ts';
 import { DamageLog } from './damage-log.ts';
 import { GoodChunks } from './good-chunks.ts';
 import { type CheckedPack, checkPack } from './pack-check.ts';

@@ -1,19 +1,15 @@
-import { type CallOptions, type Clock, type Logger, serializeError } from '@onevault/base';
-import type { ChunkCodecs } from '../codec/chunk-codec.ts';
+import { type CallOptions, serializeError } from '@onevault/base';
 import { RepositoryError } from '../errors.ts';
 import { toHex, ZERO_HEX } from '../format/bytes.ts';
-import { GROUP, NAME, newTimeId, pointKey, type RandomBytes, TIME, TIME_ID } from '../format/ids.ts';
+import { GROUP, NAME, newTimeId, pointKey, TIME, TIME_ID } from '../format/ids.ts';
 import { MAX_CHUNK_BYTES, MAX_POINT_DISKS, MAX_POINT_METADATA } from '../format/limits.ts';
 import { encodeManifest } from '../format/manifest.ts';
-import type { ChunkIndex } from '../index/chunk-index.ts';
 import { PackPool } from '../pack/pack-pool.ts';
 import { PackConfirmer } from '../pack/pack-reader.ts';
-import type { ChunkReader } from '../read/chunk-reader.ts';
 import type {
   DiskStats,
   DiskWriteSpec,
   Json,
-  RepositoryConfig,
   RestorePoint,
   RestorePointSpec,
   RestorePointWriter,
