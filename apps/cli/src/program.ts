@@ -5,6 +5,7 @@ import { demoCommand } from './commands/demo.ts';
 import { initCommand } from './commands/init.ts';
 import { planCommand } from './commands/plan.ts';
 import { pointCommand } from './commands/point.ts';
+import { repoCommand } from './commands/repo/repo.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { simCommand } from './commands/sim.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -19,7 +20,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     .showHelpAfterError('(onevault --help shows what there is)')
     .helpCommand(true);
   addGlobalOptions(program);
-  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand, simCommand, demoCommand])
+  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand, repoCommand, simCommand, demoCommand])
     program.addCommand(command(run));
   inherit(program, (command) =>
     command
