@@ -8,6 +8,7 @@ export { createRepository, openRepository, type RepositoryInit } from './reposit
 export type {
   Damage,
   DigestAlgorithm,
+  DigestSpec,
   DiskReader,
   DiskStats,
   DiskWriteSpec,

@@ -1,6 +1,13 @@
-import type { BlockGrid, CallOptions, DigestSource } from '@onevault/base';
+import type { BlockGrid, CallOptions, DigestSource, Secret } from '@onevault/base';
 
 export type DigestAlgorithm = 'blake3' | 'sha256';
+
+/** How blocks are digested: what a scan for this repository must use. Matches block-cbt's DigestSpec structurally. */
+export interface DigestSpec {
+  readonly algorithm: DigestAlgorithm;
+  /** 32 bytes as hex, in an encrypted repository: keyed BLAKE3 or HMAC-SHA-256. */
+  readonly key?: Secret;
+}
 
 /** Fixed at creation, kept in the repository's own config object. */
 export interface RepositoryConfig {
@@ -14,6 +21,8 @@ export interface RepositoryConfig {
 
 export interface Repository extends AsyncDisposable {
   readonly config: RepositoryConfig;
+  /** Give this to the scan whose runs `writeDisk` takes. */
+  readonly digest: DigestSpec;
   /** For people: where it is, without secrets. */
   readonly location: string;
   /** Newest last. A manifest that cannot be read is yielded as `damaged`, never skipped in silence. */

@@ -15,6 +15,7 @@ import { StoredDiskReader } from './read/disk-reader.ts';
 import type {
   Damage,
   DigestAlgorithm,
+  DigestSpec,
   DiskReader,
   ListedPoint,
   Repository,
@@ -105,6 +106,10 @@ class StoredRepository implements Repository {
       randomBytes: deps.randomBytes ?? systemRandomBytes,
       logger,
     };
+  }
+
+  get digest(): DigestSpec {
+    return { algorithm: this.config.digest };
   }
 
   get location(): string {

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
-import { blake3 } from '@napi-rs/blake-hash';
+import { createHash, createHmac } from 'node:crypto';
+import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
 import { blockGrid, blockRange, DIGEST_BYTES, type DigestSource } from '@onevault/base';
-import type { DigestAlgorithm, WritableRun } from '../src/index.ts';
+import type { DigestAlgorithm, DigestSpec, WritableRun } from '../src/index.ts';
 
 export interface ScanBytesOptions {
   readonly blockSizeBytes: number;
-  readonly digest: DigestAlgorithm;
+  /** `repository.digest`, or an algorithm without a key. */
+  readonly digest: DigestAlgorithm | DigestSpec;
   /** Compared with block by block, as a scan of a device does. */
   readonly parent?: DigestSource | undefined;
   /** Called once for each changed block that was given back. */
@@ -15,7 +16,7 @@ export interface ScanBytesOptions {
 /** What a scan of a device with these bytes would hand to a writer: the plainest possible one, for tests. */
 export async function* scanBytes(disk: Uint8Array, options: ScanBytesOptions): AsyncGenerator<WritableRun, void> {
   const grid = blockGrid(disk.length, options.blockSizeBytes);
-  const digestOf = options.digest === 'blake3' ? blake3 : (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
+  const digestOf = digestFunctionOf(typeof options.digest === 'string' ? { algorithm: options.digest } : options.digest);
   for (let index = 0; index < grid.blockCount; index++) {
     const { offset, length } = blockRange(grid, index);
     const data = disk.subarray(offset, offset + length);
@@ -31,4 +32,10 @@ async function isUnchanged(parent: DigestSource | undefined, index: number, dige
   if (!parent || index >= parent.grid.blockCount) return false;
   const before = await parent.digests(index, 1);
   return before !== undefined && Buffer.compare(before, digest) === 0;
+}
+
+function digestFunctionOf({ algorithm, key }: DigestSpec): (bytes: Uint8Array) => Uint8Array {
+  const secret = key && Buffer.from(key.reveal(), 'hex');
+  if (algorithm === 'blake3') return (bytes) => (secret ? Blake3Hasher.newKeyed(secret).update(bytes).digestBuffer() : blake3(bytes));
+  return (bytes) => (secret ? createHmac('sha256', secret) : createHash('sha256')).update(bytes).digest();
 }

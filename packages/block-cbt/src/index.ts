@@ -5,9 +5,9 @@
  */
 
 export type { OpenedDevice } from './device.ts';
-export { type DigestFunction, type DigestSpec, digestFunction, ZERO_DIGEST } from './digest.ts';
+export { type DigestFunction, digestFunction, ZERO_DIGEST } from './digest.ts';
 export { MemoryDigestMap } from './digest-map.ts';
 export { type ByteRange, DeviceError, type DeviceErrorCode, type DeviceErrorDetails } from './errors.ts';
 export { type OpenDeviceOptions, type OpenWritableOptions, openBlockDevice, openWritableBlockDevice } from './open-device.ts';
 export { scan } from './scan.ts';
-export type { BlockDevice, DigestAlgorithm, ScannedRun, ScanOptions, ScanSummary, WritableBlockDevice } from './scan-api.ts';
+export type { BlockDevice, DigestAlgorithm, DigestSpec, ScannedRun, ScanOptions, ScanSummary, WritableBlockDevice } from './scan-api.ts';

@@ -1,4 +1,4 @@
-import type { BlockGrid, CallOptions, DigestSource } from '@onevault/base';
+import type { BlockGrid, CallOptions, DigestSource, Secret } from '@onevault/base';
 
 /** A block device or file opened for reading. Offsets and sizes in bytes. */
 export interface BlockDevice extends AsyncDisposable {
@@ -20,6 +20,13 @@ export interface WritableBlockDevice extends BlockDevice {
 }
 
 export type DigestAlgorithm = 'blake3' | 'sha256';
+
+/** What identifies a digest function. With a key it is keyed BLAKE3 or HMAC-SHA-256: then digests reveal nothing to those without it. */
+export interface DigestSpec {
+  readonly algorithm: DigestAlgorithm;
+  /** 32 bytes as 64 hex characters. */
+  readonly key?: Secret;
+}
 
 /** Runs of equal fate, in disk order, covering the disk exactly once. */
 export type ScannedRun =
@@ -45,7 +52,8 @@ export interface ScanSummary {
 
 export interface ScanOptions extends CallOptions {
   readonly blockSizeBytes: number;
-  readonly digest: DigestAlgorithm;
+  /** As the map to compare with has it; an algorithm alone means without a key. */
+  readonly digest: DigestAlgorithm | DigestSpec;
   /** The map to compare with; absent: every block that is not zero is `changed`. Grids of different sizes are compared block by block as far as both go. */
   readonly parent?: DigestSource;
   /** Worker threads, each reading and digesting its own extents. Default: the number of CPUs, at most 4. */

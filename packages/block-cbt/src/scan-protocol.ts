@@ -1,4 +1,4 @@
-import type { DigestSpec } from './digest.ts';
+import type { RevealedDigest } from './digest.ts';
 
 /** How the memory shared with the workers is cut: slots of one extent each, followed by the digests of its blocks. */
 export interface SlotLayout {
@@ -14,7 +14,7 @@ export interface WorkerSetup {
   readonly fd: number;
   readonly direct: boolean;
   readonly blockSizeBytes: number;
-  readonly digest: DigestSpec;
+  readonly digest: RevealedDigest;
 }
 
 /** Read this range into that slot and digest its blocks. A slot has one job at a time, so its number names the job. */

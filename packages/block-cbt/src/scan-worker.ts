@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { digestFunction } from './digest.ts';
+import { revealedDigestFunction } from './digest.ts';
 import { readRange } from './read-range.ts';
 import { digestStart, type ReadFault, type ReadJob, slotStart, type WorkerOrder, type WorkerReport, type WorkerSetup } from './scan-protocol.ts';
 import { isZero } from './zero.ts';
@@ -11,7 +11,7 @@ const DIGEST_BYTES = 32;
 /** The program of a scan thread: reads extents into shared memory and leaves the digests of their blocks beside them. */
 function serve(port: MessagePort, setup: WorkerSetup): void {
   const memory = Buffer.from(setup.memory);
-  const digest = digestFunction(setup.digest);
+  const digest = revealedDigestFunction(setup.digest);
   const jobs: ReadJob[] = [];
   let busy = false;
 

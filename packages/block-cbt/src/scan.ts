@@ -1,5 +1,6 @@
 import { fstat } from 'node:fs';
 import { promisify } from 'node:util';
+import { revealDigest } from './digest.ts';
 import { DeviceError, sizeChanged } from './errors.ts';
 import { openHoleMap } from './holes.ts';
 import { ReadAhead, type Work } from './read-ahead.ts';
@@ -79,7 +80,7 @@ class ScanSession implements AsyncDisposable {
       path: device.path,
       program: internals.workerProgram ?? scanWorkerUrl,
       count: plan.workers,
-      setup: { memory: slots.memory, layout, fd: device.fd, direct: device.direct, blockSizeBytes: grid.blockSizeBytes, digest: { algorithm: options.digest } },
+      setup: { memory: slots.memory, layout, fd: device.fd, direct: device.direct, blockSizeBytes: grid.blockSizeBytes, digest: revealDigest(options.digest) },
       onLost: (error) => ahead.fail(error),
     });
     const spans = planSpans(grid, { extentBytes: layout.extentBytes, holes });

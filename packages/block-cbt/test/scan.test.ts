@@ -1,6 +1,6 @@
-import { blockGrid, DIGEST_BYTES, type DigestSource } from '@onevault/base';
+import { blockGrid, DIGEST_BYTES, type DigestSource, Secret } from '@onevault/base';
 import { describe, expect, it } from 'vitest';
-import { MemoryDigestMap, type ScannedRun, scan } from '../src/index.ts';
+import { digestFunction, MemoryDigestMap, type ScannedRun, scan } from '../src/index.ts';
 import { scanWith } from '../src/scan.ts';
 import { fileDevice, imageBytes, type Piece, patternBytes, randomPieces } from '../testing/index.ts';
 import { mapOf, oneShot, scanToEnd, trueKinds } from './scan-to-end.ts';
@@ -28,6 +28,23 @@ describe('scan', () => {
     const outcome = await scanToEnd(scanWith(subject.device, { ...OPTIONS, parent }, SMALL));
     expect(outcome.runCount).toBe(1);
     expect(outcome.summary).toMatchObject({ unchangedBlocks: 65, changedBlocks: 0, zeroBlocks: 0 });
+  });
+
+  it('digests with the key it is given, in every thread, and compares with digests of that key only', async () => {
+    await using subject = await fileDevice(DATA);
+    const digest = { algorithm: 'blake3', key: new Secret('5a'.repeat(32)) } as const;
+    const image = imageBytes(DATA);
+    const keyed = new MemoryDigestMap(blockGrid(image.length, BLOCK));
+    const { digests } = await scanToEnd(scanWith(subject.device, { ...OPTIONS, digest }, SMALL));
+    for (let index = 0; index < 64; index++) {
+      const expected = digestFunction(digest)(image.subarray(index * BLOCK, (index + 1) * BLOCK));
+      expect(digests.get(index)).toBe(Buffer.from(expected).toString('hex'));
+      keyed.set(index, expected);
+    }
+    const again = await scanToEnd(scanWith(subject.device, { ...OPTIONS, digest, parent: keyed }, SMALL));
+    expect(again.summary).toMatchObject({ unchangedBlocks: 64, changedBlocks: 0 });
+    const other = await scanToEnd(scanWith(subject.device, { ...OPTIONS, parent: keyed }, SMALL));
+    expect(other.summary).toMatchObject({ unchangedBlocks: 0, changedBlocks: 64 });
   });
 
   it('reports progress after every extent, in disk order, up to the size of the disk', async () => {

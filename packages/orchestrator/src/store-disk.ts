@@ -57,7 +57,7 @@ async function scanInto(
   const progress = progressOf(run, exported.capture.disk.diskId, device.sizeBytes, config.blockSizeBytes);
   const scan = deps.devices.scan(device, {
     blockSizeBytes: config.blockSizeBytes,
-    digest: config.digest,
+    digest: deps.repository.digest,
     ...(parent.reader && { parent: parent.reader }),
     ...(request.scanWorkers !== undefined && { workers: request.scanWorkers }),
     ...(options.signal && { signal: options.signal }),

@@ -22,7 +22,7 @@ export class ChunkCodecs {
   readonly #decoder = new Decoder();
 
   constructor(config: Pick<RepositoryConfig, 'digest' | 'compression'>) {
-    this.digest = digestFunction(config.digest);
+    this.digest = digestFunction({ algorithm: config.digest });
     this.#encoder = new Encoder(config.compression.level);
   }
 

@@ -44,14 +44,14 @@ export interface BackupOptions {
 
 /** One disk and one metadata file, committed. */
 export async function backup(repository: Repository, disk: Uint8Array, options: BackupOptions = {}): Promise<RestorePoint> {
-  const { digest, blockSizeBytes } = repository.config;
+  const { digest, config } = repository;
   const { parent, group = 'vm-1', confirmDedup = false } = options;
   deps.clock.advance(1000);
   const mode = parent ? 'incremental' : 'full';
   await using writer = await repository.begin({ group, runId: 'run', capturedAt: '2026-11-22T19:00:00Z', mode });
   await writer.writeDisk(
     { key: 'disk-0', sizeBytes: disk.length, confirmDedup, ...(parent ? { parent } : {}) },
-    scanBytes(disk, { blockSizeBytes, digest, parent }),
+    scanBytes(disk, { blockSizeBytes: config.blockSizeBytes, digest, parent }),
   );
   await writer.writeMetadata('vm.xml', Buffer.from(`<VM><GROUP>${group}</GROUP></VM>`));
   return await writer.commit({ annotations: { name: group } });
