@@ -44,5 +44,5 @@ export { type RetentionDecision, type RetentionRuleReport, type RetentionSelecti
 export { retentionTemplates } from './retention/templates.ts';
 export { type FileStoreOptions, fileStore } from './store/file-store.ts';
 export { memoryStore } from './store/memory-store.ts';
-export type { ByteRange, GetOptions, ObjectKey, ObjectStat, ObjectStore, ObjectWriter, PutOptions } from './store/object-store.ts';
+export type { ByteRange, GetOptions, ObjectKey, ObjectStat, ObjectStore, ObjectWriter, PutOptions, SweepOptions, SweepReport } from './store/object-store.ts';
 export { type RebuildReport, rebuildIndex } from './verify/rebuild-index.ts';

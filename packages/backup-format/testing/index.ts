@@ -1,5 +1,6 @@
 export { flipBit, keysOf, swapObjects, truncateObject } from './damage.ts';
 export { Crash, crashAtWrite, type Fault, type FaultyStore, faultyStore, fullFromWrite, type Operation, type StoreOperation } from './faulty-store.ts';
-export { objectStoreContract, type StoreUnderTest } from './object-store-contract.ts';
+export { objectStoreContract, type StoreContractOptions } from './object-store-contract.ts';
 export { readDisk } from './read-disk.ts';
 export { type ScanBytesOptions, scanBytes } from './scan-bytes.ts';
+export type { StoreUnderTest } from './store-contract/under-test.ts';

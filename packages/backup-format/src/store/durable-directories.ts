@@ -16,6 +16,11 @@ export class DurableDirectories {
     return making;
   }
 
+  /** Somebody removed directories behind our back. */
+  forget(): void {
+    this.#known.clear();
+  }
+
   async #make(path: string): Promise<void> {
     try {
       await mkdir(path);

@@ -45,5 +45,19 @@ export function storeError(doing: Doing, location: string, key: ObjectKey, cause
       hint: 'check owner, mode and mount options of the directory',
     });
   }
-  return new RepositoryError({ code: 'REPO_STORE_FAILED', message: `could not ${what}: ${why}`, details, cause, retryable: TRANSIENT.has(code) });
+  return new RepositoryError({
+    code: 'REPO_STORE_FAILED',
+    message: `could not ${what}: ${why}`,
+    details,
+    cause,
+    hint: hintFor(code),
+    retryable: TRANSIENT.has(code),
+  });
+}
+
+function hintFor(code: string): string {
+  if (code === 'EACCES' || code === 'EPERM') return 'check owner and mode of the directory and of what is in it, for the user that onevault runs as';
+  if (code === 'EIO') return 'the disk or network below the repository fails: see the system log; then run verify';
+  if (code === 'ENOENT' || code === 'ESTALE' || code === 'ENODEV' || code === 'ENXIO') return 'check that what holds the repository is mounted, then run again';
+  return 'see the cause; what was committed before is intact';
 }

@@ -1,14 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import type { Dirent } from 'node:fs';
-import { link, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type CallOptions, errorCode } from '@onevault/base';
+import type { CallOptions } from '@onevault/base';
 import { isRepositoryError } from '../errors.ts';
 import { DurableDirectories } from './durable-directories.ts';
 import { type Doing, isAbsent, storeError } from './file-errors.ts';
+import { listFiles, TEMPORARY_PREFIX } from './file-listing.ts';
+import { giveName, type NamelessFile, type Naming } from './file-naming.ts';
+import { RootDirectory } from './file-root.ts';
+import { sweepTemporaryFiles } from './file-sweep.ts';
 import { FileWriter } from './file-writer.ts';
-import { objectExists, objectMissing, objectTooShort } from './object-errors.ts';
-import { checkKey, type GetOptions, type ObjectKey, type ObjectStat, type ObjectStore, type ObjectWriter, type PutOptions } from './object-store.ts';
+import { objectMissing, objectTooShort } from './object-errors.ts';
+import {
+  checkKey,
+  type GetOptions,
+  type ObjectKey,
+  type ObjectStat,
+  type ObjectStore,
+  type ObjectWriter,
+  type PutOptions,
+  type SweepOptions,
+  type SweepReport,
+} from './object-store.ts';
 
 export interface FileStoreOptions {
   /** Names of temporary files; injected by tests. */
@@ -17,7 +30,8 @@ export interface FileStoreOptions {
 
 /**
  * Objects as files below `path`, on any mount, NFS included: temporary file in the same directory, fsync, link (which fails if the name is taken),
- * fsync of the directory. No locks, no access times. Does nothing before the first call; directories are made as objects need them.
+ * fsync of the directory. No locks, no access times. Does nothing before the first call; directories are made as objects need them. A directory
+ * that was there and is gone, or is another one, fails every call (retryable) instead of looking empty.
  */
 export function fileStore(path: string, options: FileStoreOptions = {}): ObjectStore {
   return new FileStore(path, options.randomBytes ?? randomBytes);
@@ -25,11 +39,13 @@ export function fileStore(path: string, options: FileStoreOptions = {}): ObjectS
 
 class FileStore implements ObjectStore {
   readonly location: string;
+  readonly #root: RootDirectory;
   readonly #directories = new DurableDirectories();
   readonly #randomBytes: (length: number) => Uint8Array;
 
   constructor(path: string, random: (length: number) => Uint8Array) {
     this.location = path;
+    this.#root = new RootDirectory(path);
     this.#randomBytes = random;
   }
 
@@ -50,23 +66,37 @@ class FileStore implements ObjectStore {
     return this.#open(key, 'exclusive', options);
   }
 
-  async #open(key: ObjectKey, naming: 'exclusive' | 'replace', options: CallOptions): Promise<ObjectWriter> {
+  async #open(key: ObjectKey, naming: Naming, options: CallOptions): Promise<ObjectWriter> {
     checkKey(key);
     options.signal?.throwIfAborted();
     const path = this.#path(key);
-    const temporary = join(dirname(path), `.tmp-${basename(path)}-${Buffer.from(this.#randomBytes(8)).toString('hex')}`);
+    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${this.#randomName()}`);
     return this.#try('write', key, async () => {
-      await this.#directories.ensure(dirname(path));
-      const handle = await open(temporary, 'wx');
-      const publish = (): Promise<void> => this.#publish(key, temporary, path, naming);
-      return new FileWriter({ key, handle, temporary, publish });
+      await this.#root.check();
+      const handle = await this.#openTemporary(temporary);
+      await this.#root.meet();
+      return new FileWriter({ key, handle, temporary, location: this.location, publish: (file) => this.#publish(file, path, naming) });
     });
   }
 
+  async #openTemporary(temporary: string): Promise<FileHandle> {
+    const directory = dirname(temporary);
+    await this.#directories.ensure(directory);
+    try {
+      return await open(temporary, 'wx');
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+      // Somebody removed a directory that was made or seen before; not the root, or the check below says so.
+      await this.#root.check();
+      this.#directories.forget();
+      await this.#directories.ensure(directory);
+      return open(temporary, 'wx');
+    }
+  }
+
   /** Gives the durable temporary file its name, then makes the name durable. */
-  async #publish(key: ObjectKey, temporary: string, path: string, naming: 'exclusive' | 'replace'): Promise<void> {
-    if (naming === 'replace') await rename(temporary, path);
-    else await linkExclusively(key, temporary, path);
+  async #publish(file: NamelessFile, path: string, naming: Naming): Promise<void> {
+    await giveName(file, path, naming);
     await this.#directories.sync(dirname(path));
   }
 
@@ -74,18 +104,11 @@ class FileStore implements ObjectStore {
     checkKey(key);
     options.signal?.throwIfAborted();
     return this.#try('read', key, async () => {
+      await this.#root.meet();
       const handle = await open(this.#path(key), 'r');
       try {
-        const sizeBytes = options.range ? undefined : (await handle.stat()).size;
-        const { offset, length } = options.range ?? { offset: 0, length: sizeBytes ?? 0 };
-        const target = Buffer.allocUnsafeSlow(length);
-        let done = 0;
-        while (done < length) {
-          const { bytesRead } = await handle.read(target, done, length - done, offset + done);
-          if (bytesRead === 0) throw objectTooShort(key, offset, length, offset + done);
-          done += bytesRead;
-        }
-        return target;
+        const { offset, length } = options.range ?? { offset: 0, length: (await handle.stat()).size };
+        return await readExactly(handle, key, offset, length);
       } finally {
         await handle.close();
       }
@@ -96,67 +119,55 @@ class FileStore implements ObjectStore {
     checkKey(key);
     options.signal?.throwIfAborted();
     try {
-      const found = await stat(this.#path(key));
-      return found.isFile() ? { key, sizeBytes: found.size } : undefined;
+      return await this.#try('read', key, async () => {
+        await this.#root.meet();
+        const found = await stat(this.#path(key));
+        return found.isFile() ? { key, sizeBytes: found.size } : undefined;
+      });
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return undefined;
-      throw storeError('read', this.location, key, error);
+      if (isRepositoryError(error, 'REPO_OBJECT_MISSING')) return undefined;
+      throw error;
     }
   }
 
   async *list(prefix: string, options: CallOptions = {}): AsyncIterable<ObjectStat> {
+    options.signal?.throwIfAborted();
     const directory = prefix.replace(/\/$/, '');
-    for (const { name, directory: isDirectory, key } of await this.#entries(directory)) {
+    try {
+      await this.#root.meet();
+      yield* listFiles({ path: this.location, onAbsent: () => this.#root.check() }, directory, options);
+    } catch (error) {
       options.signal?.throwIfAborted();
-      if (name.startsWith('.') || key === 'lost+found') continue;
-      if (isDirectory) yield* this.list(`${key}/`, options);
-      else {
-        const found = await this.#statListed(key);
-        if (found) yield found;
-      }
-    }
-  }
-
-  /** Sorted as keys sort: a directory by its name and the slash that follows it. */
-  async #entries(directory: string): Promise<{ readonly name: string; readonly key: string; readonly directory: boolean }[]> {
-    let dirents: Dirent[];
-    try {
-      dirents = await readdir(this.#path(directory), { withFileTypes: true });
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return [];
       throw storeError('list', this.location, directory, error);
-    }
-    const entries = await Promise.all(dirents.map((dirent) => this.#entry(directory, dirent)));
-    return entries.sort((a, b) => compare(sortKey(a), sortKey(b)));
-  }
-
-  async #entry(directory: string, dirent: Dirent): Promise<{ readonly name: string; readonly key: string; readonly directory: boolean }> {
-    const key = directory === '' ? dirent.name : `${directory}/${dirent.name}`;
-    // Some network file systems do not say what an entry is, and a link says only that it is one.
-    const known = dirent.isFile() || dirent.isDirectory();
-    const isDirectory = known ? dirent.isDirectory() : await isDirectoryAt(this.#path(key));
-    return { name: dirent.name, key, directory: isDirectory };
-  }
-
-  async #statListed(key: ObjectKey): Promise<ObjectStat | undefined> {
-    try {
-      return { key, sizeBytes: (await stat(this.#path(key))).size };
-    } catch (error) {
-      if (isAbsent(error)) return undefined; // deleted since the directory was read
-      throw storeError('list', this.location, key, error);
     }
   }
 
   async delete(key: ObjectKey, options: CallOptions = {}): Promise<void> {
     checkKey(key);
     options.signal?.throwIfAborted();
+    const path = this.#path(key);
+    await this.#try('write', key, async () => {
+      await this.#root.meet();
+      try {
+        await unlink(path);
+      } catch (error) {
+        if (!isAbsent(error)) throw error;
+        return this.#root.check();
+      }
+      await this.#directories.sync(dirname(path));
+    });
+  }
+
+  async sweepTemporaries(options: SweepOptions): Promise<SweepReport> {
+    options.signal?.throwIfAborted();
     try {
-      await unlink(this.#path(key));
+      await this.#root.check();
+      const root = { path: this.location, onAbsent: () => this.#root.check() };
+      return await sweepTemporaryFiles(root, this.#randomName(), options);
     } catch (error) {
-      if (isAbsent(error)) return;
-      throw storeError('write', this.location, key, error);
+      options.signal?.throwIfAborted();
+      throw storeError('write', this.location, '', error);
     }
-    await this.#try('write', key, () => this.#directories.sync(dirname(this.#path(key))));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -167,56 +178,37 @@ class FileStore implements ObjectStore {
     return join(this.location, key);
   }
 
+  #randomName(): string {
+    return Buffer.from(this.#randomBytes(8)).toString('hex');
+  }
+
+  /** Our errors for the system's; what is absent is missing only while the directory of the store is there. */
   async #try<T>(doing: Doing, key: ObjectKey, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (doing === 'read' && isAbsent(error)) throw objectMissing(key, error);
+      if (doing === 'read' && isAbsent(error)) throw await this.#missing(key, error);
       throw storeError(doing, this.location, key, error);
+    }
+  }
+
+  async #missing(key: ObjectKey, cause: unknown): Promise<Error> {
+    try {
+      await this.#root.check();
+      return objectMissing(key, cause);
+    } catch (error) {
+      return storeError('read', this.location, key, error);
     }
   }
 }
 
-/** `link` is the one portable way to take a name only if it is free, with the whole file behind it at once. */
-async function linkExclusively(key: ObjectKey, temporary: string, path: string): Promise<void> {
-  try {
-    await link(temporary, path);
-  } catch (error) {
-    const code = errorCode(error);
-    // An NFS server may have made the link and lost the answer: then the file has two names.
-    if (code === 'EEXIST' && (await stat(temporary)).nlink < 2) throw objectExists(key, error);
-    if (code !== 'EEXIST' && !LINK_UNSUPPORTED.has(code ?? '')) throw error;
-    if (code !== 'EEXIST') return renameIfFree(key, temporary, path);
+async function readExactly(handle: FileHandle, key: ObjectKey, offset: number, length: number): Promise<Uint8Array> {
+  const target = Buffer.allocUnsafeSlow(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(target, done, length - done, offset + done);
+    if (bytesRead === 0) throw objectTooShort(key, offset, length, offset + done);
+    done += bytesRead;
   }
-  await unlink(temporary);
-}
-
-const LINK_UNSUPPORTED = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
-
-/** File systems without hard links (exFAT, some FUSE): not exclusive in a race, but keys are random and the config is written by a person's command. */
-async function renameIfFree(key: ObjectKey, temporary: string, path: string): Promise<void> {
-  try {
-    await stat(path);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-    return rename(temporary, path);
-  }
-  throw objectExists(key);
-}
-
-async function isDirectoryAt(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
-}
-
-function sortKey(entry: { readonly name: string; readonly directory: boolean }): string {
-  return entry.directory ? `${entry.name}/` : entry.name;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return target;
 }

@@ -1,23 +1,27 @@
 import { type FileHandle, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { CallOptions } from '@onevault/base';
-import { isAbsent, storeError } from './file-errors.ts';
+import { storeError } from './file-errors.ts';
+import { fileIdentity, type NamelessFile } from './file-naming.ts';
 import type { ObjectKey, ObjectWriter } from './object-store.ts';
 
 /** At most this many parts in one system call (IOV_MAX on Linux is 1024). */
 const MAX_PARTS = 512;
 
+interface TemporaryFile {
+  readonly key: ObjectKey;
+  readonly handle: FileHandle;
+  readonly temporary: string;
+  readonly location: string;
+  publish(file: NamelessFile): Promise<void>;
+}
+
 export class FileWriter implements ObjectWriter {
-  readonly #key: ObjectKey;
-  readonly #temporary: string;
-  readonly #publish: () => Promise<void>;
+  readonly #file: TemporaryFile;
   #handle: FileHandle | undefined;
   #ended = false;
 
-  constructor(file: { readonly key: ObjectKey; readonly handle: FileHandle; readonly temporary: string; readonly publish: () => Promise<void> }) {
-    this.#key = file.key;
-    this.#temporary = file.temporary;
-    this.#publish = file.publish;
+  constructor(file: TemporaryFile) {
+    this.#file = file;
     this.#handle = file.handle;
   }
 
@@ -34,39 +38,42 @@ export class FileWriter implements ObjectWriter {
   async commit(options: CallOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
     const handle = this.#open();
+    const { key, temporary } = this.#file;
     try {
+      // A second fsync after a failed one may succeed although the data is lost: whoever fails here only aborts.
       await handle.sync();
+      const identity = fileIdentity(await handle.stat({ bigint: true }));
       this.#handle = undefined;
+      // NFS and quotas may report only here that the data did not arrive.
       await handle.close();
-      await this.#publish();
+      await this.#file.publish({ key, temporary, identity });
       this.#ended = true;
     } catch (error) {
       throw this.#error(error);
     }
   }
 
+  /** What cannot be closed or removed now (a disk that died, a mount that became read-only) is left to a sweep; the failure before it is the one to tell. */
   async abort(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
     const handle = this.#handle;
     this.#handle = undefined;
-    await handle?.close();
-    try {
-      await unlink(this.#temporary);
-    } catch (error) {
-      if (!isAbsent(error)) throw this.#error(error);
-    }
+    await handle?.close().catch(leaveToSweep);
+    await unlink(this.#file.temporary).catch(leaveToSweep);
   }
 
   #open(): FileHandle {
-    if (!this.#handle) throw new TypeError(`${this.#key} is written after its end`);
+    if (!this.#handle) throw new TypeError(`${this.#file.key} is written after its end`);
     return this.#handle;
   }
 
   #error(error: unknown): Error {
-    return storeError('write', dirname(this.#temporary), this.#key, error);
+    return storeError('write', this.#file.location, this.#file.key, error);
   }
 }
+
+const leaveToSweep = (): undefined => undefined;
 
 /** A write may be cut short (a full disk, a signal): the rest is written again until it fails or is done. */
 async function writeAll(handle: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
