@@ -22,6 +22,7 @@ const USAGE = `npm run bench -- [options]
   --rounds 3       how often each measurement is taken, ours and the peers' in turn
   --changed 2%     how much of the disk's bytes a guest overwrites between two incrementals
   --scattered      its writes fall anywhere, not near one another
+  --compression-level N   ours (default: the product's)
   --workers N      scan threads (default: what the library chooses)
   --json           the result as JSON on stdout, the table on stderr
   --enforce        exit code 1 when a bar is missed`;
@@ -33,6 +34,7 @@ const options = readOptions(USAGE, {
   rounds: { type: 'string', default: '3', parse: parseCount },
   changed: { type: 'string', default: '2%', parse: parseFraction },
   scattered: { type: 'boolean', default: false },
+  'compression-level': { type: 'string', parse: parseCount },
   workers: { type: 'string', parse: parseCount },
   json: { type: 'boolean', default: false },
   enforce: { type: 'boolean', default: false },
@@ -51,7 +53,14 @@ const rows = [];
 try {
   const peers = { restic: await resticPeer(`${work}/restic`), borg: await borgPeer(`${work}/borg`) };
   for (const [name, peer] of Object.entries(peers)) note(peer?.version ?? `${name} is not installed: its columns stay empty`);
-  const context = { ...options, work, image: disk.path, ours: oursTool(`${work}/onevault`, options.workers), peers, note };
+  const context = {
+    ...options,
+    work,
+    image: disk.path,
+    ours: oursTool(`${work}/onevault`, { workers: options.workers, compressionLevel: options['compression-level'] }),
+    peers,
+    note,
+  };
   if (options.only.has('scan')) rows.push(...(await wholeDisk(disk.path, (device) => measureScan({ ...context, device }))));
   rows.push(...(await measureBackups(context)));
   if (options.only.has('disks')) rows.push(...(await fourQuarters(disk.path, options.size, (devices) => measureFourDisks({ ...context, devices }))));

@@ -34,7 +34,7 @@ try {
   const source = `${work}/disk.img`;
   const { sizeBytes, extents } = await sparseDisk(source, options.size, options.data);
   const dataBytes = extents.reduce((sum, { length }) => sum + length, 0);
-  const ours = oursTool(`${work}/onevault`, options.workers);
+  const ours = oursTool(`${work}/onevault`, { workers: options.workers });
   await ours.create();
   const steps = {
     'full backup': await ours.full(source),

@@ -15,7 +15,16 @@ export async function measureSelf(work) {
   const facts = await work(task);
   const seconds = (performance.now() - started) / 1000;
   delay.disable();
-  const result = { seconds, peakBytes: residentPeak(), loopDelayP99Ms: delayMs(delay.percentile(99)), loopDelayMaxMs: delayMs(delay.max), ...facts };
+  const { user, system } = process.cpuUsage();
+  const processorSeconds = (user + system) / 1e6;
+  const result = {
+    seconds,
+    processorSeconds,
+    peakBytes: residentPeak(),
+    loopDelayP99Ms: delayMs(delay.percentile(99)),
+    loopDelayMaxMs: delayMs(delay.max),
+    ...facts,
+  };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 

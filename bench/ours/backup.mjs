@@ -4,8 +4,8 @@ import { openBlockDevice, scan } from '@onevault/block-cbt';
 import { measureSelf, using } from '../measure/self.mjs';
 import { newestPoint, repositoryIn } from './repository.mjs';
 
-await measureSelf(async ({ repository: path, mode, devices, workers }) =>
-  using(await repositoryIn(path), async (repository) => {
+await measureSelf(async ({ repository: path, init, mode, devices, workers }) =>
+  using(await repositoryIn(path, init), async (repository) => {
     const parent = mode === 'incremental' ? await newestPoint(repository) : undefined;
     const run = { repository, parent, mode, scanning: workers === undefined ? {} : { workers } };
     const spec = { group: 'bench', runId: 'bench', capturedAt: new Date().toISOString(), mode, ...(parent && { parentId: parent.id }) };

@@ -4,9 +4,9 @@ import { systemClock } from '@onevault/base';
 
 const DEPS = { clock: systemClock };
 
-/** The repository in `path`, made with the product's defaults if there is none yet. */
-export function repositoryIn(path) {
-  return existsSync(path) ? openRepository(fileStore(path), DEPS) : createRepository(fileStore(path), {}, DEPS);
+/** The repository in `path`, made with `init` (by default as the product makes one) if there is none yet. */
+export function repositoryIn(path, init = {}) {
+  return existsSync(path) ? openRepository(fileStore(path), DEPS) : createRepository(fileStore(path), init, DEPS);
 }
 
 /** The restore point committed last. */

@@ -5,9 +5,10 @@ import { runMeasured } from '../measure/run.mjs';
  * onevault as a tool with the same face as the peers: every call is a fresh process that uses only the public entries of the packages.
  * `seconds` is the wall time of that whole process, its start included, as it is for the peers.
  */
-export function oursTool(dir, workers) {
+export function oursTool(dir, { workers, compressionLevel } = {}) {
   const repository = `${dir}/repository`;
   const scanning = workers === undefined ? {} : { workers };
+  const init = compressionLevel === undefined ? {} : { compressionLevel };
   return {
     name: 'onevault',
     repository,
@@ -16,8 +17,8 @@ export function oursTool(dir, workers) {
       await mkdir(dir, { recursive: true });
     },
     scan: (task) => runOurs('scan', { ...task, ...scanning }),
-    full: (image) => runOurs('backup', { repository, mode: 'full', devices: [image], ...scanning }),
-    fullOfMany: (devices) => runOurs('backup', { repository, mode: 'full', devices, ...scanning }),
+    full: (image) => runOurs('backup', { repository, init, mode: 'full', devices: [image], ...scanning }),
+    fullOfMany: (devices) => runOurs('backup', { repository, init, mode: 'full', devices, ...scanning }),
     incremental: (image) => runOurs('backup', { repository, mode: 'incremental', devices: [image], ...scanning }),
     restore: (_image, target) => runOurs('restore', { repository, target }),
     verify: () => runOurs('verify', { repository }),

@@ -2,14 +2,19 @@ import { randomBytes as systemRandomBytes } from 'node:crypto';
 import { type CallOptions, silentLogger } from '@onevault/base';
 import { ChunkCodecs } from './codec/chunk-codec.ts';
 import { readConfig } from './config-object.ts';
+import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
+import { copyPoints } from './copy/copy-points.ts';
 import { RepositoryError, withPlace } from './errors.ts';
+import { damagedPoints } from './forget/damaged-points.ts';
+import { type ForgetOptions, forgetPoint } from './forget/forget-point.ts';
 import { fromHex } from './format/bytes.ts';
 import { encodeConfig } from './format/config.ts';
 import { plainEnvelopes } from './format/envelopes.ts';
 import { CONFIG_KEY, newHexId } from './format/ids.ts';
-import { DEFAULT_BLOCK_BYTES, FORMAT_VERSION } from './format/limits.ts';
+import { DEFAULT_BLOCK_BYTES, DEFAULT_COMPRESSION_LEVEL, FORMAT_VERSION } from './format/limits.ts';
 import { ChunkIndex } from './index/chunk-index.ts';
-import { Points } from './points.ts';
+import { Marks } from './marks/marks.ts';
+import { type PointPlace, Points } from './points.ts';
 import { ChunkReader } from './read/chunk-reader.ts';
 import { StoredDiskReader } from './read/disk-reader.ts';
 import type {
@@ -22,15 +27,17 @@ import type {
   RepositoryConfig,
   RestorePoint,
   RestorePointSpec,
-  RestorePointWriter,
-  VerifyProgress,
+  VerifyOptions,
   VerifyReport,
 } from './repository-api.ts';
 import type { RepositoryDeps } from './repository-deps.ts';
 import type { RepositoryParts } from './repository-parts.ts';
 import type { ObjectStore } from './store/object-store.ts';
+import { KnownDamage } from './verify/known-damage.ts';
 import { verifyRepository } from './verify/verify.ts';
-import { PointWriter } from './write/point-writer.ts';
+import type { VerifyRecord } from './verify/verify-record.ts';
+import { readVerifyRecords } from './verify/verify-records.ts';
+import { type CopySpec, PointWriter } from './write/point-writer.ts';
 
 /** What is fixed for the life of a repository. */
 export interface RepositoryInit {
@@ -38,7 +45,7 @@ export interface RepositoryInit {
   readonly digest?: DigestAlgorithm;
   /** A power of two, 64 KiB to 4 MiB; 1 MiB by default. */
   readonly blockSizeBytes?: number;
-  /** zstd level 1 to 12; 3 by default. */
+  /** zstd level 1 to 12; 2 by default. */
   readonly compressionLevel?: number;
 }
 
@@ -52,7 +59,7 @@ export async function createRepository(store: ObjectStore, init: RepositoryInit,
     formatVersion: FORMAT_VERSION,
     digest: init.digest ?? 'blake3',
     blockSizeBytes: init.blockSizeBytes ?? DEFAULT_BLOCK_BYTES,
-    compression: { codec: 'zstd', level: init.compressionLevel ?? 3 },
+    compression: { codec: 'zstd', level: init.compressionLevel ?? DEFAULT_COMPRESSION_LEVEL },
     created: deps.clock.now().toISOString(),
   };
   const bytes = encodeConfig(config);
@@ -86,6 +93,7 @@ function repositoryExists(store: ObjectStore): RepositoryError {
 /** Ties the layers together; holds nothing but bounded caches. */
 class StoredRepository implements Repository {
   readonly config: RepositoryConfig;
+  readonly marks: Marks;
   readonly #parts: RepositoryParts;
 
   constructor(store: ObjectStore, config: RepositoryConfig, deps: RepositoryDeps) {
@@ -102,10 +110,12 @@ class StoredRepository implements Repository {
       index,
       chunks: new ChunkReader(store, index, codecs),
       points: new Points({ store, config, envelopes }),
+      damage: new KnownDamage({ store, config, envelopes, logger }),
       clock: deps.clock,
       randomBytes: deps.randomBytes ?? systemRandomBytes,
       logger,
     };
+    this.marks = new Marks(this.#parts);
   }
 
   get digest(): DigestSpec {
@@ -124,10 +134,10 @@ class StoredRepository implements Repository {
     return this.#parts.points.read(await this.#parts.points.resolve(id, options), options);
   }
 
-  async begin(spec: RestorePointSpec, options: CallOptions = {}): Promise<RestorePointWriter> {
+  async begin(spec: RestorePointSpec | CopySpec, options: CallOptions = {}): Promise<PointWriter> {
     options.signal?.throwIfAborted();
     const writer = new PointWriter(spec, this.#parts);
-    await this.#parts.index.reload();
+    await Promise.all([this.#parts.index.reload(), this.#parts.damage.reload()]);
     return writer;
   }
 
@@ -142,7 +152,7 @@ class StoredRepository implements Repository {
         hint: `it has ${point.disks.map(({ key }) => key).join(', ') || 'none'}`,
       });
     }
-    return new StoredDiskReader(point, disk, { store: this.#parts.store, chunks: this.#parts.chunks, repositoryId: this.config.id });
+    return new StoredDiskReader(point, disk, { ...this.#parts, repositoryId: this.config.id });
   }
 
   async readMetadata(point: RestorePoint, name: string, options: CallOptions = {}): Promise<Uint8Array> {
@@ -161,12 +171,29 @@ class StoredRepository implements Repository {
     }
   }
 
-  verify(options: CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void } = {}): AsyncGenerator<Damage, VerifyReport> {
+  verify(options: VerifyOptions = {}): AsyncGenerator<Damage, VerifyReport> {
     return verifyRepository(this.#parts, options);
   }
 
-  forgetPoint(id: string, options: CallOptions = {}): Promise<void> {
-    return this.#parts.points.forget(id, options);
+  verifyRecords(options: CallOptions = {}): Promise<readonly VerifyRecord[]> {
+    return readVerifyRecords(this.#parts, options);
+  }
+
+  resolvePoint(id: string, options: CallOptions = {}): Promise<PointPlace> {
+    return this.#parts.points.resolve(id, options);
+  }
+
+  forgetPoint(id: string, options: ForgetOptions = {}): Promise<void> {
+    return forgetPoint({ ...this.#parts, marks: this.marks, damagedPoints: (call) => this.damagedPoints(call) }, id, options);
+  }
+
+  damagedPoints(options: CallOptions = {}): Promise<ReadonlySet<string>> {
+    return damagedPoints(this.#parts, options);
+  }
+
+  copyTo(target: Repository, options: CopyOptions = {}): AsyncGenerator<CopyOutcome, CopyReport> {
+    if (!(target instanceof StoredRepository)) throw new TypeError('the target of a copy is an open repository');
+    return copyPoints(this.#parts, { parts: target.#parts, begin: (spec, call) => target.begin(spec, call) }, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

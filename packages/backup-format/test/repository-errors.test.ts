@@ -18,7 +18,7 @@ describe('creating a repository', () => {
   it('makes the directory and what is above it', async () => {
     const store = fileStore(join(path, 'new', 'deep'));
     const { config, location } = await createRepository(store, {}, deps);
-    expect(config).toMatchObject({ formatVersion: 1, digest: 'blake3', blockSizeBytes: 1048576, compression: { codec: 'zstd', level: 3 } });
+    expect(config).toMatchObject({ formatVersion: 1, digest: 'blake3', blockSizeBytes: 1048576, compression: { codec: 'zstd', level: 2 } });
     expect((await openRepository(fileStore(location), deps)).config).toEqual(config);
   });
 

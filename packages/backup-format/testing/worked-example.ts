@@ -11,7 +11,7 @@ export async function workedExample(): Promise<ObjectStore> {
   const store = memoryStore();
   const random = seededRandom(1);
   const deps = { clock: new FakeClock({ startMs: Date.UTC(2026, 10, 22, 19, 0, 11, 123) }), randomBytes: (length: number) => random.bytes(length) };
-  const repository = await createRepository(store, { digest: 'sha256', blockSizeBytes: EXAMPLE_BLOCK_BYTES }, deps);
+  const repository = await createRepository(store, { digest: 'sha256', blockSizeBytes: EXAMPLE_BLOCK_BYTES, compressionLevel: 3 }, deps);
   await using writer = await repository.begin({ group: 'vm-42', runId: 'example', capturedAt: '2026-11-22T19:00:00Z', mode: 'full' });
   await writer.writeDisk({ key: 'disk-0', sizeBytes: EXAMPLE_DISK.length }, exampleRuns());
   await writer.commit({ annotations: { name: 'web' } });

@@ -17,7 +17,7 @@ export function initCommand(run: RunCommand): Command {
     .description('make a new repository; these three choices can never be changed')
     .option('--block-size <size>', 'a power of two from 64KiB to 4MiB', '1MiB')
     .addOption(new Option('--digest <algorithm>', 'of every block').choices(['blake3', 'sha256']).default('blake3'))
-    .option('--compression-level <level>', 'zstd, 1 (fast) to 12 (small)', '3')
+    .option('--compression-level <level>', 'zstd, 1 (fast) to 12 (small)', '2')
     .action((flags: InitFlags, command: Command) => run(command, (context) => runInit(context, flags)));
 }
 

@@ -37,7 +37,7 @@ export async function theCloud(stage: Stage, sizesMiB: readonly [root: number, d
 export async function firstBackup(stage: Stage): Promise<BackupReport> {
   stage.scene('Full backup of the running VM');
   stage.command('init');
-  await runInit(stage.context, { blockSize: '1MiB', digest: 'blake3', compressionLevel: '3' });
+  await runInit(stage.context, { blockSize: '1MiB', digest: 'blake3', compressionLevel: '2' });
   return await backupWeb(stage);
 }
 

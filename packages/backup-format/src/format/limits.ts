@@ -3,6 +3,8 @@ export const FORMAT_VERSION = 1;
 export const MIN_BLOCK_BYTES = 64 * 1024;
 export const MAX_BLOCK_BYTES = 4 * 1024 * 1024;
 export const DEFAULT_BLOCK_BYTES = 1024 * 1024;
+/** zstd; docs/adr/0019 says why not 3. */
+export const DEFAULT_COMPRESSION_LEVEL = 2;
 export const MAX_CHUNK_BYTES = 16 * 1024 * 1024;
 export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;
 export const MAX_PACK_BYTES = 128 * 1024 * 1024;
