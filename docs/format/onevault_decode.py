@@ -29,7 +29,7 @@ def envelope(path, kind, fields):  # [4.1]
     head, _, body = read(path).partition(b'\n')
     expected = {'encryption': None, 'length': len(body) - 1, 'object': kind, 'sha256': sha256(body[:-1]).hex(), 'version': 1}
     need(json.loads(head) == expected and body[-1:] == b'\n' and len(head) < 512, f'damaged, or of another version than 1: {head[:200]}')
-    need(set(json.loads(body)) - {'parentId'} == set(fields.split()), 'unknown or missing fields')
+    need(set(json.loads(body)) - {'parentId', 'origin'} == set(fields.split()), 'unknown or missing fields')
     return json.loads(body)
 
 class Repository:

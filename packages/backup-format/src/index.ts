@@ -3,6 +3,7 @@
  * the format is docs/format.md. Opens on a machine that has never heard of OpenNebula.
  * @packageDocumentation
  */
+export type { CopyOptions, CopyOutcome, CopyProgress, CopyReport } from './copy/copy-api.ts';
 export { isRepositoryError, RepositoryError, type RepositoryErrorCode, type RepositoryErrorDetails } from './errors.ts';
 export { createRepository, openRepository, type RepositoryInit } from './repository.ts';
 export type {

@@ -1,4 +1,5 @@
 import type { BlockGrid, CallOptions, DigestSource, Secret } from '@onevault/base';
+import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
 
 export type DigestAlgorithm = 'blake3' | 'sha256';
 
@@ -35,6 +36,8 @@ export interface Repository extends AsyncDisposable {
   /** Reads everything a restore could need and checks it; yields damage as it is found. */
   verify(options?: CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void }): AsyncGenerator<Damage, VerifyReport>;
   forgetPoint(id: string, options?: CallOptions): Promise<void>;
+  /** Copies restore points into another open repository of the same block size, oldest first; yields what became of each. Throws REPO_COPY_INCOMPATIBLE, REPO_POINT_NOT_FOUND. */
+  copyTo(target: Repository, options?: CopyOptions): AsyncGenerator<CopyOutcome, CopyReport>;
 }
 
 export type ListedPoint = { readonly kind: 'point'; readonly point: RestorePoint } | { readonly kind: 'damaged'; readonly key: string; readonly error: Error };
@@ -62,6 +65,8 @@ export interface RestorePoint extends RestorePointSpec {
   /** What the product says of the VM: name, ids, skipped disks, methods, reasons. */
   readonly annotations: { readonly [key: string]: Json };
   readonly stats: PointStats;
+  /** In a copy: id of the repository that first committed the point, where it has or had the same id. */
+  readonly origin?: string;
 }
 
 export interface StoredDisk {

@@ -33,6 +33,7 @@ const manifestSchema = z
     committedAt: z.string().regex(TIME),
     mode: z.enum(['full', 'incremental']),
     parentId: z.string().regex(TIME_ID).optional(),
+    origin: z.string().regex(HEX_ID).optional(),
     disks: z.array(diskSchema).max(MAX_POINT_DISKS),
     metadata: z.array(metadataSchema).max(MAX_POINT_METADATA),
     annotations,
@@ -51,19 +52,23 @@ export interface ManifestPlace {
 export function encodeManifest(envelopes: Envelopes, repositoryId: string, point: RestorePoint): Buffer {
   const checked = manifestSchema.safeParse({ ...point, formatVersion: FORMAT_VERSION, repositoryId });
   if (!checked.success) throw new TypeError(`a restore point cannot be written like this: ${z.prettifyError(checked.error)}`);
-  const { parentId, ...body } = checked.data;
-  return envelopes.encode('point', pointKey(point.group, point.id), parentId === undefined ? body : { ...body, parentId });
+  const { parentId, origin, ...body } = checked.data;
+  return envelopes.encode('point', pointKey(point.group, point.id), {
+    ...body,
+    ...(parentId !== undefined && { parentId }),
+    ...(origin !== undefined && { origin }),
+  });
 }
 
 /** Throws REPO_MANIFEST_INVALID, also when the manifest belongs in another place (I11), or REPO_UNSUPPORTED_VERSION. */
 export function decodeManifest(envelopes: Envelopes, place: ManifestPlace, blockSizeBytes: number, bytes: Uint8Array): RestorePoint {
   const parsed = manifestSchema.safeParse(envelopes.decode('point', pointKey(place.group, place.id), bytes));
   if (!parsed.success) throw invalid(`is not valid: ${z.prettifyError(parsed.error)}`, parsed.error);
-  const { formatVersion: _version, repositoryId, parentId, ...point } = parsed.data;
+  const { formatVersion: _version, repositoryId, parentId, origin, ...point } = parsed.data;
   if (repositoryId !== place.repositoryId) throw invalid(`belongs to the repository ${repositoryId}`);
   if (point.group !== place.group || point.id !== place.id) throw invalid(`is really that of ${point.group}/${point.id}`);
   if (point.disks.some((disk) => disk.blockSizeBytes !== blockSizeBytes)) throw invalid('names a block size that is not the repository’s');
-  return parentId === undefined ? point : { ...point, parentId };
+  return { ...point, ...(parentId !== undefined && { parentId }), ...(origin !== undefined && { origin }) };
 }
 
 function isUnique(names: readonly string[]): boolean {

@@ -1,12 +1,15 @@
-import { type BlockGrid, blockGrid, blockRange, type CallOptions, DIGEST_BYTES, isRetryable, mapOrdered } from '@onevault/base';
+import { type BlockGrid, blockGrid, blockRange, type CallOptions, DIGEST_BYTES, type DigestSource, isRetryable, mapOrdered } from '@onevault/base';
 import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { isZero } from '../format/bytes.ts';
 import { CHUNK_HEADER_BYTES } from '../format/chunk-header.ts';
 import { pageCount } from '../format/disk-index-layout.ts';
 import { packKey } from '../format/ids.ts';
+import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { DiskReader, RestoredRun, RestorePoint, StoredDisk } from '../repository-api.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { KnownDamage } from '../verify/known-damage.ts';
 import { type ChunkReader, isDamage } from './chunk-reader.ts';
+import { Baseline } from './baseline.ts';
 import { DiskIndexReader } from './disk-index-reader.ts';
 import { type PlannedBlock, type PlannedRead, planReads } from './read-plan.ts';
 
@@ -17,6 +20,8 @@ export interface DiskReaderDeps {
   readonly store: ObjectStore;
   readonly chunks: ChunkReader;
   readonly repositoryId: string;
+  readonly index: ChunkIndex;
+  readonly damage: KnownDamage;
 }
 
 /** A disk of a restore point, read from the repository. */
@@ -26,6 +31,7 @@ export class StoredDiskReader implements DiskReader {
   readonly repositoryId: string;
   /** For the writer of the next point, which copies whole pages by digest. */
   readonly index: DiskIndexReader;
+  readonly baseline: DigestSource;
   readonly #point: RestorePoint;
   readonly #store: ObjectStore;
   readonly #chunks: ChunkReader;
@@ -38,6 +44,7 @@ export class StoredDiskReader implements DiskReader {
     this.#point = point;
     this.#store = deps.store;
     this.#chunks = deps.chunks;
+    this.baseline = new Baseline(this, deps);
   }
 
   async digests(first: number, count: number, options: CallOptions = {}): Promise<Uint8Array | undefined> {
@@ -58,7 +65,7 @@ export class StoredDiskReader implements DiskReader {
     for await (const runs of mapOrdered(plan, (read) => this.#execute(read, call), { ...call, concurrency: READ_AHEAD })) {
       for (const run of runs) {
         signal?.throwIfAborted();
-        if (run.kind === 'damaged') throw this.#blockError(run.index, run.error);
+        if (run.kind === 'damaged') throw this.rangeError(run.index, 1, run.error);
         yield run;
       }
     }
@@ -124,9 +131,11 @@ export class StoredDiskReader implements DiskReader {
     }
   }
 
-  #blockError(index: number, error: unknown): unknown {
+  /** An error as what it means for `count` blocks of this disk. */
+  rangeError(index: number, count: number, error: unknown): unknown {
     if (!isRepositoryError(error)) return error;
-    const { offset, length } = blockRange(this.grid, index);
+    const { offset } = blockRange(this.grid, index);
+    const length = Math.min(this.grid.sizeBytes, offset + count * this.grid.blockSizeBytes) - offset;
     return new RepositoryError({
       code: error.code,
       message: `bytes ${offset} to ${offset + length} of disk ${this.disk.key} in ${this.#point.id} cannot be read: ${error.message}`,

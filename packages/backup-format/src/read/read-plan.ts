@@ -89,7 +89,8 @@ async function planBlock(disk: DiskIndexReader, chunks: ChunkReader, index: numb
   }
 }
 
-class GroupBuilder {
+/** Chunks of one pack that come with one read. */
+export class GroupBuilder {
   readonly #blocks: PlannedBlock[];
   readonly #first: ChunkLocation;
   #last: ChunkLocation;
@@ -115,7 +116,7 @@ class GroupBuilder {
     return true;
   }
 
-  end(): PlannedRead {
+  end(): Extract<PlannedRead, { kind: 'group' }> {
     const { packId, offset } = this.#first;
     return { kind: 'group', packId, offset, length: endOf(this.#last) - offset, blocks: this.#blocks };
   }

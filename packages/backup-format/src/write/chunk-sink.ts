@@ -6,12 +6,14 @@ import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { PackLane } from '../pack/pack-pool.ts';
 import type { PackConfirmer } from '../pack/pack-reader.ts';
 import { type ChunkReader, isDamage } from '../read/chunk-reader.ts';
+import type { KnownDamage } from '../verify/known-damage.ts';
 
 export interface ChunkSinkDeps {
   readonly index: ChunkIndex;
   readonly codecs: ChunkCodecs;
   readonly confirmer: PackConfirmer;
   readonly chunks: ChunkReader;
+  readonly damage: KnownDamage;
 }
 
 /** Decides what a run has to store. A chunk is on its way from the moment it is claimed until a durable index table lists it. */
@@ -20,6 +22,7 @@ export class ChunkSink {
   readonly #index: ChunkIndex;
   readonly #confirmer: PackConfirmer;
   readonly #chunks: ChunkReader;
+  readonly #damage: KnownDamage;
   readonly #onTheirWay = new Set<string>();
 
   constructor(deps: ChunkSinkDeps) {
@@ -27,6 +30,7 @@ export class ChunkSink {
     this.#index = deps.index;
     this.#confirmer = deps.confirmer;
     this.#chunks = deps.chunks;
+    this.#damage = deps.damage;
   }
 
   /**
@@ -42,10 +46,15 @@ export class ChunkSink {
     return false;
   }
 
+  /** Whether a durable chunk may be referred to as it is; nothing is claimed. */
+  holds(digest: Uint8Array, confirm: boolean, options: CallOptions): Promise<boolean> {
+    return this.#isStored(digest, confirm, options);
+  }
+
   async #isStored(digest: Uint8Array, confirm: boolean, options: CallOptions): Promise<boolean> {
     if (this.#index.isSuspect(digest)) return false;
     const location = await this.#index.find(digest, options);
-    if (!location) return false;
+    if (!location || this.#damage.has(digest, location)) return false;
     return !confirm || this.#confirmer.confirms(digest, location, options);
   }
 

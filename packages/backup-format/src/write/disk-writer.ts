@@ -8,17 +8,16 @@ import { NAME } from '../format/ids.ts';
 import { PAGE_DIGESTS } from '../format/limits.ts';
 import type { PackPool } from '../pack/pack-pool.ts';
 import { StoredDiskReader } from '../read/disk-reader.ts';
-import type { DiskReader, DiskStats, DiskWriteSpec, StoredDisk, WritableRun } from '../repository-api.ts';
+import type { DiskReader, DiskStats, DiskWriteSpec, StoredDisk } from '../repository-api.ts';
 import type { ChunkSink } from './chunk-sink.ts';
 import { DiskIndexWriter } from './disk-index-writer.ts';
+import type { ChangedRun, DiskRun } from './disk-run.ts';
 import { OrderedPipeline } from './ordered-pipeline.ts';
 import { RunLoans } from './run-loans.ts';
 import { countRun, type MutableDiskStats, newDiskStats } from './stats.ts';
 
 /** Blocks of one disk being compressed or waiting to be appended: each holds its plain and its compressed bytes. */
 const ENCODES_AHEAD = availableParallelism() + 2;
-
-type ChangedRun = Extract<WritableRun, { kind: 'changed' }>;
 
 export interface DiskWriterDeps {
   readonly repositoryId: string;
@@ -69,7 +68,7 @@ export class DiskWriter {
   /**
    * A source that fails leaves the run usable: what came before it is written out first. `spoil` is called when that is not so.
    */
-  async write(runs: AsyncIterable<WritableRun>, onProgress: (stats: DiskStats) => void, spoil: (error: unknown) => void): Promise<StoredDisk> {
+  async write(runs: AsyncIterable<DiskRun>, onProgress: (stats: DiskStats) => void, spoil: (error: unknown) => void): Promise<StoredDisk> {
     const loans = new RunLoans();
     const pipeline = new OrderedPipeline(ENCODES_AHEAD, () => loans.releaseAll());
     try {
@@ -97,7 +96,7 @@ export class DiskWriter {
     }
   }
 
-  async #consume(runs: AsyncIterable<WritableRun>, loans: RunLoans, pipeline: OrderedPipeline, onProgress: (stats: DiskStats) => void): Promise<void> {
+  async #consume(runs: AsyncIterable<DiskRun>, loans: RunLoans, pipeline: OrderedPipeline, onProgress: (stats: DiskStats) => void): Promise<void> {
     let next = 0;
     for await (const run of runs) {
       this.#options.signal?.throwIfAborted();
@@ -125,8 +124,8 @@ export class DiskWriter {
   }
 
   /** Runs come in disk order and cover the disk exactly once. */
-  #checkPlace(run: WritableRun, next: number): number {
-    const count = run.kind === 'changed' ? 1 : run.count;
+  #checkPlace(run: DiskRun, next: number): number {
+    const count = run.kind === 'changed' || run.kind === 'held' ? 1 : run.count;
     const fits = run.index === next && Number.isSafeInteger(count) && count >= 1 && next + count <= this.#grid.blockCount;
     if (!fits) throw this.#runsInvalid(`go from block ${next} to ${count} blocks at ${run.index}`);
     if (run.kind === 'changed') {
@@ -143,7 +142,7 @@ export class DiskWriter {
   /** Undefined when the repository has the chunk already. A compressed block is given back at once, a raw one when it is written. */
   async #prepare(run: ChangedRun, digest: Uint8Array, loans: RunLoans): Promise<EncodedChunk | undefined> {
     const mustStore = await this.#deps.sink.claim(digest, this.#spec.confirmDedup ?? false, this.#options);
-    const encoded = mustStore ? await this.#encode(run, loans) : undefined;
+    const encoded = mustStore ? (run.encoded ?? (await this.#encode(run, loans))) : undefined;
     if (encoded?.codec !== 'raw') loans.release(run);
     return encoded;
   }
@@ -174,8 +173,12 @@ export class DiskWriter {
     await this.#index.add(digest);
   }
 
-  async #copyRun(run: Exclude<WritableRun, ChangedRun>): Promise<void> {
+  async #copyRun(run: Exclude<DiskRun, ChangedRun>): Promise<void> {
     if (run.kind === 'zero') return this.#index.addZeros(run.count);
+    if (run.kind === 'held') {
+      this.#stats.dedupBlocks += 1;
+      return this.#index.add(run.digest);
+    }
     const parent = this.#spec.parent;
     for (let left = run.count; parent && left > 0; ) {
       this.#options.signal?.throwIfAborted();

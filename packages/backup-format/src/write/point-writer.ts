@@ -6,31 +6,28 @@ import { MAX_CHUNK_BYTES, MAX_POINT_DISKS, MAX_POINT_METADATA } from '../format/
 import { encodeManifest } from '../format/manifest.ts';
 import { PackPool } from '../pack/pack-pool.ts';
 import { PackConfirmer } from '../pack/pack-reader.ts';
-import type {
-  DiskStats,
-  DiskWriteSpec,
-  Json,
-  RestorePoint,
-  RestorePointSpec,
-  RestorePointWriter,
-  StoredDisk,
-  StoredMetadata,
-  WritableRun,
-} from '../repository-api.ts';
+import type { DiskStats, DiskWriteSpec, Json, RestorePoint, RestorePointSpec, RestorePointWriter, StoredDisk, StoredMetadata } from '../repository-api.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import { ChunkSink } from './chunk-sink.ts';
+import type { DiskRun } from './disk-run.ts';
 import { checkDiskSpec, DiskWriter } from './disk-writer.ts';
 import { sumStats } from './stats.ts';
 import { TableFlusher } from './table-flusher.ts';
 
-export type PointWriterDeps = Pick<RepositoryParts, 'store' | 'config' | 'envelopes' | 'codecs' | 'index' | 'chunks' | 'clock' | 'randomBytes' | 'logger'>;
+export type PointWriterDeps = Pick<RepositoryParts, 'store' | 'config' | 'envelopes' | 'codecs' | 'index' | 'chunks' | 'damage' | 'clock' | 'randomBytes' | 'logger'>;
+
+/** A point that another repository committed: it keeps its id. `origin` is the repository that first did. */
+export interface CopySpec extends RestorePointSpec {
+  readonly id: string;
+  readonly origin: string;
+}
 
 type State = { readonly kind: 'open' } | { readonly kind: 'spoiled'; readonly error: unknown } | { readonly kind: 'ended' };
 
 /** One run of the repository: packs, then tables, then the manifest (I2). */
 export class PointWriter implements RestorePointWriter {
   readonly id: string;
-  readonly #spec: RestorePointSpec;
+  readonly #spec: RestorePointSpec | CopySpec;
   readonly #deps: PointWriterDeps;
   readonly #sink: ChunkSink;
   readonly #packs: PackPool;
@@ -40,13 +37,13 @@ export class PointWriter implements RestorePointWriter {
   #state: State = { kind: 'open' };
   #committing: Promise<void> | undefined;
 
-  constructor(spec: RestorePointSpec, deps: PointWriterDeps) {
+  constructor(spec: RestorePointSpec | CopySpec, deps: PointWriterDeps) {
     checkPointSpec(spec);
     const { store, randomBytes, logger, clock, index, config } = deps;
     const repositoryId = config.id;
     this.#spec = spec;
     this.#deps = deps;
-    this.id = newTimeId(clock.now(), randomBytes);
+    this.id = 'id' in spec ? spec.id : newTimeId(clock.now(), randomBytes);
     this.#sink = new ChunkSink({ ...deps, confirmer: new PackConfirmer(store, repositoryId) });
     this.#tables = new TableFlusher({ store, repositoryId, index, clock, randomBytes }, this.#sink);
     this.#packs = new PackPool({ store, repositoryId, randomBytes, logger, onDurable: (pack) => this.#tables.add(pack, {}) });
@@ -54,7 +51,7 @@ export class PointWriter implements RestorePointWriter {
 
   async writeDisk(
     spec: DiskWriteSpec,
-    runs: AsyncIterable<WritableRun>,
+    runs: AsyncIterable<DiskRun>,
     options: CallOptions & { readonly onProgress?: (stats: DiskStats) => void } = {},
   ): Promise<StoredDisk> {
     this.#checkOpen(options);
@@ -68,6 +65,11 @@ export class PointWriter implements RestorePointWriter {
       ),
     );
     return stored;
+  }
+
+  /** Whether the repository has a chunk that this point may refer to; `confirm` asks the pack itself. */
+  holds(digest: Uint8Array, confirm: boolean, options: CallOptions = {}): Promise<boolean> {
+    return this.#sink.holds(digest, confirm, options);
   }
 
   async writeMetadata(name: string, data: Uint8Array, options: CallOptions = {}): Promise<void> {

@@ -1,15 +1,15 @@
-import type { WritableRun } from '../repository-api.ts';
+import type { DiskRun } from './disk-run.ts';
 
 /**
  * Keeps the promise that every changed block is given back exactly once, whatever fails. A block that another thread still reads is held:
  * `releaseAll` gives it back only when the hold ends.
  */
 export class RunLoans {
-  readonly #loans = new Map<WritableRun, { holds: number; due: boolean }>();
+  readonly #loans = new Map<DiskRun, { holds: number; due: boolean }>();
   #closed = false;
 
   /** The same runs; each changed one is on loan from the moment it is seen. */
-  async *track(runs: AsyncIterable<WritableRun>): AsyncGenerator<WritableRun, void> {
+  async *track(runs: AsyncIterable<DiskRun>): AsyncGenerator<DiskRun, void> {
     for await (const run of runs) {
       if (run.kind === 'changed') this.#loans.set(run, { holds: 0, due: this.#closed });
       try {
@@ -20,7 +20,7 @@ export class RunLoans {
     }
   }
 
-  hold(run: WritableRun): Disposable {
+  hold(run: DiskRun): Disposable {
     const loan = this.#loans.get(run);
     if (loan) loan.holds += 1;
     return {
@@ -33,7 +33,7 @@ export class RunLoans {
   }
 
   /** Gives a block back now, or when the last hold on it ends; a second call does nothing. */
-  release(run: WritableRun): void {
+  release(run: DiskRun): void {
     const loan = this.#loans.get(run);
     if (!loan) return;
     loan.due = true;

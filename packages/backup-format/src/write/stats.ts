@@ -1,4 +1,5 @@
-import type { DiskStats, PointStats, StoredDisk, WritableRun } from '../repository-api.ts';
+import type { DiskStats, PointStats, StoredDisk } from '../repository-api.ts';
+import type { DiskRun } from './disk-run.ts';
 
 export type MutableDiskStats = { -readonly [K in keyof DiskStats]: DiskStats[K] };
 
@@ -6,8 +7,8 @@ export function newDiskStats(): MutableDiskStats {
   return { changedBlocks: 0, unchangedBlocks: 0, zeroBlocks: 0, newChunks: 0, newBytes: 0, storedBytes: 0, dedupBlocks: 0 };
 }
 
-export function countRun(stats: MutableDiskStats, run: WritableRun): void {
-  if (run.kind === 'changed') stats.changedBlocks += 1;
+export function countRun(stats: MutableDiskStats, run: DiskRun): void {
+  if (run.kind === 'changed' || run.kind === 'held') stats.changedBlocks += 1;
   else if (run.kind === 'zero') stats.zeroBlocks += run.count;
   else stats.unchangedBlocks += run.count;
 }

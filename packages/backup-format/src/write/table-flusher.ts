@@ -9,6 +9,8 @@ import type { ChunkSink } from './chunk-sink.ts';
 
 /** New chunks of a run that wait for an index table: their trailers take 5 MiB, their keys 10 MiB. */
 export const TABLE_TARGET_ENTRIES = 100_000;
+/** About 2 GiB: what a run that is killed leaves in packs without a table is stored again by the next one. */
+const TABLE_TARGET_PACKS = 32;
 
 export interface TableFlusherDeps {
   readonly store: ObjectStore;
@@ -34,7 +36,7 @@ export class TableFlusher {
   async add(pack: IndexedPack, options: CallOptions): Promise<void> {
     this.#packs.push(pack);
     this.#entries += pack.trailer.length / CHUNK_HEADER_BYTES;
-    if (this.#entries >= TABLE_TARGET_ENTRIES) await this.flush(options);
+    if (this.#entries >= TABLE_TARGET_ENTRIES || this.#packs.length >= TABLE_TARGET_PACKS) await this.flush(options);
   }
 
   /** Everything added so far is in durable tables when it resolves. */
