@@ -3,6 +3,13 @@ import { BaseError, type ErrorFacts } from '@onevault/base';
 export type RepositoryErrorCode =
   | 'REPO_NOT_FOUND'
   | 'REPO_PATH_INVALID'
+  | 'REPO_URL_INVALID'
+  | 'REPO_BUCKET_MISSING'
+  | 'REPO_REGION_WRONG'
+  | 'REPO_CREDENTIALS_INVALID'
+  | 'REPO_ACCESS_DENIED'
+  | 'REPO_UNREACHABLE'
+  | 'REPO_CLOCK_SKEWED'
   | 'REPO_EXISTS'
   | 'REPO_NOT_EMPTY'
   | 'REPO_NOT_WRITABLE'
@@ -12,6 +19,7 @@ export type RepositoryErrorCode =
   | 'REPO_OBJECT_MISSING'
   | 'REPO_OBJECT_EXISTS'
   | 'REPO_OBJECT_TRUNCATED'
+  | 'REPO_OBJECT_LOCKED'
   | 'REPO_CHUNK_CORRUPT'
   | 'REPO_CHUNK_MISSING'
   | 'REPO_PACK_INVALID'
@@ -25,6 +33,9 @@ export type RepositoryErrorCode =
   | 'REPO_GC_RECORD_INVALID'
   | 'REPO_POINT_NOT_FOUND'
   | 'REPO_POINT_AMBIGUOUS'
+  | 'REPO_POINT_HELD'
+  | 'REPO_POINT_LAST_GOOD'
+  | 'REPO_HOLD_NOT_FOUND'
   | 'REPO_DISK_NOT_FOUND'
   | 'REPO_METADATA_NOT_FOUND'
   | 'REPO_RUNS_INVALID'
@@ -48,9 +59,14 @@ export interface RepositoryErrorDetails {
   /** Hex digest of the chunk. */
   readonly digest?: string;
   readonly location?: string;
+  readonly bucket?: string;
+  /** When the lock of an object ends (RFC 3339, UTC). */
+  readonly until?: string;
   /** Ids that a prefix could mean. */
   readonly candidates?: readonly string[];
   readonly version?: number;
+  /** Of a held point: who keeps it and why. */
+  readonly holds?: readonly { readonly id: string; readonly reason: string; readonly by?: string; readonly until?: string }[];
 }
 
 /** The only error class of this package; match on `code`. */
