@@ -9,11 +9,14 @@ export interface RetryPolicy {
   readonly maxDelayMs: number;
 }
 
-/** The only retry loop: doubles the delay, repeats nothing but errors that say `retryable`, never an abort. */
+/**
+ * The only retry loop: doubles the delay, repeats nothing but errors that say `retryable`, never an abort. With `random` (0 to 1) a delay is half of that to
+ * all of it, so that many who failed together do not come back together.
+ */
 export async function retry<T>(
   attempt: (n: number) => Promise<T>,
   policy: RetryPolicy,
-  deps: { readonly clock: Clock },
+  deps: { readonly clock: Clock; readonly random?: () => number },
   options: CallOptions = {},
 ): Promise<T> {
   for (let n = 1; ; n++) {
@@ -22,7 +25,8 @@ export async function retry<T>(
       return await attempt(n);
     } catch (error) {
       if (n >= policy.attempts || !isRetryable(error)) throw error;
-      await deps.clock.sleep(Math.min(policy.firstDelayMs * 2 ** (n - 1), policy.maxDelayMs), options);
+      const delayMs = Math.min(policy.firstDelayMs * 2 ** (n - 1), policy.maxDelayMs);
+      await deps.clock.sleep(deps.random ? (delayMs / 2) * (1 + deps.random()) : delayMs, options);
     }
   }
 }

@@ -49,6 +49,20 @@ describe('errors', () => {
     await expect(retry(failWith(new Error('no')), policy, { clock })).rejects.toThrow('no');
     expect(calls).toBe(1);
   });
+
+  it('spreads the delays over their second half when it is given chance', async () => {
+    const busy = new SampleError({ code: 'SAMPLE_BUSY', message: 'busy', retryable: true });
+    const policy = { attempts: 3, firstDelayMs: 100, maxDelayMs: 250 };
+    for (const [chance, delayMs] of [
+      [0, 50 + 100],
+      [0.5, 75 + 150],
+      [1, 100 + 200],
+    ] as const) {
+      const clock = new FakeClock({ auto: true });
+      await expect(retry(() => Promise.reject(busy), policy, { clock, random: () => chance })).rejects.toBe(busy);
+      expect(clock.monotonicMs()).toBe(delayMs);
+    }
+  });
 });
 
 describe('Secret', () => {
