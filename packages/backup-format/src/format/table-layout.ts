@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { DIGEST_BYTES } from '@onevault/base';
+import { hash } from 'node:crypto';
 import { RepositoryError } from '../errors.ts';
 import { asBuffer, fromHex, isZero, toHex } from './bytes.ts';
 import { FORMAT_VERSION } from './limits.ts';
@@ -14,7 +13,7 @@ export const PACK_ITEM_BYTES = 32;
 export const ENTRIES_PER_PAGE = 92;
 export const PACKS_PER_PAGE = 126;
 const MAGIC = Buffer.from('onevindx', 'ascii');
-const ITEMS_AT = 16;
+export const TABLE_ITEMS_AT = 16;
 const CHECKSUM_AT = 4064;
 const KINDS = {
   entries: { id: 1, itemBytes: ENTRY_BYTES, perPage: ENTRIES_PER_PAGE },
@@ -33,19 +32,6 @@ export interface TableFooter {
   readonly fenceSha256: Uint8Array;
 }
 
-export interface TableEntry {
-  readonly packNumber: number;
-  readonly offset: number;
-  readonly storedBytes: number;
-}
-
-export function encodeTableEntry(target: Buffer, at: number, digest: Uint8Array, entry: TableEntry): void {
-  target.set(digest.subarray(0, DIGEST_BYTES), at);
-  target.writeUInt32LE(entry.packNumber, at + 32);
-  target.writeUInt32LE(entry.offset, at + 36);
-  target.writeUInt32LE(entry.storedBytes, at + 40);
-}
-
 export function encodePackItem(target: Buffer, at: number, pack: { readonly packId: string; readonly packBytes: number; readonly chunks: number }): void {
   fromHex(pack.packId).copy(target, at);
   target.writeUInt32LE(pack.packBytes, at + 16);
@@ -54,15 +40,19 @@ export function encodePackItem(target: Buffer, at: number, pack: { readonly pack
 
 /** A page around items that were encoded one after the other. */
 export function encodeTablePage(kind: TablePageKind, pageNumber: number, tag: Uint8Array, items: Uint8Array): Buffer {
-  const { id, itemBytes } = KINDS[kind];
   const page = Buffer.alloc(TABLE_PAGE_BYTES);
-  page.writeUInt8(id, 0);
-  page.writeUInt16LE(items.length / itemBytes, 2);
+  page.set(items, TABLE_ITEMS_AT);
+  sealTablePage(page, kind, pageNumber, tag, items.length / KINDS[kind].itemBytes);
+  return page;
+}
+
+/** Puts head and checksum around items that already lie in their place; the rest of `page` must be zero. */
+export function sealTablePage(page: Buffer, kind: TablePageKind, pageNumber: number, tag: Uint8Array, count: number): void {
+  page.writeUInt8(KINDS[kind].id, 0);
+  page.writeUInt16LE(count, 2);
   page.writeUInt32LE(pageNumber, 4);
   page.set(tag.subarray(0, TABLE_TAG_BYTES), 8);
-  page.set(items, ITEMS_AT);
   sha256(page.subarray(0, CHECKSUM_AT)).copy(page, CHECKSUM_AT);
-  return page;
 }
 
 export interface TablePage {
@@ -78,9 +68,9 @@ export function decodeTablePage(kind: TablePageKind, pageNumber: number, tag: Ui
     throw invalid(`has a damaged page ${pageNumber}`);
   const count = page.readUInt16LE(2);
   const agrees = page.readUInt8(0) === id && page.readUInt8(1) === 0 && page.readUInt32LE(4) === pageNumber && page.subarray(8, 16).equals(tag);
-  if (!agrees || count < 1 || count > perPage || !isZero(page.subarray(ITEMS_AT + count * itemBytes, CHECKSUM_AT)))
+  if (!agrees || count < 1 || count > perPage || !isZero(page.subarray(TABLE_ITEMS_AT + count * itemBytes, CHECKSUM_AT)))
     throw invalid(`has another page in the place of page ${pageNumber}`);
-  return { count, items: page.subarray(ITEMS_AT, CHECKSUM_AT) };
+  return { count, items: page.subarray(TABLE_ITEMS_AT, CHECKSUM_AT) };
 }
 
 export function encodeTableFooter(footer: TableFooter): Buffer {
@@ -118,7 +108,7 @@ export function decodeTableFooter(repositoryId: string, bytes: Uint8Array, table
     fenceSha256: Buffer.from(buffer.subarray(64, 96)),
   };
   const pagesAgree = footer.entryPages === Math.ceil(footer.entries / ENTRIES_PER_PAGE) && footer.packPages === Math.ceil(footer.packs / PACKS_PER_PAGE);
-  if (!pagesAgree || footer.entries < 1 || tableSize(footer) !== tableBytes) throw invalid(`has lengths that do not add up to its ${tableBytes} bytes`);
+  if (!pagesAgree || tableSize(footer) !== tableBytes) throw invalid(`has lengths that do not add up to its ${tableBytes} bytes`);
   return footer;
 }
 
@@ -131,7 +121,7 @@ function tableSize(footer: Pick<TableFooter, 'entryPages' | 'packPages'>): numbe
 }
 
 export function sha256(bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(bytes).digest();
+  return hash('sha256', bytes, 'buffer');
 }
 
 function invalid(message: string): RepositoryError {
