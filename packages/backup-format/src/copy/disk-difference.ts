@@ -78,28 +78,37 @@ async function* pageDifference(
 ): AsyncGenerator<Difference, void> {
   const digests = digestsOf(await disk.index.digests(first, count, call));
   const known = base ? await knownBlocks(disk.grid, base, first, count, call) : [];
-  let run: { readonly kind: 'unchanged' | 'zero'; readonly index: number; count: number } | undefined;
-  for (const [at, digest] of digests.entries()) {
-    const pair = known[at];
-    const same = pair !== undefined && asBuffer(digest).equals(pair.compare) && !isZero(pair.held) && !isSuspect(pair.held);
-    const kind = isZero(digest) ? 'zero' : same ? 'unchanged' : 'block';
-    if (run && run.kind !== kind) yield run;
-    if (run?.kind !== kind) run = undefined;
-    if (kind === 'block') yield { kind, index: first + at, digest };
-    else if (run) run.count += 1;
-    else run = { kind, index: first + at, count: 1 };
+  yield* merged(digests.map((digest, at) => blockDifference(first + at, digest, known[at], isSuspect)));
+}
+
+interface KnownBlock {
+  readonly compare: Uint8Array;
+  readonly held: Uint8Array;
+}
+
+function blockDifference(index: number, digest: Uint8Array, known: KnownBlock | undefined, isSuspect: (digest: Uint8Array) => boolean): Difference {
+  if (isZero(digest)) return { kind: 'zero', index, count: 1 };
+  const same = known !== undefined && asBuffer(digest).equals(known.compare) && !isZero(known.held) && !isSuspect(known.held);
+  return same ? { kind: 'unchanged', index, count: 1 } : { kind: 'block', index, digest };
+}
+
+/** Neighbours of one kind become one run. */
+function* merged(differences: readonly Difference[]): Generator<Difference, void> {
+  let run: Exclude<Difference, { kind: 'block' }> | undefined;
+  for (const next of differences) {
+    if (run && next.kind === run.kind) {
+      run = { ...run, count: run.count + next.count };
+      continue;
+    }
+    if (run) yield run;
+    run = next.kind === 'block' ? undefined : next;
+    if (next.kind === 'block') yield next;
   }
   if (run) yield run;
 }
 
 /** The base's digests of blocks that have the same length in both disks; none where they cannot be read. */
-async function knownBlocks(
-  grid: BlockGrid,
-  base: DiskBase,
-  first: number,
-  count: number,
-  call: CallOptions,
-): Promise<{ readonly compare: Uint8Array; readonly held: Uint8Array }[]> {
+async function knownBlocks(grid: BlockGrid, base: DiskBase, first: number, count: number, call: CallOptions): Promise<KnownBlock[]> {
   const whole = Math.floor(Math.min(grid.sizeBytes, base.parent.grid.sizeBytes) / grid.blockSizeBytes);
   const comparable = grid.sizeBytes === base.parent.grid.sizeBytes ? grid.blockCount : whole;
   const wanted = Math.min(count, comparable - first);
