@@ -5,6 +5,8 @@
  */
 export type { CopyOptions, CopyOutcome, CopyProgress, CopyReport } from './copy/copy-api.ts';
 export { isRepositoryError, RepositoryError, type RepositoryErrorCode, type RepositoryErrorDetails } from './errors.ts';
+export type { DamagedMark, Hold, HoldSpec, PointMarks, RepositoryMarks } from './marks/marks-api.ts';
+export { type StandingHold, standingHolds } from './marks/standing.ts';
 export { createRepository, openRepository, type RepositoryInit } from './repository.ts';
 export type {
   Damage,
@@ -24,6 +26,8 @@ export type {
   RestorePointWriter,
   StoredDisk,
   StoredMetadata,
+  VerifyMode,
+  VerifyOptions,
   VerifyProgress,
   VerifyReport,
   WritableRun,
@@ -47,3 +51,4 @@ export { type FileStoreOptions, fileStore } from './store/file-store.ts';
 export { memoryStore } from './store/memory-store.ts';
 export type { ByteRange, GetOptions, ObjectKey, ObjectStat, ObjectStore, ObjectWriter, PutOptions, SweepOptions, SweepReport } from './store/object-store.ts';
 export { type RebuildReport, rebuildIndex } from './verify/rebuild-index.ts';
+export type { RecordedDamage, VerifyRecord } from './verify/verify-record.ts';

@@ -8,7 +8,8 @@ import type { ListedPoint, RepositoryConfig, RestorePoint } from './repository-a
 import type { ObjectStore } from './store/object-store.ts';
 import { readWhole } from './store/read-whole.ts';
 
-interface PointPlace {
+/** Where a manifest lies. */
+export interface PointPlace {
   readonly group: string;
   readonly id: string;
 }
@@ -27,7 +28,12 @@ export class Points {
 
   /** Newest last; memory: one short id for every point. */
   async *list(filter: { readonly group?: string } = {}, options: CallOptions = {}): AsyncGenerator<ListedPoint, void> {
-    for (const place of await this.places(filter, options)) {
+    yield* this.readAll(await this.places(filter, options), options);
+  }
+
+  /** What lies at these places now, in their order; what was forgotten meanwhile is left out. */
+  async *readAll(places: readonly PointPlace[], options: CallOptions = {}): AsyncGenerator<ListedPoint, void> {
+    for (const place of places) {
       try {
         yield { kind: 'point', point: await this.read(place, options) };
       } catch (error) {
@@ -88,11 +94,6 @@ export class Points {
       });
     }
     return place;
-  }
-
-  async forget(id: string, options: CallOptions = {}): Promise<void> {
-    const place = await this.resolve(id, options);
-    await this.#store.delete(pointKey(place.group, place.id), options);
   }
 }
 

@@ -1,5 +1,7 @@
 import type { BlockGrid, CallOptions, DigestSource, Secret } from '@onevault/base';
 import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
+import type { RepositoryMarks } from './marks/marks-api.ts';
+import type { VerifyRecord } from './verify/verify-record.ts';
 
 export type DigestAlgorithm = 'blake3' | 'sha256';
 
@@ -33,9 +35,18 @@ export interface Repository extends AsyncDisposable {
   begin(spec: RestorePointSpec, options?: CallOptions): Promise<RestorePointWriter>;
   openDisk(point: RestorePoint, diskKey: string, options?: CallOptions): Promise<DiskReader>;
   readMetadata(point: RestorePoint, name: string, options?: CallOptions): Promise<Uint8Array>;
-  /** Reads everything a restore could need and checks it; yields damage as it is found. */
-  verify(options?: CallOptions & { readonly onProgress?: (progress: VerifyProgress) => void }): AsyncGenerator<Damage, VerifyReport>;
-  forgetPoint(id: string, options?: CallOptions): Promise<void>;
+  /** Checks what the mode says, by default everything a restore could need; yields damage as it is found and leaves a record of it at the end. */
+  verify(options?: VerifyOptions): AsyncGenerator<Damage, VerifyReport>;
+  /** What earlier verifies found, oldest first. */
+  verifyRecords(options?: CallOptions): Promise<readonly VerifyRecord[]>;
+  /** Group and id of the point that an id or unique prefix means; reads no manifest. Throws REPO_POINT_NOT_FOUND, REPO_POINT_AMBIGUOUS. */
+  resolvePoint(id: string, options?: CallOptions): Promise<{ readonly group: string; readonly id: string }>;
+  /** Refuses a held point (REPO_POINT_HELD) and, without `evenLast`, the last good one of its group (REPO_POINT_LAST_GOOD). The space is given back by the garbage collection. */
+  forgetPoint(id: string, options?: CallOptions & { readonly evenLast?: boolean }): Promise<void>;
+  /** Holds and tags of restore points. */
+  readonly marks: RepositoryMarks;
+  /** Ids of restore points that the newest record of a verify calls damaged. Empty when none ever ran. */
+  damagedPoints(options?: CallOptions): Promise<ReadonlySet<string>>;
   /** Copies restore points into another open repository of the same block size, oldest first; yields what became of each. Throws REPO_COPY_INCOMPATIBLE, REPO_POINT_NOT_FOUND. */
   copyTo(target: Repository, options?: CopyOptions): AsyncGenerator<CopyOutcome, CopyReport>;
 }
@@ -139,6 +150,11 @@ export interface DiskReader extends DigestSource, AsyncDisposable {
   readonly disk: StoredDisk;
   /** Blocks `from` up to, without, `to` (indexes on the grid; by default all), in disk order, zeros included as runs; every block is checked against its digest. Throws REPO_CHUNK_* naming the byte range. `data` may be reused after the next step. */
   blocks(options?: CallOptions & { readonly from?: number; readonly to?: number }): AsyncGenerator<RestoredRun, void>;
+  /**
+   * What the scan of the next incremental compares with: the same digests, but a block whose chunk is known to be damaged (from a verify, or met by this
+   * process) has one that nothing matches. The scan then brings the block, and the writer stores it again.
+   */
+  readonly baseline: DigestSource;
   /** Reads a random sample of stored blocks (at most `count`) from the packs and checks them; the indexes that are damaged. */
   sample(count: number, random: () => number, options?: CallOptions): Promise<{ readonly checked: number; readonly damaged: readonly number[] }>;
 }
@@ -146,6 +162,19 @@ export interface DiskReader extends DigestSource, AsyncDisposable {
 export type RestoredRun =
   | { readonly kind: 'zero'; readonly offset: number; readonly length: number }
   | { readonly kind: 'data'; readonly offset: number; readonly data: Uint8Array };
+
+/**
+ * `structure`: config, manifests, index tables, headers, trailers and sizes of packs, disk indexes, and that every chunk that is needed is in a trailer.
+ * A sample also reads that share of all chunks: what was read longest ago first, or from `seed` (8 hex digits, in the report of every sample) on. `all` reads everything.
+ */
+export type VerifyMode = 'structure' | 'all' | { readonly samplePercent: number; readonly seed?: string };
+
+export interface VerifyOptions extends CallOptions {
+  readonly mode?: VerifyMode;
+  readonly onProgress?: (progress: VerifyProgress) => void;
+  /** False leaves no record. */
+  readonly record?: boolean;
+}
 
 export interface Damage {
   readonly error: Error;
@@ -159,6 +188,8 @@ export interface Damage {
     readonly metadata?: string;
     readonly ranges?: readonly { readonly offset: number; readonly length: number }[];
   }[];
+  /** No restore point needs it: debris, or a copy of what lies elsewhere, or a note that is made anew. */
+  readonly harmless: boolean;
 }
 
 export interface VerifyProgress {
@@ -167,12 +198,21 @@ export interface VerifyProgress {
 }
 
 export interface VerifyReport {
+  readonly mode: 'structure' | 'sample' | 'all';
+  readonly sample?: { readonly seed: string; readonly percent: number };
   readonly points: number;
   readonly packs: number;
   readonly chunks: number;
+  /** Chunks whose data was read. */
+  readonly checkedChunks: number;
   readonly readBytes: number;
-  /** Damaged objects: the number of `Damage` yielded. */
+  /** Damaged objects: the number of `Damage` yielded; of these `harmless` touch no restore point. */
   readonly damaged: number;
+  readonly harmless: number;
+  /** Damaged copies of chunks that a later run has stored again. */
+  readonly healed: number;
+  /** Key of the record, if one was left. */
+  readonly record?: string;
   /** Packs that no index table leads to, left by runs that did not end: no damage, only space. */
   readonly orphanPacks: number;
 }

@@ -7,6 +7,7 @@ import type { Points } from './points.ts';
 import type { ChunkReader } from './read/chunk-reader.ts';
 import type { RepositoryConfig } from './repository-api.ts';
 import type { ObjectStore } from './store/object-store.ts';
+import type { KnownDamage } from './verify/known-damage.ts';
 
 /** What an open repository is made of: every operation on it is a function of these. */
 export interface RepositoryParts {
@@ -17,6 +18,7 @@ export interface RepositoryParts {
   readonly index: ChunkIndex;
   readonly chunks: ChunkReader;
   readonly points: Points;
+  readonly damage: KnownDamage;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   readonly logger: Logger;

@@ -58,7 +58,7 @@ async function scanInto(
   const scan = deps.devices.scan(device, {
     blockSizeBytes: config.blockSizeBytes,
     digest: deps.repository.digest,
-    ...(parent.reader && { parent: parent.reader }),
+    ...(parent.reader && { parent: parent.reader.baseline }),
     ...(request.scanWorkers !== undefined && { workers: request.scanWorkers }),
     ...(options.signal && { signal: options.signal }),
     onProgress: progress.scanned,

@@ -10,8 +10,8 @@ import type { ObjectStore } from '../store/object-store.ts';
 
 export interface WantedChunk {
   readonly digest: Uint8Array;
-  /** What the disk index says the chunk must decode to. */
-  readonly plainBytes: number;
+  /** What the disk index says the chunk must decode to, where one says so. */
+  readonly plainBytes?: number;
 }
 
 /** Damage to what is stored, as opposed to a store that fails at the moment. */

@@ -8,8 +8,8 @@ import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { DiskReader, RestoredRun, RestorePoint, StoredDisk } from '../repository-api.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { KnownDamage } from '../verify/known-damage.ts';
-import { type ChunkReader, isDamage } from './chunk-reader.ts';
 import { Baseline } from './baseline.ts';
+import { type ChunkReader, isDamage } from './chunk-reader.ts';
 import { DiskIndexReader } from './disk-index-reader.ts';
 import { type PlannedBlock, type PlannedRead, planReads } from './read-plan.ts';
 

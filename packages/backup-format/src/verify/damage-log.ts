@@ -1,3 +1,4 @@
+import { CONFIG_KEY, parsePointKey } from '../format/ids.ts';
 import type { Damage, RestorePoint } from '../repository-api.ts';
 
 interface Affected {
@@ -54,7 +55,19 @@ export class DamageLog {
     for (const [key, { error, affects }] of this.#records) {
       if (!isComplete(key)) continue;
       this.#records.delete(key);
-      yield { error, key, affects: [...affects.values()] };
+      const touched = [...affects.values(), ...lostPoint(key)];
+      yield { error, key, affects: touched, harmless: touched.length === 0 && isExpendable(key) };
     }
   }
+}
+
+/** A damaged manifest is its restore point lost. */
+function lostPoint(key: string): Affected[] {
+  const place = parsePointKey(key);
+  return place ? [{ pointId: place.id, group: place.group }] : [];
+}
+
+/** Without the config or a key slot somebody may be locked out; everything else that no restore point refers to is made anew, or is debris. */
+function isExpendable(key: string): boolean {
+  return key !== CONFIG_KEY && !key.startsWith('keys/');
 }

@@ -1,56 +1,122 @@
 import { type CallOptions, mapOrdered } from '@onevault/base';
 import type { ChunkCodecs } from '../codec/chunk-codec.ts';
-import { isRepositoryError, type RepositoryError, withPlace } from '../errors.ts';
+import { isRepositoryError, RepositoryError, withPlace } from '../errors.ts';
 import { toHex } from '../format/bytes.ts';
 import { CHUNK_HEADER_BYTES, decodeChunkHeader, type PackEntry } from '../format/chunk-header.ts';
 import { packKey } from '../format/ids.ts';
 import { MAX_PACK_CHUNKS } from '../format/limits.ts';
-import { PACK_HEADER_BYTES } from '../format/pack-layout.ts';
+import { PACK_FOOTER_BYTES, PACK_HEADER_BYTES } from '../format/pack-layout.ts';
 import { readPackEntries } from '../pack/pack-reader.ts';
 import { GROUP_BYTES } from '../read/read-plan.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 
-/** Slices of a pack being read and decoded; each holds at most GROUP_BYTES stored and plain. */
-const SLICES_AHEAD = 3;
+/** Packs whose trailers are read ahead; each holds its entries. */
+const PACKS_AHEAD = 4;
+/** Slices of packs being read and decoded, across packs, so that neither the store nor a core waits for the other; each holds at most GROUP_BYTES stored and plain. */
+const SLICES_AHEAD = 6;
 
 export interface CheckedPack {
-  readonly good: readonly PackEntry[];
+  readonly packId: string;
+  readonly packBytes: number;
+  /** Bytes of it that were read. */
+  readonly readBytes: number;
+  /** Chunks that are there and, as far as they were read, whole; in the order they lie. */
+  readonly sound: readonly PackEntry[];
+  readonly checked: number;
   readonly bad: readonly { readonly entry: PackEntry; readonly error: RepositoryError }[];
   /** What is wrong with the pack as a whole: then chunks were found by walking from header to header. */
   readonly structure: RepositoryError | undefined;
 }
 
-export interface PackToCheck {
+export interface PackCheckDeps {
+  readonly store: ObjectStore;
+  readonly codecs: ChunkCodecs;
+  readonly repositoryId: string;
+  /** Whether the data of a chunk is read; by default of every one. */
+  readonly reads: (entry: PackEntry) => boolean;
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * Reads packs, each from end to end, and checks chunks against their digests. In the order of `packIds`; several packs are under way at once.
+ * One that is gone is left out: whoever refers to it is told by the walk.
+ */
+export async function* checkPacks(deps: PackCheckDeps, packIds: Iterable<string>, options: CallOptions): AsyncGenerator<CheckedPack, void> {
+  let bad: CheckedPack['bad'][number][] = [];
+  const check = async (task: Task): Promise<CheckedTask> => ({ ...task, verdicts: await checkSlice(deps, task, options) });
+  for await (const { pack, verdicts, last } of mapOrdered(tasks(deps, packIds, options), check, { ...options, concurrency: SLICES_AHEAD })) {
+    for (const { entry, error } of verdicts) {
+      deps.onBytes(CHUNK_HEADER_BYTES + entry.storedBytes);
+      if (error) bad.push({ entry, error });
+    }
+    if (!last) continue;
+    yield conclude(pack, bad);
+    bad = [];
+  }
+}
+
+function conclude(pack: FoundPack, bad: CheckedPack['bad']): CheckedPack {
+  const { packId, packBytes, structure, entries, chosen } = pack;
+  const lost = new Set(bad.map(({ entry }) => entry));
+  const sound = lost.size === 0 ? entries : entries.filter((entry) => !lost.has(entry));
+  const dataBytes = chosen.reduce((sum, entry) => sum + CHUNK_HEADER_BYTES + entry.storedBytes, 0);
+  const structureBytes = PACK_HEADER_BYTES + entries.length * CHUNK_HEADER_BYTES + PACK_FOOTER_BYTES;
+  return { packId, packBytes, structure, sound, bad, checked: chosen.length, readBytes: Math.min(packBytes, structureBytes + dataBytes) };
+}
+
+interface FoundPack {
+  readonly packId: string;
+  readonly packBytes: number;
+  readonly entries: readonly PackEntry[];
+  readonly chosen: readonly PackEntry[];
+  readonly structure: RepositoryError | undefined;
+}
+
+interface Task {
+  readonly pack: FoundPack;
+  readonly slice: readonly PackEntry[];
+  /** Nothing of this pack comes after it. */
+  readonly last: boolean;
+}
+
+interface CheckedTask extends Task {
+  readonly verdicts: readonly Verdict[];
+}
+
+async function* tasks(deps: PackCheckDeps, packIds: Iterable<string>, options: CallOptions): AsyncGenerator<Task, void> {
+  for await (const pack of mapOrdered(packIds, (packId) => findPack(deps, packId, options), { ...options, concurrency: PACKS_AHEAD })) {
+    if (!pack) continue;
+    let slice: readonly PackEntry[] | undefined;
+    for (const next of slices(pack.chosen)) {
+      if (slice) yield { pack, slice, last: false };
+      slice = next;
+    }
+    yield { pack, slice: slice ?? [], last: true };
+  }
+}
+
+async function findPack(deps: PackCheckDeps, packId: string, options: CallOptions): Promise<FoundPack | undefined> {
+  const found = await deps.store.stat(packKey(packId), options);
+  if (!found) return undefined;
+  const pack = { repositoryId: deps.repositoryId, packId, packBytes: found.sizeBytes };
+  try {
+    const { entries, structure } = await findEntries(deps.store, pack, options);
+    return { ...pack, entries, structure, chosen: entries.filter(deps.reads) };
+  } catch (error) {
+    if (isRepositoryError(error, 'REPO_OBJECT_MISSING')) return undefined;
+    throw error;
+  }
+}
+
+export interface PackPlace {
   readonly repositoryId: string;
   readonly packId: string;
   readonly packBytes: number;
 }
 
-/** Reads a pack once from end to end and checks every chunk in it against its digest. */
-export async function checkPack(
-  store: ObjectStore,
-  codecs: ChunkCodecs,
-  pack: PackToCheck,
-  onBytes: (bytes: number) => void,
-  options: CallOptions,
-): Promise<CheckedPack> {
-  const { entries, structure } = await findEntries(store, pack, options);
-  const good: PackEntry[] = [];
-  const bad: { entry: PackEntry; error: RepositoryError }[] = [];
-  const check = (slice: readonly PackEntry[]): Promise<Verdict[]> => checkSlice(store, codecs, packKey(pack.packId), slice, options);
-  for await (const verdicts of mapOrdered(slices(entries), check, { ...options, concurrency: SLICES_AHEAD })) {
-    for (const { entry, error } of verdicts) {
-      onBytes(CHUNK_HEADER_BYTES + entry.storedBytes);
-      if (error) bad.push({ entry, error });
-      else good.push(entry);
-    }
-  }
-  return { good, bad, structure };
-}
-
 async function findEntries(
   store: ObjectStore,
-  pack: PackToCheck,
+  pack: PackPlace,
   options: CallOptions,
 ): Promise<{ readonly entries: PackEntry[]; readonly structure: RepositoryError | undefined }> {
   try {
@@ -62,7 +128,7 @@ async function findEntries(
 }
 
 /** Chunks of a pack whose trailer cannot be trusted: as far as one header leads to the next. What the digests confirm is still good data. */
-async function walkHeaders(store: ObjectStore, pack: PackToCheck, options: CallOptions): Promise<PackEntry[]> {
+async function walkHeaders(store: ObjectStore, pack: PackPlace, options: CallOptions): Promise<PackEntry[]> {
   const entries: PackEntry[] = [];
   for (let offset = PACK_HEADER_BYTES; offset + CHUNK_HEADER_BYTES < pack.packBytes && entries.length < MAX_PACK_CHUNKS; ) {
     try {
@@ -83,14 +149,16 @@ async function walkHeaders(store: ObjectStore, pack: PackToCheck, options: CallO
 function* slices(entries: readonly PackEntry[]): Generator<readonly PackEntry[], void> {
   let slice: PackEntry[] = [];
   let plainBytes = 0;
+  let end = -1;
   for (const entry of entries) {
-    if (slice.length > 0 && plainBytes + entry.plainBytes > GROUP_BYTES) {
+    if (slice.length > 0 && (entry.offset !== end || plainBytes + entry.plainBytes > GROUP_BYTES)) {
       yield slice;
       slice = [];
       plainBytes = 0;
     }
     slice.push(entry);
     plainBytes += entry.plainBytes;
+    end = entry.offset + CHUNK_HEADER_BYTES + entry.storedBytes;
   }
   if (slice.length > 0) yield slice;
 }
@@ -100,18 +168,25 @@ interface Verdict {
   readonly error: RepositoryError | undefined;
 }
 
-async function checkSlice(store: ObjectStore, codecs: ChunkCodecs, key: string, slice: readonly PackEntry[], options: CallOptions): Promise<Verdict[]> {
+async function checkSlice(deps: PackCheckDeps, { pack, slice }: Task, options: CallOptions): Promise<Verdict[]> {
   const first = slice[0];
   const last = slice.at(-1);
   if (!first || !last) return [];
+  const key = packKey(pack.packId);
   const range = { offset: first.offset, length: last.offset + CHUNK_HEADER_BYTES + last.storedBytes - first.offset };
-  const bytes = await store.get(key, { ...options, range });
+  let bytes: Uint8Array;
+  try {
+    bytes = await deps.store.get(key, { ...options, range });
+  } catch (error) {
+    if (!isRepositoryError(error, 'REPO_OBJECT_MISSING', 'REPO_OBJECT_TRUNCATED')) throw error;
+    return slice.map((entry) => ({ entry, error: gone(key, entry, error) }));
+  }
   return Promise.all(
     slice.map(async (entry) => {
       const at = entry.offset - first.offset;
       const length = CHUNK_HEADER_BYTES + entry.storedBytes;
       try {
-        await codecs.decode(bytes.subarray(at, at + length), entry);
+        await deps.codecs.decode(bytes.subarray(at, at + length), entry);
         return { entry, error: undefined };
       } catch (error) {
         const placed = withPlace(error, { key, offset: entry.offset, length, digest: toHex(entry.digest) });
@@ -120,4 +195,10 @@ async function checkSlice(store: ObjectStore, codecs: ChunkCodecs, key: string, 
       }
     }),
   );
+}
+
+/** The pack went, or got shorter, while it was being read. */
+function gone(key: string, entry: PackEntry, cause: RepositoryError): RepositoryError {
+  const digest = toHex(entry.digest);
+  return new RepositoryError({ code: 'REPO_CHUNK_MISSING', message: `the chunk ${digest} is gone: ${cause.message}`, details: { key, digest }, cause });
 }

@@ -11,6 +11,10 @@ export class PackIds {
   #count = 0;
   #totalBytes = 0;
 
+  static get empty(): PackIds {
+    return new PackIds();
+  }
+
   static async list(store: ObjectStore, options: CallOptions): Promise<PackIds> {
     const ids = new PackIds();
     for await (const { key, sizeBytes } of store.list(PACKS_PREFIX, options)) {

@@ -5,11 +5,13 @@ import { pageCount, pageDigests } from '../format/disk-index-layout.ts';
 import { packKey, TABLES_PREFIX } from '../format/ids.ts';
 import { PAGE_DIGESTS } from '../format/limits.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
-import type { ChunkReader } from '../read/chunk-reader.ts';
+import type { ChunkLocation } from '../index/table-reader.ts';
+import { type ChunkReader, isDamage } from '../read/chunk-reader.ts';
 import { DiskIndexReader } from '../read/disk-index-reader.ts';
 import type { RestorePoint, StoredDisk } from '../repository-api.ts';
 import type { DamageLog } from './damage-log.ts';
 import type { GoodChunks } from './good-chunks.ts';
+import type { PackIds } from './pack-ids.ts';
 
 /** Pages and roots known to be wholly good in this window; points share most of them. Past this many they are walked again: slower, not wrong. */
 const MAX_CLEAN = 200_000;
@@ -19,6 +21,10 @@ export interface WalkDeps {
   readonly chunks: ChunkReader;
   readonly good: GoodChunks;
   readonly log: DamageLog;
+  /** Packs that were there when the run began. */
+  readonly packs: PackIds;
+  /** Told every chunk that somebody needs and nobody can read: its digest, the object at fault. */
+  readonly onLost: (digest: Uint8Array, key: string) => void;
   /** The first window speaks for chunks that no table knows, the final one for packs after the last one there is. */
   readonly first: boolean;
   readonly final: boolean;
@@ -28,6 +34,7 @@ export interface WalkDeps {
 export class ReferenceWalk {
   readonly #deps: WalkDeps;
   readonly #clean = new Set<string>();
+  #reloaded = false;
 
   constructor(deps: WalkDeps) {
     this.#deps = deps;
@@ -97,34 +104,44 @@ export class ReferenceWalk {
       return value === undefined ? { kind: 'elsewhere' } : { kind: 'read', value };
     } catch (error) {
       if (!isRepositoryError(error, 'REPO_CHUNK_CORRUPT', 'REPO_CHUNK_MISSING', 'REPO_PAGE_CORRUPT')) throw error;
-      // Good bytes of the right digest that are not the page of this disk: the writer was wrong, and only this walk can tell.
-      if (verdict.kind === 'good') return { kind: 'bad', key: error.details.key ?? verdict.key, error };
-      return { kind: 'elsewhere' };
+      // Not read before, or good bytes of the right digest that are not the page of this disk: then the writer was wrong, and only this walk can tell.
+      if (verdict.kind !== 'good') return { kind: 'elsewhere' };
+      const key = error.details.key ?? verdict.key;
+      this.#deps.onLost(digest, key);
+      return { kind: 'bad', key, error };
     }
   }
 
   async #judge(digest: Uint8Array, options: CallOptions): Promise<Verdict> {
     const { index, good, first, final } = this.#deps;
     const location = await index.find(digest, options);
-    if (!location) return first ? this.#unknown(digest) : { kind: 'elsewhere' };
-    if (!good.covers(location.packId, final)) return { kind: 'elsewhere' };
-    const key = packKey(location.packId);
-    if (good.has(digest, location)) return { kind: 'good', key };
-    index.suspect(digest);
-    return {
-      kind: 'bad',
-      key,
-      error: new RepositoryError({
-        code: 'REPO_CHUNK_MISSING',
-        message: `${key} does not hold the chunk ${toHex(digest)} whole`,
-        details: { key, digest: toHex(digest) },
-      }),
-    };
+    if (!location && !first) return { kind: 'elsewhere' };
+    if (location && !good.covers(location.packId, final)) return { kind: 'elsewhere' };
+    if (location && good.has(digest, location)) return { kind: 'good', key: packKey(location.packId) };
+    if (await this.#movedWhole(digest, location, options)) return { kind: 'elsewhere' };
+    const bad = location ? missing(digest, packKey(location.packId)) : this.#unknown(digest);
+    this.#deps.onLost(digest, bad.key);
+    return bad;
+  }
+
+  /** Somebody may have stored the chunk again, or moved it, since the run began: then it lies in a pack that this run has not listed, and is read there. */
+  async #movedWhole(digest: Uint8Array, before: ChunkLocation | undefined, options: CallOptions): Promise<boolean> {
+    const { index, packs, chunks } = this.#deps;
+    if (!this.#reloaded) await index.reload();
+    this.#reloaded = true;
+    const now = await index.find(digest, options);
+    if (!now || (now.packId === before?.packId && packs.has(now.packId))) return false;
+    try {
+      await chunks.loadAt({ digest }, now, options);
+      return true;
+    } catch (error) {
+      if (isDamage(error)) return false;
+      throw error;
+    }
   }
 
   #unknown(digest: Uint8Array): Bad {
     const problem = this.#deps.index.problem;
-    this.#deps.index.suspect(digest);
     return {
       kind: 'bad',
       key: problem?.details.key ?? TABLES_PREFIX,
@@ -132,7 +149,7 @@ export class ReferenceWalk {
         code: 'REPO_CHUNK_MISSING',
         message: `no index table knows the chunk ${toHex(digest)}`,
         details: { digest: toHex(digest) },
-        hint: 'if an index table is damaged or lost, rebuild the index from the packs',
+        hint: 'if an index table is damaged or lost, repair the repository: it is made again from the packs',
         ...(problem ? { cause: problem } : {}),
       }),
     };
@@ -141,6 +158,18 @@ export class ReferenceWalk {
   #remember(digest: string): void {
     if (this.#clean.size < MAX_CLEAN) this.#clean.add(digest);
   }
+}
+
+function missing(digest: Uint8Array, key: string): Bad {
+  return {
+    kind: 'bad',
+    key,
+    error: new RepositoryError({
+      code: 'REPO_CHUNK_MISSING',
+      message: `${key} does not hold the chunk ${toHex(digest)} whole`,
+      details: { key, digest: toHex(digest) },
+    }),
+  };
 }
 
 type Bad = { readonly kind: 'bad'; readonly key: string; readonly error: RepositoryError };

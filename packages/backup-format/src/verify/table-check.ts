@@ -18,16 +18,17 @@ export async function checkTables(store: ObjectStore, repositoryId: string, pack
     try {
       // A cache of its own and of one page: what the repository has in memory must not hide what the store has.
       const cache = new LruCache<TablePage>(TABLE_PAGE_BYTES, () => TABLE_PAGE_BYTES);
-      await checkTable(await IndexTable.open(store, cache, repositoryId, id, options), packs, log, options);
+      await checkTable(store, await IndexTable.open(store, cache, repositoryId, id, options), packs, log, options);
     } catch (error) {
       if (!isRepositoryError(error, 'REPO_INDEX_INVALID', 'REPO_OBJECT_MISSING', 'REPO_OBJECT_TRUNCATED')) throw error;
+      if (isRepositoryError(error, 'REPO_OBJECT_MISSING') && !(await store.stat(key, options))) continue; // merged into another since it was listed
       log.note(key, error);
     }
   }
   return readBytes;
 }
 
-async function checkTable(table: IndexTable, packs: PackIds, log: DamageLog, options: CallOptions): Promise<void> {
+async function checkTable(store: ObjectStore, table: IndexTable, packs: PackIds, log: DamageLog, options: CallOptions): Promise<void> {
   let last: Buffer | undefined;
   let entries = 0;
   for (let number = 0; number < table.footer.entryPages; number++) {
@@ -43,7 +44,8 @@ async function checkTable(table: IndexTable, packs: PackIds, log: DamageLog, opt
   if (entries !== table.footer.entries) throw unsorted(table, table.footer.entryPages - 1);
   for await (const { packId } of table.packs(options)) {
     const key = packKey(packId);
-    if (!packs.has(packId))
+    // Listed first, the packs may have grown by one since: only the store can say that it is gone.
+    if (!packs.has(packId) && !(await store.stat(key, options)))
       log.note(key, new RepositoryError({ code: 'REPO_OBJECT_MISSING', message: `the pack ${key}, which ${table.key} names, is gone`, details: { key } }));
   }
 }

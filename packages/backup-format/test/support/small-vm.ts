@@ -51,7 +51,7 @@ export async function backup(repository: Repository, disk: Uint8Array, options: 
   await using writer = await repository.begin({ group, runId: 'run', capturedAt: '2026-11-22T19:00:00Z', mode });
   await writer.writeDisk(
     { key: 'disk-0', sizeBytes: disk.length, confirmDedup, ...(parent ? { parent } : {}) },
-    scanBytes(disk, { blockSizeBytes: config.blockSizeBytes, digest, parent }),
+    scanBytes(disk, { blockSizeBytes: config.blockSizeBytes, digest, parent: parent?.baseline }),
   );
   await writer.writeMetadata('vm.xml', Buffer.from(`<VM><GROUP>${group}</GROUP></VM>`));
   return await writer.commit({ annotations: { name: group } });
