@@ -1,0 +1,144 @@
+import { type CallOptions, type Logger, Mutex } from '@onevault/base';
+import { z } from 'zod';
+import { isRepositoryError } from '../../errors.ts';
+import { contentMd5 } from './content-md5.ts';
+import type { S3Connection } from './s3-connection.ts';
+import { s3Name } from './s3-errors.ts';
+
+/** What the server does about `If-None-Match: *`: some ignore it, some do not know it when a multipart upload ends. */
+export interface ConditionalWrites {
+  readonly put: boolean;
+  readonly complete: boolean;
+}
+
+/** The store's own object, which no listing shows: names that begin with a dot are not objects of the repository. */
+export const RECORD_NAME = '.onevault-s3.json';
+
+const recordSchema = z.strictObject({ conditionalComplete: z.boolean(), conditionalPut: z.boolean(), version: z.literal(1) });
+
+export interface ConditionalWritesDeps {
+  readonly connection: S3Connection;
+  /** Full key of an object of the store's own. */
+  readonly keyOf: (name: string) => string;
+  readonly randomHex: () => string;
+  readonly logger: Logger;
+}
+
+/**
+ * Learns once for a repository whether the server has conditional writes, by trying, and records it beside the repository: the first exclusive write is
+ * that of the config, so creation probes, and everyone who opens it later reads the record.
+ */
+export class ConditionalWritesRecord {
+  readonly #deps: ConditionalWritesDeps;
+  readonly #mutex = new Mutex();
+  #known: ConditionalWrites | undefined;
+
+  constructor(deps: ConditionalWritesDeps) {
+    this.#deps = deps;
+  }
+
+  async read(options: CallOptions): Promise<ConditionalWrites> {
+    return this.#known ?? (await this.#mutex.run(async () => (this.#known ??= await this.#readOrProbe(options)), options));
+  }
+
+  async #readOrProbe(options: CallOptions): Promise<ConditionalWrites> {
+    const recorded = await this.#recorded(options);
+    if (recorded) return recorded;
+    const found = await this.#probe(options);
+    const { connection, keyOf, logger } = this.#deps;
+    const body = Buffer.from(`${JSON.stringify({ conditionalComplete: found.complete, conditionalPut: found.put, version: 1 })}\n`);
+    await connection.run(
+      `put ${RECORD_NAME}`,
+      RECORD_NAME,
+      ({ sdk, client, http }) =>
+        client.send(new sdk.PutObjectCommand({ Bucket: connection.bucket, Key: keyOf(RECORD_NAME), Body: body, ContentMD5: contentMd5(body) }), http),
+      options,
+    );
+    if (!found.put)
+      logger.warn({ location: connection.location }, 'this server has no conditional writes: two processes that make one object at once are not told apart');
+    return found;
+  }
+
+  async #recorded(options: CallOptions): Promise<ConditionalWrites | undefined> {
+    const { connection, keyOf } = this.#deps;
+    try {
+      const text = await connection.run(
+        `read ${RECORD_NAME}`,
+        RECORD_NAME,
+        async ({ sdk, client, http }) =>
+          (
+            await client.send(new sdk.GetObjectCommand({ Bucket: connection.bucket, Key: keyOf(RECORD_NAME), Range: 'bytes=0-511' }), http)
+          ).Body?.transformToString(),
+        options,
+      );
+      const record = recordSchema.safeParse(JSON.parse(text ?? ''));
+      return record.success ? { put: record.data.conditionalPut, complete: record.data.conditionalComplete } : undefined;
+    } catch (error) {
+      if (isRepositoryError(error, 'REPO_OBJECT_MISSING') || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+
+  /** An object put twice and a multipart upload completed onto it: the server refuses the second and the third, or it does not know how. */
+  async #probe(options: CallOptions): Promise<ConditionalWrites> {
+    const { keyOf, randomHex, connection } = this.#deps;
+    const key = keyOf(`.probe-${randomHex()}`);
+    try {
+      await isRefused(this.#put(key, options));
+      const put = await isRefused(this.#put(key, options));
+      return { put, complete: put && (await isRefused(this.#completeOnto(key, options))) };
+    } finally {
+      await connection.run('delete the probe', '', ({ sdk, client }) => client.send(new sdk.DeleteObjectCommand({ Bucket: connection.bucket, Key: key })), {
+        attempts: 3,
+      });
+    }
+  }
+
+  #put(key: string, options: CallOptions): Promise<unknown> {
+    const { connection } = this.#deps;
+    const body = Buffer.from('probe');
+    const command = { Bucket: connection.bucket, Key: key, Body: body, ContentMD5: contentMd5(body), IfNoneMatch: '*' };
+    return connection.run('probe conditional writes', '', ({ sdk, client, http }) => client.send(new sdk.PutObjectCommand(command), http), options);
+  }
+
+  async #completeOnto(key: string, options: CallOptions): Promise<void> {
+    const { connection } = this.#deps;
+    const Bucket = connection.bucket;
+    const body = Buffer.from('probe');
+    await connection.run(
+      'probe conditional multipart writes',
+      '',
+      async ({ sdk, client, http }) => {
+        const { UploadId } = await client.send(new sdk.CreateMultipartUploadCommand({ Bucket, Key: key }), http);
+        try {
+          const part = { Bucket, Key: key, UploadId, PartNumber: 1, Body: body, ContentMD5: contentMd5(body) };
+          const { ETag } = await client.send(new sdk.UploadPartCommand(part), http);
+          const MultipartUpload = { Parts: [{ ETag, PartNumber: 1 }] };
+          await client.send(new sdk.CompleteMultipartUploadCommand({ Bucket, Key: key, UploadId, MultipartUpload, IfNoneMatch: '*' }), http);
+        } catch (error) {
+          await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })).catch(() => undefined);
+          throw error;
+        }
+      },
+      options,
+    );
+  }
+}
+
+async function isRefused(attempt: Promise<unknown>): Promise<boolean> {
+  try {
+    await attempt;
+    return false;
+  } catch (error) {
+    if (isRepositoryError(error, 'REPO_OBJECT_EXISTS')) return true;
+    ignoreUnsupported(error);
+    return false;
+  }
+}
+
+/** A server that does not know the header may say so instead of ignoring it. */
+function ignoreUnsupported(error: unknown): void {
+  if (!UNSUPPORTED.has(s3Name(error))) throw error;
+}
+
+const UNSUPPORTED: ReadonlySet<string> = new Set(['NotImplemented', 'InvalidArgument', 'InvalidRequest']);
