@@ -96,7 +96,7 @@ function forget(choice: number): Command {
     toString: () => `forget(${choice})`,
     async run(model, real) {
       const id = [...model.points.keys()][choice % model.points.size] ?? '';
-      await real.repository.forgetPoint(id);
+      await real.repository.forgetPoint(id, { evenLast: true });
       model.points.delete(id);
       if (model.newest === id) model.newest = [...model.points.keys()].at(-1);
     },
