@@ -14,7 +14,10 @@ import { checkDiskSpec, DiskWriter } from './disk-writer.ts';
 import { sumStats } from './stats.ts';
 import { TableFlusher } from './table-flusher.ts';
 
-export type PointWriterDeps = Pick<RepositoryParts, 'store' | 'config' | 'envelopes' | 'codecs' | 'index' | 'chunks' | 'damage' | 'clock' | 'randomBytes' | 'logger'>;
+export type PointWriterDeps = Pick<
+  RepositoryParts,
+  'store' | 'config' | 'envelopes' | 'codecs' | 'index' | 'chunks' | 'damage' | 'clock' | 'randomBytes' | 'logger'
+>;
 
 /** A point that another repository committed: it keeps its id. `origin` is the repository that first did. */
 export interface CopySpec extends RestorePointSpec {
@@ -36,17 +39,18 @@ export class PointWriter implements RestorePointWriter {
   readonly #metadata = new Map<string, StoredMetadata | undefined>();
   #state: State = { kind: 'open' };
   #committing: Promise<void> | undefined;
+  #commitCall: CallOptions | undefined;
 
   constructor(spec: RestorePointSpec | CopySpec, deps: PointWriterDeps) {
     checkPointSpec(spec);
-    const { store, randomBytes, logger, clock, index, config } = deps;
+    const { store, randomBytes, logger, clock, config } = deps;
     const repositoryId = config.id;
     this.#spec = spec;
     this.#deps = deps;
     this.id = 'id' in spec ? spec.id : newTimeId(clock.now(), randomBytes);
-    this.#sink = new ChunkSink({ ...deps, confirmer: new PackConfirmer(store, repositoryId) });
-    this.#tables = new TableFlusher({ store, repositoryId, index, clock, randomBytes }, this.#sink);
-    this.#packs = new PackPool({ store, repositoryId, randomBytes, logger, onDurable: (pack) => this.#tables.add(pack, {}) });
+    this.#sink = new ChunkSink({ ...deps, confirmer: new PackConfirmer(store, owner) });
+    this.#tables = new TableFlusher(deps, this.#sink);
+    this.#packs = new PackPool({ store, ...owner, randomBytes, logger, onDurable: (pack) => this.#tables.add(pack, {}) });
   }
 
   async writeDisk(
@@ -118,7 +122,8 @@ export class PointWriter implements RestorePointWriter {
     const disks = finished(this.#disks);
     const metadata = finished(this.#metadata);
     this.#state = { kind: 'ended' };
-    const committing = this.#commit(disks, metadata, facts.annotations, options.signal ? { signal: options.signal } : {});
+    this.#commitCall = options.signal ? { signal: options.signal } : {};
+    const committing = this.#commit(disks, metadata, facts.annotations, this.#commitCall);
     this.#committing = committing.then(
       () => undefined,
       () => undefined,
@@ -158,6 +163,7 @@ export class PointWriter implements RestorePointWriter {
     await this.#committing; // `return writer.commit()` leaves the scope before the commit is through
     await this.#packs[Symbol.asyncDispose]();
     await this.#keepDurablePacks();
+    if (this.#commitCall) await this.#tables.merge(this.#commitCall);
   }
 
   /** A run that did not commit has still stored whole packs: listed in a table, the next run finds them instead of storing them again. */

@@ -1,24 +1,22 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type CallOptions, type Clock, Mutex } from '@onevault/base';
+import { type CallOptions, Mutex } from '@onevault/base';
 import { CHUNK_HEADER_BYTES } from '../format/chunk-header.ts';
-import { newTimeId, type RandomBytes } from '../format/ids.ts';
-import type { ChunkIndex } from '../index/chunk-index.ts';
+import { mergeAfterRun } from '../index/merge-after-run.ts';
+import { newTableId } from '../index/table-id.ts';
 import { type IndexedPack, writeTable } from '../index/table-writer.ts';
-import type { ObjectStore } from '../store/object-store.ts';
+import type { RepositoryParts } from '../repository-parts.ts';
 import type { ChunkSink } from './chunk-sink.ts';
 
 /** New chunks of a run that wait for an index table: their trailers take 5 MiB, their keys 10 MiB. */
 export const TABLE_TARGET_ENTRIES = 100_000;
 /** About 2 GiB: what a run that is killed leaves in packs without a table is stored again by the next one. */
 const TABLE_TARGET_PACKS = 32;
+/** A long run merges on its way: lookups ask every table. */
+const TABLES_PER_MERGE = 16;
+/** Beyond this others write tables all the time; each of them knew the ones before. */
+const MAX_TABLE_WRITES = 3;
 
-export interface TableFlusherDeps {
-  readonly store: ObjectStore;
-  readonly repositoryId: string;
-  readonly index: ChunkIndex;
-  readonly clock: Clock;
-  readonly randomBytes: RandomBytes;
-}
+export type TableFlusherDeps = Pick<RepositoryParts, 'store' | 'config' | 'index' | 'clock' | 'randomBytes' | 'logger'>;
 
 /** Gathers durable packs and writes index tables for them: one whenever enough came together, one at commit (I8). */
 export class TableFlusher {
@@ -27,6 +25,8 @@ export class TableFlusher {
   readonly #mutex = new Mutex();
   #packs: IndexedPack[] = [];
   #entries = 0;
+  #listed = 0;
+  #tables = 0;
 
   constructor(deps: TableFlusherDeps, sink: ChunkSink) {
     this.#deps = deps;
@@ -49,13 +49,31 @@ export class TableFlusher {
     this.#packs = [];
     this.#entries = 0;
     if (packs.length === 0) return;
-    const { store, repositoryId, index, clock, randomBytes } = this.#deps;
-    await writeTable(store, { repositoryId, tableId: newTimeId(clock.now(), randomBytes), packs }, { randomBytes }, options);
-    // First found there, then forgotten here: a lookup in between must not miss.
-    await index.reload();
+    await this.#write(packs, options);
     for (const { trailer } of packs) {
+      this.#listed += trailer.length / CHUNK_HEADER_BYTES;
       for (let at = 0; at < trailer.length; at += CHUNK_HEADER_BYTES) this.#sink.arrived(trailer.subarray(at + 16, at + CHUNK_HEADER_BYTES));
       await nextTurn();
     }
+    this.#tables += 1;
+    if (this.#tables % TABLES_PER_MERGE === 0) await this.merge(options);
+  }
+  /**
+   * First found there, then forgotten here: a lookup in between must not miss. A later table that came meanwhile may be a merge with an older place of a
+   * chunk that is stored again here (I8): then the table is written once more, after it. The first one says the same and goes with the next merge.
+   */
+  async #write(packs: readonly IndexedPack[], options: CallOptions): Promise<void> {
+    const { store, owner, index, clock, randomBytes } = this.#deps;
+    for (let attempt = 1; attempt <= MAX_TABLE_WRITES; attempt++) {
+      const tableId = newTableId(clock.now(), index.newestId, randomBytes);
+      await writeTable(store, { ...owner, tableId, packs }, { randomBytes }, options);
+      await index.reload();
+      if (index.newestId === tableId) return;
+    }
+  }
+
+  /** Merges tables, as much as is in proportion to what this run has listed. */
+  merge(options: CallOptions): Promise<void> {
+    return mergeAfterRun(this.#deps, this.#listed, options);
   }
 }
