@@ -33,7 +33,9 @@ export type {
   WritableRun,
 } from './repository-api.ts';
 export type { RepositoryDeps } from './repository-deps.ts';
+export { applyRetention, type RetentionOutcome } from './retention/apply-retention.ts';
 export { formatRetentionDuration, parseRetentionDuration, type RetentionDuration } from './retention/duration.ts';
+export { forgottenBy, planRetention, type RetentionGroup, type RetentionPlan, type RetentionScope } from './retention/plan-retention.ts';
 export {
   parseRetentionPolicy,
   type RetentionCountRule,
@@ -47,11 +49,14 @@ export { formatRetentionReason, type RetentionReason } from './retention/reason.
 export { groupForRetention, type RetentionHold, type RetentionPoint } from './retention/retention-point.ts';
 export { type RetentionDecision, type RetentionRuleReport, type RetentionSelection, selectForRetention } from './retention/select.ts';
 export { retentionTemplates } from './retention/templates.ts';
+export { type CachingStoreDeps, type CachingStoreOptions, cachingStore } from './store/decorators/caching-store.ts';
+export { limitedStore, type StoreLimits } from './store/decorators/limited-store.ts';
+export { type RetryingStoreDeps, retryingStore } from './store/decorators/retrying-store.ts';
 export { type FileStoreOptions, fileStore } from './store/file-store.ts';
 export { memoryStore } from './store/memory-store.ts';
 export type { ByteRange, GetOptions, ObjectKey, ObjectStat, ObjectStore, ObjectWriter, PutOptions, SweepOptions, SweepReport } from './store/object-store.ts';
 export { openStore, type StoreDeps } from './store/open-store.ts';
-export type { S3Credentials, S3CredentialSource, S3ObjectLock, S3StoreDeps, S3StoreOptions } from './store/s3/s3-options.ts';
+export type { S3CredentialSource, S3Credentials, S3ObjectLock, S3StoreDeps, S3StoreOptions } from './store/s3/s3-options.ts';
 export { s3Store } from './store/s3/s3-store.ts';
 export { type FileAddress, formatStoreUrl, parseStoreUrl, type S3Address, type StoreAddress } from './store/store-url.ts';
 export { type RebuildReport, rebuildIndex } from './verify/rebuild-index.ts';

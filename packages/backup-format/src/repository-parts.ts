@@ -2,6 +2,7 @@ import type { Clock, Logger } from '@onevault/base';
 import type { ChunkCodecs } from './codec/chunk-codec.ts';
 import type { Envelopes } from './format/envelopes.ts';
 import type { RandomBytes } from './format/ids.ts';
+import type { StructureOwner } from './format/structure-sum.ts';
 import type { ChunkIndex } from './index/chunk-index.ts';
 import type { Points } from './points.ts';
 import type { ChunkReader } from './read/chunk-reader.ts';
@@ -14,6 +15,8 @@ export interface RepositoryParts {
   readonly store: ObjectStore;
   readonly config: RepositoryConfig;
   readonly envelopes: Envelopes;
+  /** Repository id and checksum: what packs and index tables are made and read with. */
+  readonly owner: StructureOwner;
   readonly codecs: ChunkCodecs;
   readonly index: ChunkIndex;
   readonly chunks: ChunkReader;

@@ -4,12 +4,12 @@ import { ChunkCodecs } from './codec/chunk-codec.ts';
 import { readConfig } from './config-object.ts';
 import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
 import { copyPoints } from './copy/copy-points.ts';
+import { plainProtection } from './crypto/protection.ts';
 import { RepositoryError, withPlace } from './errors.ts';
 import { damagedPoints } from './forget/damaged-points.ts';
 import { type ForgetOptions, forgetPoint } from './forget/forget-point.ts';
 import { fromHex } from './format/bytes.ts';
 import { encodeConfig } from './format/config.ts';
-import { plainEnvelopes } from './format/envelopes.ts';
 import { CONFIG_KEY, newHexId } from './format/ids.ts';
 import { DEFAULT_BLOCK_BYTES, DEFAULT_COMPRESSION_LEVEL, FORMAT_VERSION } from './format/limits.ts';
 import { ChunkIndex } from './index/chunk-index.ts';
@@ -98,14 +98,17 @@ class StoredRepository implements Repository {
 
   constructor(store: ObjectStore, config: RepositoryConfig, deps: RepositoryDeps) {
     const logger = deps.logger ?? silentLogger;
-    const envelopes = plainEnvelopes;
-    const codecs = new ChunkCodecs(config);
-    const index = new ChunkIndex(store, config.id, logger);
+    const protection = plainProtection(config.digest);
+    const { envelopes, sum } = protection;
+    const owner = { repositoryId: config.id, sum };
+    const codecs = new ChunkCodecs(config, protection);
+    const index = new ChunkIndex(store, owner, logger);
     this.config = config;
     this.#parts = {
       store,
       config,
       envelopes,
+      owner,
       codecs,
       index,
       chunks: new ChunkReader(store, index, codecs),

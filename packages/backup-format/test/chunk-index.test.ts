@@ -3,6 +3,7 @@ import { silentLogger } from '@onevault/base';
 import { seededRandom } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
 import { encodeChunkHeader } from '../src/format/chunk-header.ts';
+import { plainSum } from '../src/format/structure-sum.ts';
 import { ChunkIndex } from '../src/index/chunk-index.ts';
 import { LruCache } from '../src/index/lru-cache.ts';
 import { type IndexedPack, writeTable } from '../src/index/table-writer.ts';
@@ -10,6 +11,7 @@ import { memoryStore, type ObjectStore } from '../src/index.ts';
 import { faultyStore, flipBit, keysOf } from '../testing/index.ts';
 
 const REPOSITORY = 'ab'.repeat(16);
+const OWNER = { repositoryId: REPOSITORY, sum: plainSum };
 const random = seededRandom(7);
 const randomBytes = (length: number): Uint8Array => random.bytes(length);
 
@@ -31,7 +33,7 @@ function tableId(n: number): string {
 }
 
 async function write(store: ObjectStore, n: number, packs: readonly IndexedPack[]): Promise<void> {
-  await writeTable(store, { repositoryId: REPOSITORY, tableId: tableId(n), packs }, { randomBytes });
+  await writeTable(store, { ...OWNER, tableId: tableId(n), packs }, { randomBytes });
 }
 
 describe('the chunk index', () => {
@@ -44,7 +46,7 @@ describe('the chunk index', () => {
       ),
     );
     await write(store, 1, packs);
-    const index = new ChunkIndex(store, REPOSITORY, silentLogger);
+    const index = new ChunkIndex(store, OWNER, silentLogger);
     for (let n = 0; n < 300 * 33; n++) {
       const found = await index.find(digest(n));
       const i = n % 33;
@@ -65,7 +67,7 @@ describe('the chunk index', () => {
     const alike = Array.from({ length: 1000 }, (_, n) => Buffer.concat([Buffer.alloc(8, 0x55), digest(n).subarray(0, 24)]));
     const others = Array.from({ length: 1000 }, (_, n) => digest(n));
     await write(store, 1, [pack(1, alike), pack(2, others)]);
-    const index = new ChunkIndex(store, REPOSITORY, silentLogger);
+    const index = new ChunkIndex(store, OWNER, silentLogger);
     for (const one of [...alike, ...others]) expect(await index.find(one)).toBeDefined();
     expect(await index.find(Buffer.alloc(32, 0x55))).toBeUndefined();
     expect(await index.find(Buffer.alloc(32, 0))).toBeUndefined();
@@ -76,7 +78,7 @@ describe('the chunk index', () => {
     const store = memoryStore();
     await write(store, 3, [pack(3, [digest(1)])]);
     await write(store, 1, [pack(1, [digest(1), digest(2)]), pack(2, [digest(2)])]);
-    const index = new ChunkIndex(store, REPOSITORY, silentLogger);
+    const index = new ChunkIndex(store, OWNER, silentLogger);
     expect((await index.find(digest(1)))?.packBytes).toBe(1003);
     expect((await index.find(digest(2)))?.packBytes).toBe(1002);
     await write(store, 4, [pack(4, [digest(1)])]);
@@ -91,7 +93,7 @@ describe('the chunk index', () => {
     await write(store, 2, [pack(2, digests)]);
     await flipBit(store, `index/${tableId(2)}`, 20); // the first entry page
     const warnings: object[] = [];
-    const index = new ChunkIndex(store, REPOSITORY, { ...silentLogger, warn: (fields) => warnings.push(fields) });
+    const index = new ChunkIndex(store, OWNER, { ...silentLogger, warn: (fields) => warnings.push(fields) });
     const found = await Promise.all(digests.map((one) => index.find(one)));
     expect(found.map((location) => location?.packBytes)).toEqual([...Array(10).fill(1001), ...Array(82).fill(undefined), ...Array(308).fill(1002)]);
     expect(warnings).toHaveLength(1);
@@ -109,7 +111,7 @@ describe('the chunk index', () => {
       if (harm === 'repository') footer.fill(1, 48, 64);
       createHash('sha256').update(footer.subarray(0, 96)).digest().copy(footer, 96);
       await store.put(key, harm === 'short' ? bytes.subarray(100) : harm === 'empty' ? bytes.subarray(0, 0) : bytes);
-      const index = new ChunkIndex(store, REPOSITORY, silentLogger);
+      const index = new ChunkIndex(store, OWNER, silentLogger);
       expect(await index.find(digest(1)), harm).toBeUndefined();
       expect(index.problem, harm).toMatchObject({ code: 'REPO_INDEX_INVALID', details: { key } });
     }
@@ -126,7 +128,7 @@ describe('the chunk index', () => {
     await write(inner, 1, packs);
     const reads: number[] = [];
     const store = faultyStore(inner, ({ kind, n }) => (kind === 'get' ? void reads.push(n) : undefined));
-    const index = new ChunkIndex(store, REPOSITORY, silentLogger);
+    const index = new ChunkIndex(store, OWNER, silentLogger);
     await index.find(digest(1));
     const opened = reads.length; // footer, fence, entry page, pack page
     expect(opened).toBe(4);

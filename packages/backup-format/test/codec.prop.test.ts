@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ChunkCodecs } from '../src/codec/chunk-codec.ts';
 import { checkFrame } from '../src/codec/zstd-frame.ts';
+import { plainProtection } from '../src/crypto/protection.ts';
 import { canonicalJson } from '../src/format/canonical-json.ts';
 import { decodeChunkHeader, decodeTrailerEntry, encodeChunkHeader } from '../src/format/chunk-header.ts';
 import { decodeConfig } from '../src/format/config.ts';
@@ -11,10 +12,12 @@ import { decodeEnvelope, encodeEnvelope } from '../src/format/envelope.ts';
 import { plainEnvelopes } from '../src/format/envelopes.ts';
 import { decodeManifest } from '../src/format/manifest.ts';
 import { decodePackEntries, decodePackFooter, encodePackHeader, encodePackTail } from '../src/format/pack-layout.ts';
+import { plainSum } from '../src/format/structure-sum.ts';
 import { decodeTableFooter, decodeTablePage, encodeTableFooter, encodeTablePage } from '../src/format/table-layout.ts';
 import { isRepositoryError, type Json } from '../src/index.ts';
 
-const codecs = new ChunkCodecs({ digest: 'blake3', compression: { codec: 'zstd', level: 3 } });
+const codecs = new ChunkCodecs({ compression: { codec: 'zstd', level: 3 } }, plainProtection('blake3'));
+const TABLE_ID = '20261122T190011123Z-0123456789abcdef';
 const bytes = (maxLength: number, minLength = 0): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength, maxLength });
 const hex32 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((id) => Buffer.from(id).toString('hex'));
 /** Text, repetition and noise: what compresses and what does not. */
@@ -25,7 +28,7 @@ const plain = fc.oneof(
 
 async function stored(data: Uint8Array): Promise<{ readonly chunk: Buffer; readonly digest: Uint8Array }> {
   const digest = codecs.digest(data);
-  const { codec, storedBytes, parts } = await codecs.encode(data);
+  const { codec, storedBytes, parts } = await codecs.encode(data, { type: 'data', digest });
   return { chunk: Buffer.concat([encodeChunkHeader({ type: 'data', codec, plainBytes: data.length, storedBytes, digest }), ...parts]), digest };
 }
 
@@ -67,7 +70,7 @@ describe('chunks', () => {
     ));
 
   it('I15: a frame that would decode to more than its chunk is refused before it is decoded', async () => {
-    const bomb = await codecs.encode(Buffer.alloc(16 * 1024 * 1024, 'x'));
+    const bomb = await codecs.encode(Buffer.alloc(16 * 1024 * 1024, 'x'), { type: 'data', digest: Buffer.alloc(32) });
     const frame = Buffer.concat(bomb.parts);
     const lying = Buffer.from(frame);
     lying.writeUInt32LE(100, 6); // Frame_Content_Size, behind magic, descriptor and window
@@ -78,7 +81,8 @@ describe('chunks', () => {
 });
 
 describe('decoders of arbitrary bytes throw nothing but RepositoryError', () => {
-  const identity = { repositoryId: '00'.repeat(16), packId: '11'.repeat(16) };
+  const identity = { repositoryId: '00'.repeat(16), packId: '11'.repeat(16), sum: plainSum };
+  const table = { ...identity, tableId: TABLE_ID };
   const place = { repositoryId: '00'.repeat(16), group: 'g', id: '20261122T190011123Z-0123456789abcdef' };
   const grid = blockGrid(10 * 65536, 65536);
   const decoders: readonly [string, (input: Uint8Array) => unknown][] = [
@@ -89,8 +93,8 @@ describe('decoders of arbitrary bytes throw nothing but RepositoryError', () => 
     ['a trailer entry', decodeTrailerEntry],
     ['a pack footer', (input) => decodePackFooter(input, input.length)],
     ['a pack', (input) => decodePackEntries(identity, input.subarray(0, 64), input.subarray(64, -64), input.subarray(-64))],
-    ['a table footer', (input) => decodeTableFooter(identity.repositoryId, input, input.length)],
-    ['a table page', (input) => decodeTablePage('entries', 0, input.subarray(0, 8), input)],
+    ['a table footer', (input) => decodeTableFooter(table, input, input.length)],
+    ['a table page', (input) => decodeTablePage(table, 'entries', 0, input.subarray(0, 8), input)],
     ['a root', (input) => decodeRoot(grid, input)],
     ['a config', decodeConfig],
     ['a manifest', (input) => decodeManifest(plainEnvelopes, place, 65536, input)],
@@ -128,7 +132,7 @@ describe('structures come back as they were written', () => {
   it('I6: packs', () =>
     fc.assert(
       fc.property(hex32, hex32, fc.array(entry, { minLength: 1, maxLength: 20 }), (repositoryId, packId, items) => {
-        const header = encodePackHeader({ repositoryId, packId });
+        const header = encodePackHeader({ repositoryId, packId, sum: plainSum });
         let offset = 64;
         const trailer = Buffer.concat(
           items.map(({ plainBytes, digest }) => {
@@ -138,10 +142,10 @@ describe('structures come back as they were written', () => {
             return record;
           }),
         );
-        const tail = encodePackTail(header, trailer, offset);
+        const tail = encodePackTail({ repositoryId, packId, sum: plainSum }, header, trailer, offset);
         const footer = decodePackFooter(tail.subarray(-64), offset + tail.length);
         expect(footer.entries).toBe(items.length);
-        const decoded = decodePackEntries({ repositoryId, packId }, header, tail.subarray(0, -64), tail.subarray(-64));
+        const decoded = decodePackEntries({ repositoryId, packId, sum: plainSum }, header, tail.subarray(0, -64), tail.subarray(-64));
         expect(decoded.map(({ plainBytes, digest }) => [plainBytes, Buffer.from(digest).toString('hex')])).toEqual(
           items.map((item) => [item.plainBytes, Buffer.from(item.digest).toString('hex')]),
         );
@@ -158,6 +162,7 @@ describe('structures come back as they were written', () => {
         fc.integer({ min: 1, max: 300 }),
         bytes(32, 32),
         (repositoryId, tag, entries, packs, fenceSha256) => {
+          const table = { repositoryId, tableId: TABLE_ID, sum: plainSum };
           const footer = {
             repositoryId,
             tag: Buffer.from(tag),
@@ -168,11 +173,11 @@ describe('structures come back as they were written', () => {
             fenceSha256: Buffer.from(fenceSha256),
           };
           const size = 4096 * (footer.entryPages + footer.packPages) + 8 * footer.entryPages + 128;
-          expect(decodeTableFooter(repositoryId, encodeTableFooter(footer), size)).toEqual(footer);
-          const page = encodeTablePage('entries', 7, tag, Buffer.alloc(44 * 3, 5));
-          expect(decodeTablePage('entries', 7, tag, page).count).toBe(3);
-          expect(() => decodeTablePage('entries', 8, tag, page)).toThrow(expect.objectContaining({ code: 'REPO_INDEX_INVALID' }));
-          expect(() => decodeTablePage('packs', 7, tag, page)).toThrow(expect.objectContaining({ code: 'REPO_INDEX_INVALID' }));
+          expect(decodeTableFooter(table, encodeTableFooter(table, footer), size)).toEqual(footer);
+          const page = encodeTablePage(table, 'entries', 7, tag, Buffer.alloc(44 * 3, 5));
+          expect(decodeTablePage(table, 'entries', 7, tag, page).count).toBe(3);
+          expect(() => decodeTablePage(table, 'entries', 8, tag, page)).toThrow(expect.objectContaining({ code: 'REPO_INDEX_INVALID' }));
+          expect(() => decodeTablePage(table, 'packs', 7, tag, page)).toThrow(expect.objectContaining({ code: 'REPO_INDEX_INVALID' }));
         },
       ),
       { numRuns: 50 },

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Encoder } from '@toondepauw/node-zstd';
 import { describe, expect, it } from 'vitest';
-import { ChunkCodecs } from '../src/codec/chunk-codec.ts';
+import { ChunkCodecs, type EncodedChunk } from '../src/codec/chunk-codec.ts';
 import { seemsIncompressible } from '../src/codec/incompressible.ts';
+import { plainProtection } from '../src/crypto/protection.ts';
 
 const KIB = 1024;
 const encoder = new Encoder(1);
@@ -35,9 +36,10 @@ describe('a block that seems incompressible', () => {
   });
 
   it('is stored raw, others as zstd, and both come back', async () => {
-    const codecs = new ChunkCodecs({ digest: 'sha256', compression: { codec: 'zstd', level: 3 } });
-    expect((await codecs.encode(randomBytes(1024 * KIB))).codec).toBe('raw');
-    expect((await codecs.encode(randomBytes(64 * KIB))).codec).toBe('raw');
-    expect((await codecs.encode(text(1024 * KIB))).codec).toBe('zstd');
+    const codecs = new ChunkCodecs({ compression: { codec: 'zstd', level: 3 } }, plainProtection('sha256'));
+    const encode = (plain: Uint8Array): Promise<EncodedChunk> => codecs.encode(plain, { type: 'data', digest: codecs.digest(plain) });
+    expect((await encode(randomBytes(1024 * KIB))).codec).toBe('raw');
+    expect((await encode(randomBytes(64 * KIB))).codec).toBe('raw');
+    expect((await encode(text(1024 * KIB))).codec).toBe('zstd');
   });
 });

@@ -4,3 +4,4 @@ export { objectStoreContract, type StoreContractOptions } from './object-store-c
 export { readDisk } from './read-disk.ts';
 export { type ScanBytesOptions, scanBytes } from './scan-bytes.ts';
 export type { StoreUnderTest } from './store-contract/under-test.ts';
+export { type Gate, gate, shuffledCompletion, transientFaults } from './store-faults.ts';

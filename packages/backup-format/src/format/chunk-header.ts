@@ -10,6 +10,10 @@ export const CHUNK_CODECS = { raw: 0, zstd: 1 } as const;
 export type ChunkType = keyof typeof CHUNK_TYPES;
 export type ChunkCodec = keyof typeof CHUNK_CODECS;
 
+/** What encryption adds to a payload: 24 bytes of nonce before it, a tag of 16 behind it. */
+export const SEAL_OVERHEAD_BYTES = 40;
+const ENCRYPTIONS = { none: 0, sealed: 1 } as const;
+
 const MAGIC = 0x6b63766f; // "ovck"
 const TYPE_NAMES: readonly (ChunkType | undefined)[] = [undefined, 'data', 'page', 'root', 'metadata'];
 const CODEC_NAMES: readonly (ChunkCodec | undefined)[] = ['raw', 'zstd'];
@@ -20,6 +24,8 @@ export interface ChunkHeader {
   readonly plainBytes: number;
   readonly storedBytes: number;
   readonly digest: Uint8Array;
+  /** Present when the payload is sealed. */
+  readonly encrypted?: true;
 }
 
 /** A chunk's header and where it begins in its pack. */
@@ -32,6 +38,7 @@ export function encodeChunkHeader(header: ChunkHeader): Buffer {
   out.writeUInt32LE(MAGIC, 0);
   out.writeUInt8(CHUNK_TYPES[header.type], 4);
   out.writeUInt8(CHUNK_CODECS[header.codec], 5);
+  out.writeUInt8(header.encrypted ? ENCRYPTIONS.sealed : ENCRYPTIONS.none, 6);
   out.writeUInt32LE(header.plainBytes, 8);
   out.writeUInt32LE(header.storedBytes, 12);
   out.set(header.digest.subarray(0, DIGEST_BYTES), 16);
@@ -57,14 +64,18 @@ function decodeRecord(buffer: Buffer, code: RepositoryErrorCode): ChunkHeader {
   const codec = CODEC_NAMES[buffer.readUInt8(5)];
   if (!type) throw invalid(code, `a chunk has the unknown type ${buffer.readUInt8(4)}`);
   if (!codec) throw invalid(code, `a chunk has the unknown codec ${buffer.readUInt8(5)}`);
-  if (buffer.readUInt8(6) !== 0) throw invalid(code, `a chunk has the unknown encryption ${buffer.readUInt8(6)}`);
+  const encryption = buffer.readUInt8(6);
+  if (encryption !== ENCRYPTIONS.none && encryption !== ENCRYPTIONS.sealed) throw invalid(code, `a chunk has the unknown encryption ${encryption}`);
+  const encrypted = encryption === ENCRYPTIONS.sealed;
   if (buffer.readUInt8(7) !== 0) throw invalid(code, 'a reserved byte of a chunk is not zero');
   const plainBytes = buffer.readUInt32LE(8);
   const storedBytes = buffer.readUInt32LE(12);
   if (plainBytes < 1 || plainBytes > MAX_CHUNK_BYTES) throw invalid(code, `a chunk of ${plainBytes} bytes is outside the limits of the format`);
-  const lengthsAgree = codec === 'raw' ? storedBytes === plainBytes : storedBytes >= 1 && storedBytes < plainBytes;
+  const payloadBytes = storedBytes - (encrypted ? SEAL_OVERHEAD_BYTES : 0);
+  const lengthsAgree = codec === 'raw' ? payloadBytes === plainBytes : payloadBytes >= 1 && payloadBytes < plainBytes;
   if (!lengthsAgree) throw invalid(code, `a ${codec} chunk of ${plainBytes} bytes cannot be stored as ${storedBytes}`);
-  return { type, codec, plainBytes, storedBytes, digest: buffer.subarray(16, 16 + DIGEST_BYTES) };
+  const header = { type, codec, plainBytes, storedBytes, digest: buffer.subarray(16, 16 + DIGEST_BYTES) };
+  return encrypted ? { ...header, encrypted } : header;
 }
 
 function invalid(code: RepositoryErrorCode, message: string): RepositoryError {

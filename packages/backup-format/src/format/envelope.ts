@@ -22,8 +22,12 @@ const CODES: Readonly<Record<EnvelopeObject, RepositoryErrorCode>> = {
 };
 const NEWLINE = 0x0a;
 
+/** How a body is sealed; section 17.5. */
+const sealSchema = z.strictObject({ algorithm: z.literal('aes-256-gcm'), nonce: z.string().regex(/^[0-9a-f]{48}$/) });
+export type EnvelopeSeal = z.infer<typeof sealSchema>;
+
 const headSchema = z.strictObject({
-  encryption: z.null(),
+  encryption: z.nullable(sealSchema),
   length: z.int().min(2).max(MAX_JSON_BYTES),
   object: z.enum(ENVELOPE_OBJECTS),
   sha256: z.string().regex(DIGEST_HEX),
@@ -31,9 +35,13 @@ const headSchema = z.strictObject({
 });
 
 export function encodeEnvelope(object: EnvelopeObject, body: Json): Buffer {
-  const text = Buffer.from(canonicalJson(body), 'utf8');
-  const head = { encryption: null, length: text.length, object, sha256: sha256(text), version: FORMAT_VERSION };
-  const out = Buffer.concat([Buffer.from(`${canonicalJson(head)}\n`, 'utf8'), text, Buffer.of(NEWLINE)]);
+  return encodeFrame(object, null, Buffer.from(canonicalJson(body), 'utf8'));
+}
+
+/** The head and a body that is JSON, or sealed as `encryption` says. */
+export function encodeFrame(object: EnvelopeObject, encryption: EnvelopeSeal | null, body: Uint8Array): Buffer {
+  const head = { encryption, length: body.length, object, sha256: sha256(body), version: FORMAT_VERSION };
+  const out = Buffer.concat([Buffer.from(`${canonicalJson(head)}\n`, 'utf8'), body, Buffer.of(NEWLINE)]);
   if (out.length > MAX_JSON_BYTES)
     throw new RepositoryError({ code: 'REPO_TOO_LARGE', message: `the ${object} would have ${out.length} bytes, more than ${MAX_JSON_BYTES}` });
   return out;
@@ -41,6 +49,22 @@ export function encodeEnvelope(object: EnvelopeObject, body: Json): Buffer {
 
 /** The body, after version, length and checksum were checked in this order (I11, I13). Throws REPO_CONFIG_INVALID, REPO_MANIFEST_INVALID or REPO_UNSUPPORTED_VERSION. */
 export function decodeEnvelope(object: EnvelopeObject, bytes: Uint8Array): unknown {
+  const { encryption, body } = decodeFrame(object, bytes);
+  if (encryption) throw invalid(CODES[object], `the ${object} is encrypted where nothing else is`);
+  return parseBody(object, body);
+}
+
+/** What an object of this kind throws when it is damaged. */
+export function envelopeCode(object: EnvelopeObject): RepositoryErrorCode {
+  return CODES[object];
+}
+
+export function parseBody(object: EnvelopeObject, body: Buffer): unknown {
+  return parseJson(CODES[object], body, `the ${object}`);
+}
+
+/** The body as it is stored, after version, length and checksum were checked. */
+export function decodeFrame(object: EnvelopeObject, bytes: Uint8Array): { readonly encryption: EnvelopeSeal | null; readonly body: Buffer } {
   const code = CODES[object];
   const buffer = asBuffer(bytes);
   const end = buffer.subarray(0, MAX_HEAD_BYTES).indexOf(NEWLINE);
@@ -56,16 +80,17 @@ export function decodeEnvelope(object: EnvelopeObject, bytes: Uint8Array): unkno
   if (buffer.length < end + 2 || body.length !== head.data.length || buffer.at(-1) !== NEWLINE)
     throw invalid(code, `the ${object} has ${body.length} bytes where its head says ${head.data.length}`);
   if (sha256(body) !== head.data.sha256) throw invalid(code, `the ${object} fails its checksum`);
-  return parseJson(code, body, `the ${object}`);
+  return { encryption: head.data.encryption, body };
 }
 
 /** A newer version is told apart from damage, so that the person updates onevault instead of looking for a broken disk. */
 function checkVersion(object: EnvelopeObject, head: unknown): void {
   if (typeof head !== 'object' || head === null) return;
   const version = 'version' in head ? head.version : undefined;
-  const encrypted = 'encryption' in head && head.encryption !== null;
+  const encryption = 'encryption' in head ? head.encryption : null;
+  const unknownSeal = encryption !== null && !sealSchema.safeParse(encryption).success;
   if (Number.isSafeInteger(version) && Number(version) > FORMAT_VERSION) throw unsupportedVersion(object, Number(version));
-  if (encrypted && version === FORMAT_VERSION) throw unsupportedVersion(object, FORMAT_VERSION, 'with encryption');
+  if (unknownSeal && version === FORMAT_VERSION) throw unsupportedVersion(object, FORMAT_VERSION, 'with an encryption that is not known');
 }
 
 export function unsupportedVersion(what: string, version: number, detail = ''): RepositoryError {

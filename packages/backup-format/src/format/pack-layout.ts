@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
 import { RepositoryError } from '../errors.ts';
 import { asBuffer, fromHex, isZero, toHex } from './bytes.ts';
 import { CHUNK_HEADER_BYTES, decodeTrailerEntry, type PackEntry } from './chunk-header.ts';
+import { packKey } from './ids.ts';
 import { FORMAT_VERSION, MAX_PACK_BYTES, MAX_PACK_CHUNKS } from './limits.ts';
+import type { StructureOwner } from './structure-sum.ts';
 
 /** docs/format.md section 6. */
 export const PACK_HEADER_BYTES = 64;
@@ -11,8 +12,7 @@ const HEADER_MAGIC = Buffer.from('onevpack', 'ascii');
 const FOOTER_MAGIC = Buffer.from('onevpend', 'ascii');
 const CHECKSUM_AT = 32;
 
-export interface PackIdentity {
-  readonly repositoryId: string;
+export interface PackIdentity extends StructureOwner {
   readonly packId: string;
 }
 
@@ -26,14 +26,14 @@ export function encodePackHeader(identity: PackIdentity): Buffer {
 }
 
 /** The trailer, given as its entries one after the other, and the footer, for chunks that end at `trailerOffset`. */
-export function encodePackTail(header: Uint8Array, trailer: Uint8Array, trailerOffset: number): Buffer {
+export function encodePackTail(identity: PackIdentity, header: Uint8Array, trailer: Uint8Array, trailerOffset: number): Buffer {
   const footer = Buffer.alloc(PACK_FOOTER_BYTES);
   FOOTER_MAGIC.copy(footer, 0);
   footer.writeUInt32LE(FORMAT_VERSION, 8);
   footer.writeUInt32LE(trailer.length / CHUNK_HEADER_BYTES, 12);
   footer.writeUInt32LE(trailerOffset, 16);
   footer.writeUInt32LE(trailer.length, 20);
-  packChecksum(header, trailer, footer).copy(footer, CHECKSUM_AT);
+  packChecksum(identity, header, trailer, footer).copy(footer, CHECKSUM_AT);
   return Buffer.concat([trailer, footer]);
 }
 
@@ -62,7 +62,7 @@ export function decodePackFooter(footer: Uint8Array, packBytes: number): PackFoo
 
 /** Checks header, trailer and footer against each other and against the place they were found in (I6); returns the entries in pack order. */
 export function decodePackEntries(identity: PackIdentity, header: Uint8Array, trailer: Uint8Array, footer: Uint8Array): PackEntry[] {
-  const sum = packChecksum(header, trailer, footer);
+  const sum = packChecksum(identity, header, trailer, footer);
   if (!sum.equals(asBuffer(footer).subarray(CHECKSUM_AT))) throw invalid('fails the checksum of its trailer');
   checkPackHeader(identity, header);
   const entries: PackEntry[] = [];
@@ -70,6 +70,7 @@ export function decodePackEntries(identity: PackIdentity, header: Uint8Array, tr
   for (let at = 0; at < trailer.length; at += CHUNK_HEADER_BYTES) {
     const entry = decodeTrailerEntry(trailer.subarray(at, at + CHUNK_HEADER_BYTES));
     if (entry.offset !== expected) throw invalid(`has a gap or an overlap at ${expected}`);
+    if ((entry.encrypted ?? false) !== identity.sum.encrypted) throw invalid(`has a chunk at ${expected} that is ${entry.encrypted ? '' : 'not '}encrypted`);
     expected += CHUNK_HEADER_BYTES + entry.storedBytes;
     entries.push(entry);
   }
@@ -86,8 +87,8 @@ function checkPackHeader(identity: PackIdentity, header: Uint8Array): void {
   if (toHex(buffer.subarray(32, 48)) !== identity.packId) throw invalid(`is really the pack ${toHex(buffer.subarray(32, 48))}`);
 }
 
-function packChecksum(header: Uint8Array, trailer: Uint8Array, footer: Uint8Array): Buffer {
-  return createHash('sha256').update(header).update(trailer).update(footer.subarray(0, CHECKSUM_AT)).digest();
+function packChecksum({ sum, packId }: PackIdentity, header: Uint8Array, trailer: Uint8Array, footer: Uint8Array): Buffer {
+  return sum.of(packKey(packId), header, trailer, footer.subarray(0, CHECKSUM_AT));
 }
 
 function invalid(message: string): RepositoryError {

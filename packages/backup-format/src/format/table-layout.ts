@@ -1,7 +1,8 @@
-import { hash } from 'node:crypto';
 import { RepositoryError } from '../errors.ts';
 import { asBuffer, fromHex, isZero, toHex } from './bytes.ts';
+import { tableKey } from './ids.ts';
 import { FORMAT_VERSION } from './limits.ts';
+import type { StructureOwner } from './structure-sum.ts';
 
 /** docs/format.md section 7. */
 export const TABLE_PAGE_BYTES = 4096;
@@ -32,6 +33,14 @@ export interface TableFooter {
   readonly fenceSha256: Uint8Array;
 }
 
+export interface TableIdentity extends StructureOwner {
+  readonly tableId: string;
+}
+
+export function tableSum({ sum, tableId }: TableIdentity, part: Uint8Array): Buffer {
+  return sum.of(tableKey(tableId), part);
+}
+
 export function encodePackItem(target: Buffer, at: number, pack: { readonly packId: string; readonly packBytes: number; readonly chunks: number }): void {
   fromHex(pack.packId).copy(target, at);
   target.writeUInt32LE(pack.packBytes, at + 16);
@@ -39,20 +48,20 @@ export function encodePackItem(target: Buffer, at: number, pack: { readonly pack
 }
 
 /** A page around items that were encoded one after the other. */
-export function encodeTablePage(kind: TablePageKind, pageNumber: number, tag: Uint8Array, items: Uint8Array): Buffer {
+export function encodeTablePage(table: TableIdentity, kind: TablePageKind, pageNumber: number, tag: Uint8Array, items: Uint8Array): Buffer {
   const page = Buffer.alloc(TABLE_PAGE_BYTES);
   page.set(items, TABLE_ITEMS_AT);
-  sealTablePage(page, kind, pageNumber, tag, items.length / KINDS[kind].itemBytes);
+  sealTablePage(table, page, kind, pageNumber, tag, items.length / KINDS[kind].itemBytes);
   return page;
 }
 
 /** Puts head and checksum around items that already lie in their place; the rest of `page` must be zero. */
-export function sealTablePage(page: Buffer, kind: TablePageKind, pageNumber: number, tag: Uint8Array, count: number): void {
+export function sealTablePage(table: TableIdentity, page: Buffer, kind: TablePageKind, pageNumber: number, tag: Uint8Array, count: number): void {
   page.writeUInt8(KINDS[kind].id, 0);
   page.writeUInt16LE(count, 2);
   page.writeUInt32LE(pageNumber, 4);
   page.set(tag.subarray(0, TABLE_TAG_BYTES), 8);
-  sha256(page.subarray(0, CHECKSUM_AT)).copy(page, CHECKSUM_AT);
+  tableSum(table, page.subarray(0, CHECKSUM_AT)).copy(page, CHECKSUM_AT);
 }
 
 export interface TablePage {
@@ -61,10 +70,10 @@ export interface TablePage {
   readonly items: Buffer;
 }
 
-export function decodeTablePage(kind: TablePageKind, pageNumber: number, tag: Uint8Array, bytes: Uint8Array): TablePage {
+export function decodeTablePage(table: TableIdentity, kind: TablePageKind, pageNumber: number, tag: Uint8Array, bytes: Uint8Array): TablePage {
   const page = asBuffer(bytes);
   const { id, itemBytes, perPage } = KINDS[kind];
-  if (page.length !== TABLE_PAGE_BYTES || !sha256(page.subarray(0, CHECKSUM_AT)).equals(page.subarray(CHECKSUM_AT)))
+  if (page.length !== TABLE_PAGE_BYTES || !tableSum(table, page.subarray(0, CHECKSUM_AT)).equals(page.subarray(CHECKSUM_AT)))
     throw invalid(`has a damaged page ${pageNumber}`);
   const count = page.readUInt16LE(2);
   const agrees = page.readUInt8(0) === id && page.readUInt8(1) === 0 && page.readUInt32LE(4) === pageNumber && page.subarray(8, 16).equals(tag);
@@ -73,7 +82,7 @@ export function decodeTablePage(kind: TablePageKind, pageNumber: number, tag: Ui
   return { count, items: page.subarray(TABLE_ITEMS_AT, CHECKSUM_AT) };
 }
 
-export function encodeTableFooter(footer: TableFooter): Buffer {
+export function encodeTableFooter(table: TableIdentity, footer: TableFooter): Buffer {
   const out = Buffer.alloc(TABLE_FOOTER_BYTES);
   MAGIC.copy(out, 0);
   out.writeUInt32LE(FORMAT_VERSION, 8);
@@ -85,19 +94,19 @@ export function encodeTableFooter(footer: TableFooter): Buffer {
   out.set(footer.tag, 40);
   fromHex(footer.repositoryId).copy(out, 48);
   out.set(footer.fenceSha256, 64);
-  sha256(out.subarray(0, 96)).copy(out, 96);
+  tableSum(table, out.subarray(0, 96)).copy(out, 96);
   return out;
 }
 
 /** Throws REPO_INDEX_INVALID unless the footer is whole, belongs to this repository, and its lengths add up to the size of the table. */
-export function decodeTableFooter(repositoryId: string, bytes: Uint8Array, tableBytes: number): TableFooter {
+export function decodeTableFooter(table: TableIdentity, bytes: Uint8Array, tableBytes: number): TableFooter {
   const buffer = asBuffer(bytes);
   if (buffer.length !== TABLE_FOOTER_BYTES || !buffer.subarray(0, 8).equals(MAGIC)) throw invalid('does not end in a footer: it is truncated or damaged');
-  if (!sha256(buffer.subarray(0, 96)).equals(buffer.subarray(96))) throw invalid('fails the checksum of its footer');
+  if (!tableSum(table, buffer.subarray(0, 96)).equals(buffer.subarray(96))) throw invalid('fails the checksum of its footer');
   if (buffer.readUInt32LE(8) !== FORMAT_VERSION) throw invalid(`has the unknown version ${buffer.readUInt32LE(8)}`);
   if (buffer.readUInt32LE(12) !== TABLE_PAGE_BYTES || buffer.readUInt32LE(36) !== 0) throw invalid('has reserved bytes that are not zero');
   const owner = toHex(buffer.subarray(48, 64));
-  if (owner !== repositoryId) throw invalid(`belongs to the repository ${owner}`);
+  if (owner !== table.repositoryId) throw invalid(`belongs to the repository ${owner}`);
   const footer = {
     repositoryId: owner,
     entries: Number(buffer.readBigUInt64LE(16)),
@@ -118,10 +127,6 @@ export function fenceOffset(footer: Pick<TableFooter, 'entryPages' | 'packPages'
 
 function tableSize(footer: Pick<TableFooter, 'entryPages' | 'packPages'>): number {
   return fenceOffset(footer) + FENCE_ITEM_BYTES * footer.entryPages + TABLE_FOOTER_BYTES;
-}
-
-export function sha256(bytes: Uint8Array): Buffer {
-  return hash('sha256', bytes, 'buffer');
 }
 
 function invalid(message: string): RepositoryError {

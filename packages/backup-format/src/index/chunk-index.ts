@@ -2,6 +2,7 @@ import { type CallOptions, type Logger, serializeError } from '@onevault/base';
 import { isRepositoryError, type RepositoryError } from '../errors.ts';
 import { digestKey } from '../format/bytes.ts';
 import { parseTableKey, TABLES_PREFIX } from '../format/ids.ts';
+import type { StructureOwner } from '../format/structure-sum.ts';
 import { TABLE_PAGE_BYTES, type TablePage } from '../format/table-layout.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { FilterShelf } from './filter-shelf.ts';
@@ -22,7 +23,7 @@ const MAX_RELOADS = 10;
  */
 export class ChunkIndex implements AsyncDisposable {
   readonly #store: ObjectStore;
-  readonly #repositoryId: string;
+  readonly #owner: StructureOwner;
   readonly #logger: Logger;
   readonly #except: ReadonlySet<string>;
   readonly #cache: PageCache = new LruCache<TablePage>(INDEX_CACHE_BYTES, () => TABLE_PAGE_BYTES);
@@ -38,10 +39,10 @@ export class ChunkIndex implements AsyncDisposable {
   #problem: RepositoryError | undefined;
 
   /** `except`: keys of tables to leave out. */
-  constructor(store: ObjectStore, repositoryId: string, logger: Logger, except: ReadonlySet<string> = new Set()) {
+  constructor(store: ObjectStore, owner: StructureOwner, logger: Logger, except: ReadonlySet<string> = new Set()) {
     this.#store = store;
     this.#except = except;
-    this.#repositoryId = repositoryId;
+    this.#owner = owner;
     this.#logger = logger;
     this.#filters = new FilterShelf(logger);
   }
@@ -146,7 +147,7 @@ export class ChunkIndex implements AsyncDisposable {
       const key = `${TABLES_PREFIX}${id}`;
       if (this.#except.has(key)) continue;
       try {
-        tables.push(known.get(id) ?? (await IndexTable.open(this.#store, this.#cache, this.#repositoryId, id)));
+        tables.push(known.get(id) ?? (await IndexTable.open(this.#store, this.#cache, this.#owner, id)));
       } catch (error) {
         if (mayBeMerged && isRepositoryError(error, 'REPO_OBJECT_MISSING')) return undefined;
         this.#note(key, error);

@@ -8,7 +8,7 @@ import { TableBuilder } from './table-builder.ts';
 import { mergedTableId } from './table-id.ts';
 import type { IndexTable } from './table-reader.ts';
 
-export type MergeDeps = Pick<RepositoryParts, 'store' | 'config' | 'index' | 'randomBytes' | 'logger'>;
+export type MergeDeps = Pick<RepositoryParts, 'store' | 'owner' | 'index' | 'randomBytes' | 'logger'>;
 
 export interface MergeOptions extends CallOptions, MergeChoices {
   /** Entries that one merge may read: bounds its time (about a second for every million) and what it writes. By default any number. */
@@ -127,8 +127,8 @@ class Merging {
 
   /** The merged table is durable when this resolves with its counts. */
   async #write(tableId: string, tables: readonly IndexTable[]): Promise<RunCounts | undefined> {
-    const { store, config } = this.#deps;
-    const builder = await TableBuilder.open(store, { repositoryId: config.id, tableId }, this.#deps, this.#call);
+    const { store, owner } = this.#deps;
+    const builder = await TableBuilder.open(store, { ...owner, tableId }, this.#deps, this.#call);
     try {
       const counts = await mergeRun(builder, tables, this.#options, this.#call);
       const undisturbed = await this.#isUndisturbed(tableId, tables);

@@ -8,11 +8,12 @@ import {
   PACK_ITEM_BYTES,
   PACKS_PER_PAGE,
   sealTablePage,
-  sha256,
   TABLE_ITEMS_AT,
   TABLE_PAGE_BYTES,
   TABLE_TAG_BYTES,
+  type TableIdentity,
   type TablePageKind,
+  tableSum,
 } from '../format/table-layout.ts';
 import type { ObjectStore, ObjectWriter } from '../store/object-store.ts';
 
@@ -25,27 +26,22 @@ const PAGES_PER_WRITE = 64;
  */
 export class TableBuilder {
   readonly #writer: ObjectWriter;
-  readonly #repositoryId: string;
+  readonly #table: TableIdentity;
   readonly #tag: Uint8Array;
   readonly #entries: PageStream;
   readonly #options: CallOptions;
 
-  private constructor(writer: ObjectWriter, repositoryId: string, tag: Uint8Array, options: CallOptions) {
+  private constructor(writer: ObjectWriter, table: TableIdentity, tag: Uint8Array, options: CallOptions) {
     this.#writer = writer;
-    this.#repositoryId = repositoryId;
+    this.#table = table;
     this.#tag = tag;
     this.#options = options;
-    this.#entries = new PageStream('entries', 0, tag);
+    this.#entries = new PageStream(table, 'entries', 0, tag);
   }
 
-  static async open(
-    store: ObjectStore,
-    table: { readonly repositoryId: string; readonly tableId: string },
-    deps: { readonly randomBytes: RandomBytes },
-    options: CallOptions,
-  ): Promise<TableBuilder> {
+  static async open(store: ObjectStore, table: TableIdentity, deps: { readonly randomBytes: RandomBytes }, options: CallOptions): Promise<TableBuilder> {
     const writer = await store.create(tableKey(table.tableId), options);
-    return new TableBuilder(writer, table.repositoryId, deps.randomBytes(TABLE_TAG_BYTES), options);
+    return new TableBuilder(writer, table, deps.randomBytes(TABLE_TAG_BYTES), options);
   }
 
   get entries(): number {
@@ -71,21 +67,21 @@ export class TableBuilder {
   async finish(packs: Iterable<Buffer>): Promise<void> {
     const entries = this.#entries;
     await entries.end(this.#writer, this.#options);
-    const items = new PageStream('packs', entries.pages, this.#tag);
+    const items = new PageStream(this.#table, 'packs', entries.pages, this.#tag);
     for (const pack of packs) {
       pack.copy(items.buffer, items.take());
       if (items.full) await items.drain(this.#writer, this.#options);
     }
     await items.end(this.#writer, this.#options);
     const fence = entries.fence;
-    const footer = encodeTableFooter({
-      repositoryId: this.#repositoryId,
+    const footer = encodeTableFooter(this.#table, {
+      repositoryId: this.#table.repositoryId,
       tag: this.#tag,
       entries: entries.items,
       entryPages: entries.pages,
       packs: items.items,
       packPages: items.pages,
-      fenceSha256: sha256(fence),
+      fenceSha256: tableSum(this.#table, fence),
     });
     await this.#writer.write([fence, footer], this.#options);
   }
@@ -104,6 +100,7 @@ class PageStream {
   items = 0;
   pages = 0;
   readonly buffer = Buffer.alloc(PAGES_PER_WRITE * TABLE_PAGE_BYTES);
+  readonly #table: TableIdentity;
   readonly #kind: TablePageKind;
   readonly #firstPage: number;
   readonly #tag: Uint8Array;
@@ -114,7 +111,8 @@ class PageStream {
   #open = 0;
   #fence = Buffer.alloc(1024 * FENCE_ITEM_BYTES);
 
-  constructor(kind: TablePageKind, firstPage: number, tag: Uint8Array) {
+  constructor(table: TableIdentity, kind: TablePageKind, firstPage: number, tag: Uint8Array) {
+    this.#table = table;
     this.#kind = kind;
     this.#firstPage = firstPage;
     this.#tag = tag;
@@ -163,7 +161,7 @@ class PageStream {
     const fenceAt = this.pages * FENCE_ITEM_BYTES;
     if (fenceAt === this.#fence.length) this.#fence = Buffer.concat([this.#fence, Buffer.alloc(this.#fence.length)]);
     page.copy(this.#fence, fenceAt, TABLE_ITEMS_AT, TABLE_ITEMS_AT + FENCE_ITEM_BYTES);
-    sealTablePage(page, this.#kind, this.#firstPage + this.pages, this.#tag, this.#open);
+    sealTablePage(this.#table, page, this.#kind, this.#firstPage + this.pages, this.#tag, this.#open);
     this.pages += 1;
     this.#ready += 1;
     this.#open = 0;

@@ -2,6 +2,7 @@ import type { CallOptions } from '@onevault/base';
 import { atPlace, RepositoryError } from '../errors.ts';
 import { asBuffer, toHex } from '../format/bytes.ts';
 import { tableKey } from '../format/ids.ts';
+import type { StructureOwner } from '../format/structure-sum.ts';
 import {
   decodeTableFooter,
   decodeTablePage,
@@ -10,12 +11,13 @@ import {
   fenceOffset,
   PACK_ITEM_BYTES,
   PACKS_PER_PAGE,
-  sha256,
   TABLE_FOOTER_BYTES,
   TABLE_PAGE_BYTES,
   type TableFooter,
+  type TableIdentity,
   type TablePage,
   type TablePageKind,
+  tableSum,
 } from '../format/table-layout.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { LruCache } from './lru-cache.ts';
@@ -39,34 +41,37 @@ export class IndexTable {
   readonly id: string;
   readonly key: string;
   readonly footer: TableFooter;
+  readonly #identity: TableIdentity;
   readonly #store: ObjectStore;
   readonly #fence: Buffer;
   readonly #cache: PageCache;
 
-  private constructor(store: ObjectStore, cache: PageCache, id: string, footer: TableFooter, fence: Buffer) {
+  private constructor(store: ObjectStore, cache: PageCache, identity: TableIdentity, footer: TableFooter, fence: Buffer) {
     this.#store = store;
     this.#cache = cache;
-    this.id = id;
-    this.key = tableKey(id);
+    this.id = identity.tableId;
+    this.key = tableKey(identity.tableId);
+    this.#identity = identity;
     this.footer = footer;
     this.#fence = fence;
   }
 
   /** Throws REPO_INDEX_INVALID, REPO_OBJECT_MISSING. */
-  static async open(store: ObjectStore, cache: PageCache, repositoryId: string, id: string, options: CallOptions = {}): Promise<IndexTable> {
+  static async open(store: ObjectStore, cache: PageCache, owner: StructureOwner, id: string, options: CallOptions = {}): Promise<IndexTable> {
     const key = tableKey(id);
+    const identity = { ...owner, tableId: id };
     const found = await store.stat(key, options);
     if (!found) throw new RepositoryError({ code: 'REPO_OBJECT_MISSING', message: `${key} is not in the repository`, details: { key } });
     const footerAt = found.sizeBytes - TABLE_FOOTER_BYTES;
     if (footerAt < 0)
       throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${key} is truncated to ${found.sizeBytes} bytes`, details: { key } });
     const footerBytes = await store.get(key, { ...options, range: { offset: footerAt, length: TABLE_FOOTER_BYTES } });
-    const footer = atPlace({ key }, () => decodeTableFooter(repositoryId, footerBytes, found.sizeBytes));
+    const footer = atPlace({ key }, () => decodeTableFooter(identity, footerBytes, found.sizeBytes));
     const range = { offset: fenceOffset(footer), length: footer.entryPages * FENCE_ITEM_BYTES };
     const fence = await store.get(key, { ...options, range });
-    if (!sha256(fence).equals(footer.fenceSha256))
+    if (!tableSum(identity, fence).equals(footer.fenceSha256))
       throw new RepositoryError({ code: 'REPO_INDEX_INVALID', message: `the index table ${key} fails the checksum of its fence`, details: { key, ...range } });
-    return new IndexTable(store, cache, id, footer, asBuffer(fence));
+    return new IndexTable(store, cache, identity, footer, asBuffer(fence));
   }
 
   /** Where this table says the chunk lies. Throws what `page` throws when the page that would hold it is damaged. */
@@ -89,7 +94,7 @@ export class IndexTable {
     if (cached) return cached;
     const range = { offset: number * TABLE_PAGE_BYTES, length: TABLE_PAGE_BYTES };
     const bytes = await this.#store.get(this.key, { ...options, range });
-    const page = atPlace({ key: this.key, ...range }, () => decodeTablePage(kind, number, this.footer.tag, bytes));
+    const page = atPlace({ key: this.key, ...range }, () => decodeTablePage(this.#identity, kind, number, this.footer.tag, bytes));
     this.#cache.set(cacheKey, page);
     return page;
   }
@@ -105,7 +110,7 @@ export class IndexTable {
     return Array.from({ length: count }, (_, n) => {
       const at = n * TABLE_PAGE_BYTES;
       const place = { key: this.key, offset: range.offset + at, length: TABLE_PAGE_BYTES };
-      return atPlace(place, () => decodeTablePage(kind, start + n, this.footer.tag, bytes.subarray(at, at + TABLE_PAGE_BYTES)));
+      return atPlace(place, () => decodeTablePage(this.#identity, kind, start + n, this.footer.tag, bytes.subarray(at, at + TABLE_PAGE_BYTES)));
     });
   }
 

@@ -1,7 +1,7 @@
 import type { CallOptions } from '@onevault/base';
 import { CHUNK_HEADER_BYTES } from '../format/chunk-header.ts';
 import type { RandomBytes } from '../format/ids.ts';
-import { encodePackItem, PACK_ITEM_BYTES } from '../format/table-layout.ts';
+import { encodePackItem, PACK_ITEM_BYTES, type TableIdentity } from '../format/table-layout.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { TableBuilder } from './table-builder.ts';
 
@@ -27,7 +27,7 @@ interface EntryRef {
  */
 export async function writeTable(
   store: ObjectStore,
-  table: { readonly repositoryId: string; readonly tableId: string; readonly packs: readonly IndexedPack[] },
+  table: TableIdentity & { readonly packs: readonly IndexedPack[] },
   deps: { readonly randomBytes: RandomBytes },
   options: CallOptions = {},
 ): Promise<void> {

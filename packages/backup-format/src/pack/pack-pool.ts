@@ -1,5 +1,6 @@
 import { type CallOptions, type Logger, Semaphore, serializeError } from '@onevault/base';
 import { newHexId, type RandomBytes } from '../format/ids.ts';
+import type { StructureOwner } from '../format/structure-sum.ts';
 import type { IndexedPack } from '../index/table-writer.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { type NewChunk, PackWriter } from './pack-writer.ts';
@@ -10,9 +11,8 @@ const MAX_BACKGROUND_COMMITS = 2;
 /** Disk data and disk indexes go to packs of their own: a scan of the next backup reads the indexes only. */
 export type PackKind = 'data' | 'index';
 
-export interface PackPoolDeps {
+export interface PackPoolDeps extends StructureOwner {
   readonly store: ObjectStore;
-  readonly repositoryId: string;
   readonly randomBytes: RandomBytes;
   readonly logger: Logger;
   /** Called when a pack is durable; what it throws fails the run. */
@@ -44,8 +44,8 @@ export class PackPool implements AsyncDisposable {
     this.#throwFailure();
     const idle = this.#idle[kind].pop();
     if (idle) return idle;
-    const { store, repositoryId, randomBytes } = this.#deps;
-    const pack = await PackWriter.open(store, { repositoryId, packId: newHexId(randomBytes) }, options);
+    const { store, repositoryId, sum, randomBytes } = this.#deps;
+    const pack = await PackWriter.open(store, { repositoryId, sum, packId: newHexId(randomBytes) }, options);
     this.#open.add(pack);
     return pack;
   }

@@ -4,24 +4,24 @@ import { asBuffer } from '../format/bytes.ts';
 import { CHUNK_HEADER_BYTES, type PackEntry } from '../format/chunk-header.ts';
 import { packKey } from '../format/ids.ts';
 import { MAX_PACK_BYTES } from '../format/limits.ts';
-import { decodePackEntries, decodePackFooter, PACK_FOOTER_BYTES, PACK_HEADER_BYTES } from '../format/pack-layout.ts';
+import { decodePackEntries, decodePackFooter, PACK_FOOTER_BYTES, PACK_HEADER_BYTES, type PackIdentity } from '../format/pack-layout.ts';
+import type { StructureOwner } from '../format/structure-sum.ts';
 import { LruCache } from '../index/lru-cache.ts';
 import type { ChunkLocation } from '../index/table-reader.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 
+/** A pack whose length is known: what it takes to read its trailer. */
+export type SizedPack = PackIdentity & { readonly packBytes: number };
+
 /** The entries of a pack whose length is known, from its header, trailer and footer. Throws REPO_PACK_INVALID, REPO_OBJECT_MISSING, REPO_OBJECT_TRUNCATED. */
-export async function readPackEntries(
-  store: ObjectStore,
-  pack: { readonly repositoryId: string; readonly packId: string; readonly packBytes: number },
-  options: CallOptions = {},
-): Promise<PackEntry[]> {
+export async function readPackEntries(store: ObjectStore, pack: SizedPack, options: CallOptions = {}): Promise<PackEntry[]> {
   return (await readTrailer(store, pack, options)).entries;
 }
 
 /** The same, with the trailer as it is stored. */
 export async function readTrailer(
   store: ObjectStore,
-  pack: { readonly repositoryId: string; readonly packId: string; readonly packBytes: number },
+  pack: SizedPack,
   options: CallOptions,
 ): Promise<{ readonly entries: PackEntry[]; readonly trailer: Buffer }> {
   const key = packKey(pack.packId);
@@ -45,12 +45,12 @@ const TRAILER_CACHE_BYTES = 8 * 1024 * 1024;
 /** Answers whether a chunk is really where the index says, from the pack itself; reads each trailer once while it is in use. */
 export class PackConfirmer {
   readonly #store: ObjectStore;
-  readonly #repositoryId: string;
+  readonly #owner: StructureOwner;
   readonly #trailers = new LruCache<Buffer>(TRAILER_CACHE_BYTES, (trailer) => trailer.length + 64);
 
-  constructor(store: ObjectStore, repositoryId: string) {
+  constructor(store: ObjectStore, owner: StructureOwner) {
     this.#store = store;
-    this.#repositoryId = repositoryId;
+    this.#owner = owner;
   }
 
   /** True if the pack exists with the length the index knows and its trailer lists this digest at this place. Store failures other than absence are thrown. */
@@ -74,7 +74,7 @@ export class PackConfirmer {
     const found = await this.#store.stat(packKey(location.packId), options);
     if (found?.sizeBytes !== location.packBytes) return Buffer.alloc(0);
     try {
-      return (await readTrailer(this.#store, { ...location, repositoryId: this.#repositoryId }, options)).trailer;
+      return (await readTrailer(this.#store, { ...location, ...this.#owner }, options)).trailer;
     } catch (error) {
       if (isRepositoryError(error, 'REPO_PACK_INVALID', 'REPO_OBJECT_MISSING', 'REPO_OBJECT_TRUNCATED')) return Buffer.alloc(0);
       throw error;

@@ -1,9 +1,9 @@
 import type { CallOptions } from '@onevault/base';
-import type { EncodedChunk } from '../codec/chunk-codec.ts';
+import { type EncodedChunk, isLent } from '../codec/chunk-codec.ts';
 import { CHUNK_HEADER_BYTES, type ChunkType, encodeChunkHeader } from '../format/chunk-header.ts';
 import { packKey } from '../format/ids.ts';
 import { MAX_PACK_BYTES, PACK_TARGET_BYTES, PACK_TARGET_CHUNKS } from '../format/limits.ts';
-import { encodePackHeader, encodePackTail, PACK_FOOTER_BYTES, PACK_HEADER_BYTES } from '../format/pack-layout.ts';
+import { encodePackHeader, encodePackTail, PACK_FOOTER_BYTES, PACK_HEADER_BYTES, type PackIdentity } from '../format/pack-layout.ts';
 import type { IndexedPack } from '../index/table-writer.ts';
 import type { ObjectStore, ObjectWriter } from '../store/object-store.ts';
 
@@ -19,7 +19,7 @@ export interface NewChunk {
 
 /** One pack while it grows: streamed to the store, never held. Calls come one at a time. */
 export class PackWriter {
-  readonly packId: string;
+  readonly #identity: PackIdentity;
   readonly #writer: ObjectWriter;
   readonly #header: Buffer;
   #trailer = Buffer.allocUnsafe(64 * CHUNK_HEADER_BYTES);
@@ -28,16 +28,20 @@ export class PackWriter {
   #buffered: Uint8Array[];
   #bufferedBytes = 0;
 
-  private constructor(writer: ObjectWriter, packId: string, header: Buffer) {
+  private constructor(writer: ObjectWriter, identity: PackIdentity, header: Buffer) {
     this.#writer = writer;
-    this.packId = packId;
+    this.#identity = identity;
     this.#header = header;
     this.#buffered = [header];
   }
 
-  static async open(store: ObjectStore, identity: { readonly repositoryId: string; readonly packId: string }, options: CallOptions = {}): Promise<PackWriter> {
+  static async open(store: ObjectStore, identity: PackIdentity, options: CallOptions = {}): Promise<PackWriter> {
     const writer = await store.create(packKey(identity.packId), options);
-    return new PackWriter(writer, identity.packId, encodePackHeader(identity));
+    return new PackWriter(writer, identity, encodePackHeader(identity));
+  }
+
+  get packId(): string {
+    return this.#identity.packId;
   }
 
   get full(): boolean {
@@ -49,16 +53,17 @@ export class PackWriter {
     return this.#packBytes + storedBytes + (this.#chunks + 2) * CHUNK_HEADER_BYTES + PACK_FOOTER_BYTES <= MAX_PACK_BYTES;
   }
 
-  /** When it resolves, a raw chunk's memory is no longer needed; a compressed chunk is kept until there is enough to write. */
+  /** When it resolves, memory lent for a chunk is no longer needed; a chunk with memory of its own is kept until there is enough to write. */
   async append(chunk: NewChunk, options: CallOptions = {}): Promise<void> {
     const { type, digest, plainBytes, encoded } = chunk;
-    const header = encodeChunkHeader({ type, codec: encoded.codec, plainBytes, storedBytes: encoded.storedBytes, digest });
+    const { codec, storedBytes } = encoded;
+    const header = encodeChunkHeader({ type, codec, plainBytes, storedBytes, digest, ...(this.#identity.sum.encrypted && { encrypted: true }) });
     this.#addToTrailer(header);
     this.#buffered.push(header, ...encoded.parts);
     this.#bufferedBytes += header.length + encoded.storedBytes;
     this.#packBytes += header.length + encoded.storedBytes;
-    // Raw parts are the caller's memory, lent by a scan that waits for it: never kept back.
-    if (encoded.codec === 'raw' || this.#bufferedBytes >= PACK_BUFFER_BYTES) await this.#flush(options);
+    // Lent by a scan that waits for it: never kept back.
+    if (isLent(encoded) || this.#bufferedBytes >= PACK_BUFFER_BYTES) await this.#flush(options);
   }
 
   #addToTrailer(header: Buffer): void {
@@ -79,7 +84,7 @@ export class PackWriter {
   /** Trailer, footer, durable. The pack as an index table will describe it. */
   async finish(options: CallOptions = {}): Promise<IndexedPack> {
     const trailer = Buffer.from(this.#trailer.subarray(0, this.#chunks * CHUNK_HEADER_BYTES));
-    const tail = encodePackTail(this.#header, trailer, this.#packBytes);
+    const tail = encodePackTail(this.#identity, this.#header, trailer, this.#packBytes);
     this.#buffered.push(tail);
     await this.#flush(options);
     await this.#writer.commit(options);

@@ -6,7 +6,8 @@ import { CHUNK_HEADER_BYTES, decodeChunkHeader, type PackEntry } from '../format
 import { packKey } from '../format/ids.ts';
 import { MAX_PACK_CHUNKS } from '../format/limits.ts';
 import { PACK_FOOTER_BYTES, PACK_HEADER_BYTES } from '../format/pack-layout.ts';
-import { readPackEntries } from '../pack/pack-reader.ts';
+import type { StructureOwner } from '../format/structure-sum.ts';
+import { readPackEntries, type SizedPack } from '../pack/pack-reader.ts';
 import { GROUP_BYTES } from '../read/read-plan.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 
@@ -31,7 +32,7 @@ export interface CheckedPack {
 export interface PackCheckDeps {
   readonly store: ObjectStore;
   readonly codecs: ChunkCodecs;
-  readonly repositoryId: string;
+  readonly owner: StructureOwner;
   /** Whether the data of a chunk is read; by default of every one. */
   readonly reads: (entry: PackEntry) => boolean;
   readonly onBytes: (bytes: number) => void;
@@ -98,7 +99,7 @@ async function* tasks(deps: PackCheckDeps, packIds: Iterable<string>, options: C
 async function findPack(deps: PackCheckDeps, packId: string, options: CallOptions): Promise<FoundPack | undefined> {
   const found = await deps.store.stat(packKey(packId), options);
   if (!found) return undefined;
-  const pack = { repositoryId: deps.repositoryId, packId, packBytes: found.sizeBytes };
+  const pack = { ...deps.owner, packId, packBytes: found.sizeBytes };
   try {
     const { entries, structure } = await findEntries(deps.store, pack, options);
     return { ...pack, entries, structure, chosen: entries.filter(deps.reads) };
@@ -108,15 +109,9 @@ async function findPack(deps: PackCheckDeps, packId: string, options: CallOption
   }
 }
 
-export interface PackPlace {
-  readonly repositoryId: string;
-  readonly packId: string;
-  readonly packBytes: number;
-}
-
 async function findEntries(
   store: ObjectStore,
-  pack: PackPlace,
+  pack: SizedPack,
   options: CallOptions,
 ): Promise<{ readonly entries: PackEntry[]; readonly structure: RepositoryError | undefined }> {
   try {
@@ -128,7 +123,7 @@ async function findEntries(
 }
 
 /** Chunks of a pack whose trailer cannot be trusted: as far as one header leads to the next. What the digests confirm is still good data. */
-async function walkHeaders(store: ObjectStore, pack: PackPlace, options: CallOptions): Promise<PackEntry[]> {
+async function walkHeaders(store: ObjectStore, pack: SizedPack, options: CallOptions): Promise<PackEntry[]> {
   const entries: PackEntry[] = [];
   for (let offset = PACK_HEADER_BYTES; offset + CHUNK_HEADER_BYTES < pack.packBytes && entries.length < MAX_PACK_CHUNKS; ) {
     try {

@@ -2,10 +2,12 @@ import { randomBytes as systemRandomBytes } from 'node:crypto';
 import { type CallOptions, silentLogger } from '@onevault/base';
 import { ChunkCodecs } from '../codec/chunk-codec.ts';
 import { readConfig } from '../config-object.ts';
+import { plainProtection } from '../crypto/protection.ts';
 import { isRepositoryError } from '../errors.ts';
 import { digestKey } from '../format/bytes.ts';
 import { CHUNK_HEADER_BYTES, type PackEntry } from '../format/chunk-header.ts';
 import { newTimeId, packKey, TABLES_PREFIX } from '../format/ids.ts';
+import type { StructureOwner } from '../format/structure-sum.ts';
 import { ChunkIndex } from '../index/chunk-index.ts';
 import { type IndexedPack, writeTable } from '../index/table-writer.ts';
 import { readTrailer } from '../pack/pack-reader.ts';
@@ -36,10 +38,12 @@ export async function rebuildIndex(store: ObjectStore, deps: RepositoryDeps, opt
   const config = await readConfig(store, options);
   const packs = await PackIds.list(store, options);
   const log = new DamageLog();
-  await checkTables(store, config.id, packs, log, options);
+  const protection = plainProtection(config.digest);
+  const owner = { repositoryId: config.id, sum: protection.sum };
+  await checkTables(store, owner, packs, log, options);
   const damagedTables = log.keys().filter((key) => key.startsWith(TABLES_PREFIX));
-  const index = new ChunkIndex(store, config.id, deps.logger ?? silentLogger, new Set(damagedTables));
-  const rebuild = new Rebuild(store, config.id, index, new ChunkReader(store, index, new ChunkCodecs(config)), deps, options);
+  const index = new ChunkIndex(store, owner, deps.logger ?? silentLogger, new Set(damagedTables));
+  const rebuild = new Rebuild(store, owner, index, new ChunkReader(store, index, new ChunkCodecs(config, protection)), deps, options);
   for (const packId of packs) await rebuild.add(packId);
   await rebuild.flush();
   const removedTables = rebuild.unreadable.length === 0 ? damagedTables : [];
@@ -51,7 +55,7 @@ class Rebuild {
   addedEntries = 0;
   readonly unreadable: string[] = [];
   readonly #store: ObjectStore;
-  readonly #repositoryId: string;
+  readonly #owner: StructureOwner;
   readonly #index: ChunkIndex;
   readonly #chunks: ChunkReader;
   readonly #deps: RepositoryDeps;
@@ -59,9 +63,9 @@ class Rebuild {
   readonly #listed = new Set<string>();
   #packs: IndexedPack[] = [];
 
-  constructor(store: ObjectStore, repositoryId: string, index: ChunkIndex, chunks: ChunkReader, deps: RepositoryDeps, options: CallOptions) {
+  constructor(store: ObjectStore, owner: StructureOwner, index: ChunkIndex, chunks: ChunkReader, deps: RepositoryDeps, options: CallOptions) {
     this.#store = store;
-    this.#repositoryId = repositoryId;
+    this.#owner = owner;
     this.#index = index;
     this.#chunks = chunks;
     this.#deps = deps;
@@ -73,7 +77,7 @@ class Rebuild {
     const key = packKey(packId);
     const found = await this.#store.stat(key, this.#options);
     if (!found) return;
-    const pack = { repositoryId: this.#repositoryId, packId, packBytes: found.sizeBytes };
+    const pack = { ...this.#owner, packId, packBytes: found.sizeBytes };
     try {
       const { entries, trailer } = await readTrailer(this.#store, pack, this.#options);
       await this.#addPack(pack, entries, trailer);
@@ -114,7 +118,7 @@ class Rebuild {
     if (packs.length === 0) return;
     const randomBytes = this.#deps.randomBytes ?? systemRandomBytes;
     const tableId = newTimeId(this.#deps.clock.now(), randomBytes);
-    await writeTable(this.#store, { repositoryId: this.#repositoryId, tableId, packs }, { randomBytes }, this.#options);
+    await writeTable(this.#store, { ...this.#owner, tableId, packs }, { randomBytes }, this.#options);
     this.#listed.clear();
     await this.#index.reload();
   }

@@ -1,6 +1,7 @@
 import type { CallOptions } from '@onevault/base';
 import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { packKey, parseTableKey, TABLES_PREFIX } from '../format/ids.ts';
+import type { StructureOwner } from '../format/structure-sum.ts';
 import { ENTRY_BYTES, TABLE_PAGE_BYTES, type TablePage } from '../format/table-layout.ts';
 import { LruCache } from '../index/lru-cache.ts';
 import { IndexTable } from '../index/table-reader.ts';
@@ -9,7 +10,7 @@ import type { DamageLog } from './damage-log.ts';
 import type { PackIds } from './pack-ids.ts';
 
 /** Reads every page of every index table once: checksums, order, and that the packs it names are there (I8). */
-export async function checkTables(store: ObjectStore, repositoryId: string, packs: PackIds, log: DamageLog, options: CallOptions): Promise<number> {
+export async function checkTables(store: ObjectStore, owner: StructureOwner, packs: PackIds, log: DamageLog, options: CallOptions): Promise<number> {
   let readBytes = 0;
   for await (const { key, sizeBytes } of store.list(TABLES_PREFIX, options)) {
     const id = parseTableKey(key);
@@ -18,7 +19,7 @@ export async function checkTables(store: ObjectStore, repositoryId: string, pack
     try {
       // A cache of its own and of one page: what the repository has in memory must not hide what the store has.
       const cache = new LruCache<TablePage>(TABLE_PAGE_BYTES, () => TABLE_PAGE_BYTES);
-      await checkTable(store, await IndexTable.open(store, cache, repositoryId, id, options), packs, log, options);
+      await checkTable(store, await IndexTable.open(store, cache, owner, id, options), packs, log, options);
     } catch (error) {
       if (!isRepositoryError(error, 'REPO_INDEX_INVALID', 'REPO_OBJECT_MISSING', 'REPO_OBJECT_TRUNCATED')) throw error;
       if (isRepositoryError(error, 'REPO_OBJECT_MISSING') && !(await store.stat(key, options))) continue; // merged into another since it was listed

@@ -20,7 +20,10 @@ import { checkTables } from './table-check.ts';
 import { MAX_RECORDED_POINTS, type VerifyRecord, verifyRecordKey } from './verify-record.ts';
 import { readVerifyRecords, writeVerifyRecord } from './verify-records.ts';
 
-export type VerifyDeps = Pick<RepositoryParts, 'store' | 'config' | 'envelopes' | 'codecs' | 'points' | 'damage' | 'clock' | 'randomBytes' | 'logger'>;
+export type VerifyDeps = Pick<
+  RepositoryParts,
+  'store' | 'config' | 'owner' | 'envelopes' | 'codecs' | 'points' | 'damage' | 'clock' | 'randomBytes' | 'logger'
+>;
 
 type MutableReport = { -readonly [K in keyof VerifyReport]: VerifyReport[K] };
 
@@ -78,7 +81,7 @@ class Verification {
     this.#sample = sample;
     this.#call = call;
     this.#found = new FoundDamage(deps.damage);
-    this.#index = new ChunkIndex(deps.store, deps.config.id, deps.logger);
+    this.#index = new ChunkIndex(deps.store, deps.owner, deps.logger);
     this.report = {
       mode: typeof mode === 'string' ? mode : 'sample',
       ...(sample && { sample: { seed: sample.seed, percent: sample.percent } }),
@@ -95,14 +98,14 @@ class Verification {
   }
 
   async *run(): AsyncGenerator<Damage, void> {
-    const { store, config } = this.#deps;
+    const { store, owner } = this.#deps;
     await this.#checkConfig();
     this.#places = await this.#deps.points.places({}, this.#call);
     await this.#checkManifests();
     await checkOtherObjects(this.#deps, (key, error) => this.#log.note(key, error), this.#call);
     await this.#index.reload();
     this.#packs = await PackIds.list(store, this.#call);
-    this.report.readBytes += await checkTables(store, config.id, this.#packs, this.#log, this.#call);
+    this.report.readBytes += await checkTables(store, owner, this.#packs, this.#log, this.#call);
     yield* this.#checkPacks();
   }
 
@@ -128,9 +131,9 @@ class Verification {
   }
 
   async *#checkPacks(): AsyncGenerator<Damage, void> {
-    const { store, codecs, config } = this.#deps;
+    const { store, codecs, owner } = this.#deps;
     const onBytes = (bytes: number): void => this.#progress(this.#doneBytes + bytes);
-    const checked = checkPacks({ store, codecs, repositoryId: config.id, reads: this.#reads(), onBytes }, this.#packs, this.#call);
+    const checked = checkPacks({ store, codecs, owner, reads: this.#reads(), onBytes }, this.#packs, this.#call);
     let good = new GoodChunks('');
     let doneBytes = 0;
     for await (const pack of checked) {

@@ -70,7 +70,7 @@ export class ChunkSink {
       this.#onTheirWay.delete(digestKey(digest));
       return digest;
     }
-    const encoded: EncodedChunk = await this.codecs.encode(plain);
+    const encoded: EncodedChunk = await this.codecs.encode(plain, { type, digest });
     await lane.append({ type, digest, plainBytes: plain.length, encoded }, options);
     return digest;
   }

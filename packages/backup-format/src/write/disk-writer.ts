@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type BlockGrid, blockGrid, blockRange, type CallOptions, DIGEST_BYTES } from '@onevault/base';
-import type { EncodedChunk } from '../codec/chunk-codec.ts';
+import { type EncodedChunk, isLent } from '../codec/chunk-codec.ts';
 import { RepositoryError } from '../errors.ts';
 import { isZero } from '../format/bytes.ts';
 import { MAX_DISK_PAGES, pageCount, pageDigests } from '../format/disk-index-layout.ts';
@@ -139,19 +139,19 @@ export class DiskWriter {
     return next + count;
   }
 
-  /** Undefined when the repository has the chunk already. A compressed block is given back at once, a raw one when it is written. */
+  /** Undefined when the repository has the chunk already. A block is given back at once, unless it is stored as it is: then when it is written. */
   async #prepare(run: ChangedRun, digest: Uint8Array, loans: RunLoans): Promise<EncodedChunk | undefined> {
     const mustStore = await this.#deps.sink.claim(digest, this.#spec.confirmDedup ?? false, this.#options);
-    const encoded = mustStore ? (run.encoded ?? (await this.#encode(run, loans))) : undefined;
-    if (encoded?.codec !== 'raw') loans.release(run);
+    const encoded = mustStore ? (run.encoded ?? (await this.#encode(run, digest, loans))) : undefined;
+    if (!encoded || !isLent(encoded)) loans.release(run);
     return encoded;
   }
 
   /** The encoder reads the block's memory on another thread: whatever happens meanwhile, it is not given back before. */
-  async #encode(run: ChangedRun, loans: RunLoans): Promise<EncodedChunk> {
+  async #encode(run: ChangedRun, digest: Uint8Array, loans: RunLoans): Promise<EncodedChunk> {
     const hold = loans.hold(run);
     try {
-      return await this.#deps.sink.codecs.encode(run.data);
+      return await this.#deps.sink.codecs.encode(run.data, { type: 'data', digest });
     } finally {
       hold[Symbol.dispose]();
     }

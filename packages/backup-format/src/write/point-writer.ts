@@ -16,7 +16,7 @@ import { TableFlusher } from './table-flusher.ts';
 
 export type PointWriterDeps = Pick<
   RepositoryParts,
-  'store' | 'config' | 'envelopes' | 'codecs' | 'index' | 'chunks' | 'damage' | 'clock' | 'randomBytes' | 'logger'
+  'store' | 'config' | 'owner' | 'envelopes' | 'codecs' | 'index' | 'chunks' | 'damage' | 'clock' | 'randomBytes' | 'logger'
 >;
 
 /** A point that another repository committed: it keeps its id. `origin` is the repository that first did. */
@@ -43,8 +43,7 @@ export class PointWriter implements RestorePointWriter {
 
   constructor(spec: RestorePointSpec | CopySpec, deps: PointWriterDeps) {
     checkPointSpec(spec);
-    const { store, randomBytes, logger, clock, config } = deps;
-    const repositoryId = config.id;
+    const { store, randomBytes, logger, clock, owner } = deps;
     this.#spec = spec;
     this.#deps = deps;
     this.id = 'id' in spec ? spec.id : newTimeId(clock.now(), randomBytes);

@@ -16,7 +16,7 @@ const TABLES_PER_MERGE = 16;
 /** Beyond this others write tables all the time; each of them knew the ones before. */
 const MAX_TABLE_WRITES = 3;
 
-export type TableFlusherDeps = Pick<RepositoryParts, 'store' | 'config' | 'index' | 'clock' | 'randomBytes' | 'logger'>;
+export type TableFlusherDeps = Pick<RepositoryParts, 'store' | 'owner' | 'index' | 'clock' | 'randomBytes' | 'logger'>;
 
 /** Gathers durable packs and writes index tables for them: one whenever enough came together, one at commit (I8). */
 export class TableFlusher {
