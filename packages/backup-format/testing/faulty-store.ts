@@ -12,8 +12,17 @@ export interface Operation {
   readonly writes: boolean;
 }
 
-/** What happens instead: nothing special, an error before the operation had any effect, or an error after it had its effect. */
-export type Fault = undefined | { readonly when: 'before' | 'after'; readonly error: Error };
+/** What happens instead of nothing special. */
+export type Fault =
+  | undefined
+  /** An error before the operation had any effect, or after it had all of it (the answer was torn). */
+  | { readonly when: 'before' | 'after'; readonly error: Error }
+  /** Latency: held on the way there, or, with its effect done, on the way back. */
+  | { readonly when: 'before' | 'after'; readonly until: Promise<unknown> }
+  /** The request arrives twice and the second answer is heard. A writer's `write` and `commit` cannot: they carry their place. */
+  | { readonly when: 'twice' }
+  /** A listing that breaks after so many entries; other operations fail before they begin. */
+  | { readonly when: 'midway'; readonly listed: number; readonly error: Error };
 
 export interface FaultyStore extends ObjectStore {
   readonly writes: number;
@@ -71,7 +80,12 @@ class Faulty implements FaultyStore {
   }
 
   async create(key: ObjectKey, options?: CallOptions): Promise<ObjectWriter> {
-    const writer = await this.#run('create', key, () => this.#inner.create(key, options));
+    const writer = await this.#run(
+      'create',
+      key,
+      () => this.#inner.create(key, options),
+      (lost) => lost.abort(), // what nobody heard of, nobody can end
+    );
     return {
       write: (parts, call) => this.#run('write', key, () => writer.write(parts, call)),
       commit: (call) => this.#run('commit', key, () => writer.commit(call)),
@@ -88,24 +102,55 @@ class Faulty implements FaultyStore {
   }
 
   async *list(prefix: string, options?: CallOptions): AsyncIterable<ObjectStat> {
-    await this.#run('list', prefix, async () => undefined);
-    yield* this.#inner.list(prefix, options);
+    const fault = this.#next('list', prefix);
+    if (fault && 'until' in fault) await fault.until;
+    if (fault?.when === 'before' && 'error' in fault) throw fault.error;
+    let listed = 0;
+    for await (const found of this.#inner.list(prefix, options)) {
+      if (fault?.when === 'midway' && listed++ === fault.listed) throw fault.error;
+      yield found;
+    }
+    if (fault && 'error' in fault) throw fault.error;
   }
 
   delete(key: ObjectKey, options?: CallOptions): Promise<void> {
     return this.#run('delete', key, () => this.#inner.delete(key, options));
   }
 
-  async #run<T>(kind: StoreOperation, key: ObjectKey, work: () => Promise<T>): Promise<T> {
+  #next(kind: StoreOperation, key: ObjectKey): Fault {
     const writes = WRITES.has(kind);
-    const fault = this.#decide({ kind, key, n: writes ? ++this.writes : ++this.reads, writes });
-    if (fault?.when === 'before') throw fault.error;
-    const result = await work();
-    if (fault) throw fault.error;
-    return result;
+    return this.#decide({ kind, key, n: writes ? ++this.writes : ++this.reads, writes });
+  }
+
+  async #run<T>(kind: StoreOperation, key: ObjectKey, work: () => Promise<T>, drop?: (result: T) => Promise<void>): Promise<T> {
+    const fault = this.#next(kind, key);
+    if (fault?.when === 'midway') throw fault.error;
+    if (fault?.when === 'before') {
+      if ('error' in fault) throw fault.error;
+      await fault.until;
+    }
+    if (fault?.when === 'twice' && kind !== 'write' && kind !== 'commit') {
+      const first = await work();
+      await drop?.(first);
+    }
+    if (fault?.when === 'after') return answerLate(fault, await work(), drop);
+    return work();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#inner[Symbol.asyncDispose]();
   }
+}
+
+async function answerLate<T>(
+  fault: { readonly error: Error } | { readonly until: Promise<unknown> },
+  result: T,
+  drop: ((result: T) => Promise<void>) | undefined,
+): Promise<T> {
+  if ('until' in fault) {
+    await fault.until;
+    return result;
+  }
+  if (!(fault.error instanceof Crash)) await drop?.(result); // a process that is dead gives nothing back
+  throw fault.error;
 }
