@@ -83,6 +83,7 @@ export class FilterShelf implements AsyncDisposable {
           for (let at = 0; at < count * ENTRY_BYTES; at += ENTRY_BYTES) filter.add(items, at);
         }
       }
+      this.#end.signal.throwIfAborted();
       this.#filters.set(table.id, filter);
     } catch (error) {
       if (!isAbort(error)) this.#logger.debug({ key: table.key, error: serializeError(error) }, 'an index table is searched without a filter');

@@ -5,7 +5,6 @@ import { mergeAfterRun } from '../index/merge-after-run.ts';
 import { newTableId } from '../index/table-id.ts';
 import { type IndexedPack, writeTable } from '../index/table-writer.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
-import type { ChunkSink } from './chunk-sink.ts';
 
 /** New chunks of a run that wait for an index table: their trailers take 5 MiB, their keys 10 MiB. */
 export const TABLE_TARGET_ENTRIES = 100_000;
@@ -18,17 +17,22 @@ const MAX_TABLE_WRITES = 3;
 
 export type TableFlusherDeps = Pick<RepositoryParts, 'store' | 'owner' | 'index' | 'clock' | 'randomBytes' | 'logger'>;
 
+/** Who is told of every chunk that a durable table lists. */
+export interface ArrivalNote {
+  arrived(digest: Uint8Array): void;
+}
+
 /** Gathers durable packs and writes index tables for them: one whenever enough came together, one at commit (I8). */
 export class TableFlusher {
   readonly #deps: TableFlusherDeps;
-  readonly #sink: ChunkSink;
+  readonly #sink: ArrivalNote;
   readonly #mutex = new Mutex();
   #packs: IndexedPack[] = [];
   #entries = 0;
   #listed = 0;
   #tables = 0;
 
-  constructor(deps: TableFlusherDeps, sink: ChunkSink) {
+  constructor(deps: TableFlusherDeps, sink: ArrivalNote) {
     this.#deps = deps;
     this.#sink = sink;
   }
