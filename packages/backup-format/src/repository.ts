@@ -32,6 +32,7 @@ import type {
 } from './repository-api.ts';
 import type { RepositoryDeps } from './repository-deps.ts';
 import type { RepositoryParts } from './repository-parts.ts';
+import { type RepositoryStats, repositoryStats } from './stats/repository-stats.ts';
 import type { ObjectStore } from './store/object-store.ts';
 import { KnownDamage } from './verify/known-damage.ts';
 import { verifyRepository } from './verify/verify.ts';
@@ -194,12 +195,17 @@ class StoredRepository implements Repository {
     return damagedPoints(this.#parts, options);
   }
 
+  stats(options: CallOptions = {}): Promise<RepositoryStats> {
+    return repositoryStats(this.#parts, options);
+  }
+
   copyTo(target: Repository, options: CopyOptions = {}): AsyncGenerator<CopyOutcome, CopyReport> {
     if (!(target instanceof StoredRepository)) throw new TypeError('the target of a copy is an open repository');
     return copyPoints(this.#parts, { parts: target.#parts, begin: (spec, call) => target.begin(spec, call) }, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.index[Symbol.asyncDispose]();
     await this.#parts.store[Symbol.asyncDispose]();
   }
 }
