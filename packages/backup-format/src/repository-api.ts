@@ -1,6 +1,7 @@
 import type { BlockGrid, CallOptions, DigestSource, Secret } from '@onevault/base';
 import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
 import type { RepositoryMarks } from './marks/marks-api.ts';
+import type { RepositoryStats } from './stats/repository-stats.ts';
 import type { VerifyRecord } from './verify/verify-record.ts';
 
 export type DigestAlgorithm = 'blake3' | 'sha256';
@@ -19,6 +20,8 @@ export interface RepositoryConfig {
   readonly digest: DigestAlgorithm;
   readonly blockSizeBytes: number;
   readonly compression: { readonly codec: 'zstd'; readonly level: number };
+  /** Absent where the repository is not encrypted. The MAC is over the config, with a key of the repository. */
+  readonly encryption?: { readonly cipher: 'aes-256-gcm'; readonly kdf: 'hkdf-sha256'; readonly mac: string };
   readonly created: string;
 }
 
@@ -47,6 +50,8 @@ export interface Repository extends AsyncDisposable {
   readonly marks: RepositoryMarks;
   /** Ids of restore points that the newest record of a verify calls damaged. Empty when none ever ran. */
   damagedPoints(options?: CallOptions): Promise<ReadonlySet<string>>;
+  /** Counts what there is: lists everything, reads manifests and a little of each index table, no data. */
+  stats(options?: CallOptions): Promise<RepositoryStats>;
   /** Copies restore points into another open repository of the same block size, oldest first; yields what became of each. Throws REPO_COPY_INCOMPATIBLE, REPO_POINT_NOT_FOUND. */
   copyTo(target: Repository, options?: CopyOptions): AsyncGenerator<CopyOutcome, CopyReport>;
 }

@@ -37,17 +37,22 @@ export class PackIds {
   }
 
   has(packId: string): boolean {
+    return this.indexOf(packId) >= 0;
+  }
+
+  /** Its place in the order, or -1. */
+  indexOf(packId: string): number {
     const wanted = fromHex(packId);
     let low = 0;
     let high = this.#count;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const order = this.#ids.compare(wanted, 0, ID_BYTES, middle * ID_BYTES, (middle + 1) * ID_BYTES);
-      if (order === 0) return true;
+      if (order === 0) return middle;
       if (order < 0) low = middle + 1;
       else high = middle;
     }
-    return false;
+    return -1;
   }
 
   #add(id: string, sizeBytes: number): void {
