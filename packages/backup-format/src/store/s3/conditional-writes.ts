@@ -4,12 +4,15 @@ import { isRepositoryError } from '../../errors.ts';
 import { contentMd5 } from './content-md5.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { s3Name } from './s3-errors.ts';
+import { abandonUpload, abandonUploads, beginUpload } from './uploads.ts';
 
 /** What the server does about `If-None-Match: *`: some ignore it, some do not know it when a multipart upload ends. */
 export interface ConditionalWrites {
   readonly put: boolean;
   readonly complete: boolean;
 }
+
+const CLEANUP_ATTEMPTS = 5;
 
 /** The store's own object, which no listing shows: names that begin with a dot are not objects of the repository. */
 export const RECORD_NAME = '.onevault-s3.json';
@@ -89,7 +92,7 @@ export class ConditionalWritesRecord {
       return { put, complete: put && (await isRefused(this.#completeOnto(key, options))) };
     } finally {
       await connection.run('delete the probe', '', ({ sdk, client }) => client.send(new sdk.DeleteObjectCommand({ Bucket: connection.bucket, Key: key })), {
-        attempts: 3,
+        attempts: CLEANUP_ATTEMPTS,
       });
     }
   }
@@ -101,27 +104,22 @@ export class ConditionalWritesRecord {
     return connection.run('probe conditional writes', '', ({ sdk, client, http }) => client.send(new sdk.PutObjectCommand(command), http), options);
   }
 
-  async #completeOnto(key: string, options: CallOptions): Promise<void> {
+  async #completeOnto(Key: string, options: CallOptions): Promise<void> {
     const { connection } = this.#deps;
     const Bucket = connection.bucket;
-    const body = Buffer.from('probe');
-    await connection.run(
-      'probe conditional multipart writes',
-      '',
-      async ({ sdk, client, http }) => {
-        const { UploadId } = await client.send(new sdk.CreateMultipartUploadCommand({ Bucket, Key: key }), http);
-        try {
-          const part = { Bucket, Key: key, UploadId, PartNumber: 1, Body: body, ContentMD5: contentMd5(body) };
-          const { ETag } = await client.send(new sdk.UploadPartCommand(part), http);
-          const MultipartUpload = { Parts: [{ ETag, PartNumber: 1 }] };
-          await client.send(new sdk.CompleteMultipartUploadCommand({ Bucket, Key: key, UploadId, MultipartUpload, IfNoneMatch: '*' }), http);
-        } catch (error) {
-          await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key: key, UploadId })).catch(() => undefined);
-          throw error;
-        }
-      },
-      options,
-    );
+    const Body = Buffer.from('probe');
+    const what = 'probe conditional multipart writes';
+    const upload = await beginUpload(connection, Key, {}, options);
+    const UploadId = upload.id;
+    try {
+      const part = { Bucket, Key, UploadId, PartNumber: 1, Body, ContentMD5: contentMd5(Body) };
+      const { ETag } = await connection.run(what, '', ({ sdk, client, http }) => client.send(new sdk.UploadPartCommand(part), http), options);
+      const end = { Bucket, Key, UploadId, MultipartUpload: { Parts: [{ ETag, PartNumber: 1 }] }, IfNoneMatch: '*' };
+      await connection.run(what, '', ({ sdk, client, http }) => client.send(new sdk.CompleteMultipartUploadCommand(end), http), options);
+    } finally {
+      await abandonUpload(connection, Key, UploadId, { attempts: CLEANUP_ATTEMPTS });
+      if (upload.doubtful) await abandonUploads(connection, Key, { attempts: CLEANUP_ATTEMPTS });
+    }
   }
 }
 
@@ -141,4 +139,5 @@ function ignoreUnsupported(error: unknown): void {
   if (!UNSUPPORTED.has(s3Name(error))) throw error;
 }
 
-const UNSUPPORTED: ReadonlySet<string> = new Set(['NotImplemented', 'InvalidArgument', 'InvalidRequest']);
+/** The last one: the server ended the upload, ignoring the condition, and its answer was lost. */
+const UNSUPPORTED: ReadonlySet<string> = new Set(['NotImplemented', 'InvalidArgument', 'InvalidRequest', 'NoSuchUpload']);

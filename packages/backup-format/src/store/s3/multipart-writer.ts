@@ -5,11 +5,11 @@ import type { ObjectKey, ObjectWriter } from '../object-store.ts';
 import { contentMd5 } from './content-md5.ts';
 import { PART_BYTES, type PartBuffers } from './part-buffers.ts';
 import type { S3Connection } from './s3-connection.ts';
-import { s3Name } from './s3-errors.ts';
+import { abandonUpload, abandonUploads, beginUpload } from './uploads.ts';
 
 const MAX_PARTS = 10_000;
 /** Cleaning up must not hold a run that has failed already. */
-const CLEANUP_ATTEMPTS = 3;
+const CLEANUP_ATTEMPTS = 4;
 
 export interface MultipartTarget {
   readonly key: ObjectKey;
@@ -153,25 +153,13 @@ export class MultipartWriter implements ObjectWriter {
     return this.#beginning;
   }
 
-  /** Not cut off by an abort once it is sent: an upload that nobody knows of could not be removed. */
   async #create(options: CallOptions): Promise<string> {
-    const { connection, fullKey, key, fields } = this.#target;
-    const { UploadId } = await connection.run(
-      `begin ${key}`,
-      key,
-      ({ sdk, client, attempt }) => {
-        this.#doubtful = true;
-        return client.send(new sdk.CreateMultipartUploadCommand({ Bucket: connection.bucket, Key: fullKey, ...fields })).then((answer) => {
-          this.#doubtful = attempt > 1;
-          return answer;
-        });
-      },
-      options,
-    );
-    if (UploadId === undefined)
-      throw new RepositoryError({ code: 'REPO_STORE_FAILED', message: `the server did not name the upload of ${key}`, details: { key } });
-    this.#uploadId = UploadId;
-    return UploadId;
+    const { connection, fullKey, fields } = this.#target;
+    this.#doubtful = true;
+    const { id, doubtful } = await beginUpload(connection, fullKey, fields, options);
+    this.#uploadId = id;
+    this.#doubtful = doubtful;
+    return id;
   }
 
   async #commitUpload(options: CallOptions): Promise<'created' | 'existed'> {
@@ -218,38 +206,15 @@ export class MultipartWriter implements ObjectWriter {
     }
   }
 
-  /** The upload of this writer, and what a lost answer may have left. */
+  /** The upload of this writer, and what a lost answer may have left; what fails is left to a sweep. */
   async #removeUploads(): Promise<void> {
+    const { connection, fullKey, key, logger } = this.#target;
+    const options = { attempts: CLEANUP_ATTEMPTS };
     try {
-      if (this.#uploadId !== undefined) await this.#removeUpload(this.#uploadId);
-      if (this.#doubtful) await this.#removeOthers();
+      if (this.#uploadId !== undefined) await abandonUpload(connection, fullKey, this.#uploadId, options);
+      if (this.#doubtful) await abandonUploads(connection, fullKey, options);
     } catch (error) {
-      const { key, logger } = this.#target;
       logger.warn({ key, uploadId: this.#uploadId, error: serializeError(error) }, 'could not remove an unfinished upload');
     }
-  }
-
-  async #removeUpload(UploadId: string): Promise<void> {
-    const { connection, fullKey, key } = this.#target;
-    const command = { Bucket: connection.bucket, Key: fullKey, UploadId };
-    try {
-      await connection.run(`give up ${key}`, key, ({ sdk, client }) => client.send(new sdk.AbortMultipartUploadCommand(command)), {
-        attempts: CLEANUP_ATTEMPTS,
-      });
-    } catch (error) {
-      if (s3Name(error) !== 'NoSuchUpload' && !isRepositoryError(error, 'REPO_BUCKET_MISSING')) throw error;
-    }
-  }
-
-  /** Nobody else writes this key (I18). */
-  async #removeOthers(): Promise<void> {
-    const { connection, fullKey, key } = this.#target;
-    const { Uploads } = await connection.run(
-      `look for uploads of ${key}`,
-      key,
-      ({ sdk, client }) => client.send(new sdk.ListMultipartUploadsCommand({ Bucket: connection.bucket, Prefix: fullKey })),
-      { attempts: CLEANUP_ATTEMPTS },
-    );
-    for (const { Key, UploadId } of Uploads ?? []) if (Key === fullKey && UploadId !== undefined) await this.#removeUpload(UploadId);
   }
 }

@@ -87,6 +87,8 @@ const BY_STATUS: ReadonlyMap<number, Meaning> = new Map([
 export function s3Error(attempt: S3Attempt, cause: unknown): RepositoryError {
   if (cause instanceof RepositoryError) return cause;
   const failure = readFailure(cause);
+  // It leads to the request, with a session token in its headers.
+  if (cause instanceof Error) Reflect.deleteProperty(cause, '$response');
   const { key, location, bucket } = attempt;
   if (failure.name === 'PreconditionFailed' || failure.status === 412) return objectExists(key, cause);
   if (failure.name === 'NoSuchKey' || (failure.name === 'NotFound' && failure.status === 404)) return objectMissing(key, cause);
