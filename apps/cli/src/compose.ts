@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { fileStore, openRepository, type Repository } from '@onevault/backup-format';
+import { type ObjectStore, openRepository, openStore, parseStoreUrl, type Repository } from '@onevault/backup-format';
 import { type CallOptions, type Clock, type Logger, mapOrdered, Scope, systemClock } from '@onevault/base';
 import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
 import { createOneClient, findConnection, isRunning, type OneApi, type VmId, vmId } from '@onevault/one-client';
@@ -16,7 +16,8 @@ export interface Composition {
   readonly logger: Logger;
   openCloud(options?: CallOptions): Promise<OneApi & AsyncDisposable>;
   openRepository(options?: CallOptions): Promise<Repository>;
-  repositoryPath(): string;
+  /** Where the repository is, or would be; or the store at another place, as `resolveRepository` gives it. Nothing is reached before the first call. */
+  openStore(place?: string): ObjectStore;
   journals(): JournalStore;
   /** Cloud, proxy, repository and journal in one: what a backup or a restore needs. */
   openJobs(emit: (event: JobEvent) => void, options?: CallOptions): Promise<JobDeps & AsyncDisposable>;
@@ -30,12 +31,20 @@ export function compose(settings: Settings, logger: Logger, clock: Clock = syste
     clock,
     logger,
     openCloud: (options = {}) => openCloud(settings, logger, clock, options),
-    openRepository: (options = {}) => openRepository(fileStore(composition.repositoryPath()), { clock, randomBytes, logger }, options),
-    repositoryPath: () => settings.repo ?? repositoryUnset(),
+    openRepository: (options = {}) => openIn(composition.openStore(), { clock, logger }, options),
+    openStore: (place = settings.repo ?? repositoryUnset()) => openStore(parseStoreUrl(place), { env: settings.storeEnvironment, clock, logger }),
     journals: () => fileJournals({ directory: join(settings.stateDir, 'journals') }),
     openJobs: (emit, options = {}) => openJobs(composition, emit, options),
   };
   return composition;
+}
+
+async function openIn(store: ObjectStore, deps: { readonly clock: Clock; readonly logger: Logger }, options: CallOptions): Promise<Repository> {
+  await using scope = new Scope();
+  scope.use(store);
+  const repository = await openRepository(store, { ...deps, randomBytes }, options);
+  scope.move(); // from here on the repository gives the store back
+  return repository;
 }
 
 async function openCloud(settings: Settings, logger: Logger, clock: Clock, options: CallOptions): Promise<OneApi & AsyncDisposable> {
@@ -97,6 +106,6 @@ function repositoryUnset(): never {
   throw new CliError({
     code: 'CLI_REPOSITORY_UNSET',
     message: 'no repository is named',
-    hint: 'name it with --repo PATH or ONEVAULT_REPO; onevault init makes a new one',
+    hint: 'name it with --repo PATH, --repo s3://BUCKET/PREFIX or ONEVAULT_REPO; onevault init makes a new one',
   });
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { systemClock } from '@onevault/base';
 import { CommanderError } from 'commander';
 import type { CommandWork } from './command-context.ts';
@@ -15,6 +16,8 @@ import { stderrLogger } from './stderr-logger.ts';
 export async function main(host: NodeJS.Process): Promise<void> {
   // `| head -1`, or a terminal that is closed: that nobody reads any more is no reason to drop a run in the middle of the cloud.
   for (const stream of [host.stdout, host.stderr]) stream.on('error', () => undefined);
+  // A warning about the Node of some years from now is nothing the person at the terminal asked for.
+  host.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const code = await runCommandLine(host);
   // What is still being written to a pipe must get out before the process goes, and idle connections must not hold it.
   for (const stream of [host.stdout, host.stderr]) await new Promise<void>((resolve) => void stream.write('', () => resolve()));
@@ -28,6 +31,8 @@ async function runCommandLine(host: NodeJS.Process): Promise<ExitCode> {
     isRoot: host.getuid?.() === 0,
     stdoutIsTerminal: host.stdout.isTTY === true,
     stderrIsTerminal: host.stderr.isTTY === true,
+    stdin: host.stdin,
+    hostname: hostname(),
   };
   let exitCode: ExitCode = EXIT.ok;
   const json = host.argv.some((argument) => ['--json', '-j', '--jsonl'].includes(argument));

@@ -34,7 +34,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
 function addGlobalOptions(program: Command): void {
   program
     .optionsGroup('Where:')
-    .option('-r, --repo <path>', 'the repository (ONEVAULT_REPO)')
+    .option('-r, --repo <place>', 'the repository: a directory or s3://bucket/prefix?endpoint=… (ONEVAULT_REPO)')
     .option('--endpoint <url>', 'of OpenNebula (ONE_XMLRPC, ~/.one/one_endpoint); credentials come from ONE_AUTH')
     .option('--proxy-vm <id>', 'the VM this runs in (ONEVAULT_PROXY_VM); default: found by the machine uuid')
     .option('--proxy-root <dir>', "of the proxy VM's /sys and /dev (ONEVAULT_PROXY_ROOT); default: /")

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { formatStoreUrl, parseStoreUrl } from '@onevault/backup-format';
 import { usageError } from './errors.ts';
 import type { OutputOptions } from './render/output.ts';
 
@@ -24,12 +25,17 @@ export interface Surroundings {
   readonly isRoot: boolean;
   readonly stderrIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
+  /** For questions on a terminal; without it nobody is asked. */
+  readonly stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly hostname?: string;
 }
 
 /** Parsed once at the edge; nothing behind it reads the environment. */
 export interface Settings {
-  /** Path of the repository, when one was named. */
+  /** Path or URL of the repository, when one was named; paths in it are absolute. */
   readonly repo: string | undefined;
+  /** The environment as the store should see it: AWS_*, ONEVAULT_S3_CREDENTIALS_COMMAND. */
+  readonly storeEnvironment: Readonly<Record<string, string | undefined>>;
   /** The environment as one-client should see it: ONE_* as they are, `--endpoint` on top. */
   readonly oneEnvironment: Readonly<Record<string, string | undefined>>;
   /** Directory laid out like the proxy VM's root (sys/, dev/); `/` on a real one. */
@@ -45,13 +51,21 @@ export function resolveSettings(flags: GlobalFlags, around: Surroundings): Setti
   const repo = flags.repo ?? set(env['ONEVAULT_REPO']);
   const proxyVm = flags.proxyVm ?? set(env['ONEVAULT_PROXY_VM']);
   return {
-    repo: repo === undefined ? undefined : resolve(cwd, repo),
+    repo: repo === undefined ? undefined : resolveRepository(repo, cwd),
+    storeEnvironment: env,
     oneEnvironment: flags.endpoint === undefined ? env : { ...env, ONE_XMLRPC: flags.endpoint },
     proxyRoot: resolve(cwd, flags.proxyRoot ?? set(env['ONEVAULT_PROXY_ROOT']) ?? '/'),
     proxyVm: proxyVm === undefined ? undefined : parseId(proxyVm, 'the proxy VM'),
     stateDir: resolve(cwd, flags.stateDir ?? set(env['ONEVAULT_STATE_DIR']) ?? defaultStateDir(around)),
     output: resolveOutput(flags, around),
   };
+}
+
+/** A path or URL as typed in `cwd`, with absolute paths. Throws REPO_URL_INVALID. */
+export function resolveRepository(typed: string, cwd: string): string {
+  const address = parseStoreUrl(typed);
+  if (address.kind === 'file') return resolve(cwd, address.path);
+  return formatStoreUrl({ ...address, ...(address.caFile !== undefined && { caFile: resolve(cwd, address.caFile) }) });
 }
 
 function resolveOutput(flags: GlobalFlags, around: Surroundings): OutputOptions {

@@ -35,6 +35,15 @@ describe('precedence', () => {
     expect(resolveSettings({ repo: 'backups', stateDir: '../state' }, around())).toMatchObject({ repo: '/here/backups', stateDir: '/state' });
   });
 
+  test('a repository may be a URL; a file named in it is taken from where the command was typed', () => {
+    const url = 's3://bucket/prefix?endpoint=https://s3.example.org&region=eu-1&ca-file=ca.pem';
+    const expected = 's3://bucket/prefix?endpoint=https://s3.example.org&region=eu-1&ca-file=/here/ca.pem';
+    expect(resolveSettings({ repo: url }, around()).repo).toBe(expected);
+    expect(resolveSettings({}, around({ ONEVAULT_REPO: url })).repo).toBe(expected);
+    expect(resolveSettings({ repo: 'file:/srv/backup' }, around()).repo).toBe('/srv/backup');
+    expect(() => resolveSettings({ repo: 's3://key:secret@bucket' }, around())).toThrow(expect.objectContaining({ code: 'REPO_URL_INVALID' }));
+  });
+
   test('--endpoint stands in for ONE_XMLRPC and nothing else of the environment changes', () => {
     const env = { ONE_XMLRPC: 'http://a:2633/RPC2', ONE_AUTH: '/x' };
     expect(resolveSettings({ endpoint: 'http://b:2633/RPC2' }, around(env)).oneEnvironment).toMatchObject({ ONE_XMLRPC: 'http://b:2633/RPC2', ONE_AUTH: '/x' });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createRepository, type DigestAlgorithm, fileStore } from '@onevault/backup-format';
+import { createRepository, type DigestAlgorithm } from '@onevault/backup-format';
 import { Command, Option } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
@@ -24,7 +24,7 @@ export function initCommand(run: RunCommand): Command {
 export async function runInit(context: CommandContext, flags: InitFlags): Promise<ExitCode> {
   const { clock, logger, signal, output, compose } = context;
   const choices = { blockSizeBytes: parseBlockSize(flags.blockSize), digest: flags.digest, compressionLevel: parseLevel(flags.compressionLevel) };
-  await using repository = await createRepository(fileStore(compose.repositoryPath()), choices, { clock, randomBytes, logger }, { signal });
+  await using repository = await createRepository(compose.openStore(), choices, { clock, randomBytes, logger }, { signal });
   const { config } = repository;
   output.line(
     `repository ${config.id} created at ${repository.location}: blocks of ${formatBytes(config.blockSizeBytes)}, ${config.digest}, zstd ${config.compression.level}`,

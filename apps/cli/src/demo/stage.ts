@@ -37,6 +37,7 @@ export async function openStage(outer: CommandContext, options: StageOptions): P
   const settings: Settings = {
     repo: join(dir, 'repository'),
     oneEnvironment: { ONE_XMLRPC: place.endpoint, ONE_AUTH: place.authFile },
+    storeEnvironment: {},
     proxyRoot: place.proxyRoot,
     proxyVm: undefined,
     stateDir: join(dir, 'state'),
