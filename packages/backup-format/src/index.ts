@@ -7,7 +7,12 @@ export type { CopyOptions, CopyOutcome, CopyProgress, CopyReport } from './copy/
 export { isRepositoryError, RepositoryError, type RepositoryErrorCode, type RepositoryErrorDetails } from './errors.ts';
 export type { DamagedMark, Hold, HoldSpec, PointMarks, RepositoryMarks } from './marks/marks-api.ts';
 export { type StandingHold, standingHolds } from './marks/standing.ts';
-export { createRepository, openRepository, type RepositoryInit } from './repository.ts';
+export { createRepository, openRepository } from './repository.ts';
+export type { RepositoryInit } from './new-repository.ts';
+export type { ScryptWork } from './keys/key-derivation.ts';
+export type { KeySlotInfo, KeySlotSpec, ListedKeySlot, RepositoryKeys } from './keys/keys-api.ts';
+export { looksLikeRecoveryKey, newRecoveryKey, parseRecoveryKey } from './keys/recovery-key.ts';
+export { keyFileSecret, type RepositorySecret } from './keys/secret.ts';
 export type {
   Damage,
   DigestAlgorithm,

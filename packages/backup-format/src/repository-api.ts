@@ -1,5 +1,6 @@
 import type { BlockGrid, CallOptions, DigestSource, Secret } from '@onevault/base';
 import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
+import type { RepositoryKeys } from './keys/keys-api.ts';
 import type { RepositoryMarks } from './marks/marks-api.ts';
 import type { RepositoryStats } from './stats/repository-stats.ts';
 import type { VerifyRecord } from './verify/verify-record.ts';
@@ -29,6 +30,8 @@ export interface Repository extends AsyncDisposable {
   readonly config: RepositoryConfig;
   /** Give this to the scan whose runs `writeDisk` takes. */
   readonly digest: DigestSpec;
+  /** Undefined where the repository is not encrypted. */
+  readonly keys: RepositoryKeys | undefined;
   /** For people: where it is, without secrets. */
   readonly location: string;
   /** Newest last. A manifest that cannot be read is yielded as `damaged`, never skipped in silence. */

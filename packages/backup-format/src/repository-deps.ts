@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '@onevault/base';
 import type { RandomBytes } from './format/ids.ts';
+import type { RepositorySecret } from './keys/secret.ts';
 
 /** What a repository needs from its surroundings. */
 export interface RepositoryDeps {
@@ -7,4 +8,6 @@ export interface RepositoryDeps {
   /** Ids and tags; the system's generator unless a test wants to repeat itself. */
   readonly randomBytes?: RandomBytes;
   readonly logger?: Logger;
+  /** Opens an encrypted repository; with one that is not encrypted it is refused. */
+  readonly secret?: RepositorySecret;
 }

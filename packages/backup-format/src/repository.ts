@@ -4,22 +4,22 @@ import { ChunkCodecs } from './codec/chunk-codec.ts';
 import { readConfig } from './config-object.ts';
 import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
 import { copyPoints } from './copy/copy-points.ts';
-import { plainProtection } from './crypto/protection.ts';
+import { protectionFor } from './crypto/protection.ts';
 import { RepositoryError, withPlace } from './errors.ts';
 import { damagedPoints } from './forget/damaged-points.ts';
 import { type ForgetOptions, forgetPoint } from './forget/forget-point.ts';
 import { fromHex } from './format/bytes.ts';
-import { encodeConfig } from './format/config.ts';
-import { CONFIG_KEY, newHexId } from './format/ids.ts';
-import { DEFAULT_BLOCK_BYTES, DEFAULT_COMPRESSION_LEVEL, FORMAT_VERSION } from './format/limits.ts';
 import { ChunkIndex } from './index/chunk-index.ts';
+import { KeySlots } from './keys/key-slots.ts';
+import type { RepositoryKeys } from './keys/keys-api.ts';
+import { type Unlocked, unlock } from './keys/unlock.ts';
 import { Marks } from './marks/marks.ts';
+import { type RepositoryInit, writeNewRepository } from './new-repository.ts';
 import { type PointPlace, Points } from './points.ts';
 import { ChunkReader } from './read/chunk-reader.ts';
 import { StoredDiskReader } from './read/disk-reader.ts';
 import type {
   Damage,
-  DigestAlgorithm,
   DigestSpec,
   DiskReader,
   ListedPoint,
@@ -40,71 +40,42 @@ import type { VerifyRecord } from './verify/verify-record.ts';
 import { readVerifyRecords } from './verify/verify-records.ts';
 import { type CopySpec, PointWriter } from './write/point-writer.ts';
 
-/** What is fixed for the life of a repository. */
-export interface RepositoryInit {
-  /** BLAKE3 unless SHA-256 is asked for. */
-  readonly digest?: DigestAlgorithm;
-  /** A power of two, 64 KiB to 4 MiB; 1 MiB by default. */
-  readonly blockSizeBytes?: number;
-  /** zstd level 1 to 12; 2 by default. */
-  readonly compressionLevel?: number;
+/**
+ * Makes a repository in a store that holds nothing. Throws REPO_EXISTS, REPO_NOT_EMPTY, REPO_PATH_INVALID, REPO_NOT_WRITABLE, REPO_SECRET_INVALID; RangeError for
+ * an init outside the format. The config is written exclusively: of two processes that create at once one gets REPO_EXISTS.
+ */
+export async function createRepository(store: ObjectStore, init: RepositoryInit, deps: RepositoryDeps, options: CallOptions = {}): Promise<Repository> {
+  const { config, unlocked } = await writeNewRepository(store, init, deps, options);
+  return new StoredRepository(store, config, unlocked, deps);
 }
 
 /**
- * Makes a repository in a store that holds nothing. Throws REPO_EXISTS, REPO_NOT_EMPTY, REPO_PATH_INVALID, REPO_NOT_WRITABLE; RangeError for an init outside the format.
- * The config is written exclusively: of two processes that create at once one gets REPO_EXISTS.
+ * Opens a repository for reading and writing. Throws REPO_NOT_FOUND, REPO_PATH_INVALID, REPO_CONFIG_INVALID, REPO_UNSUPPORTED_VERSION; for an encrypted one
+ * REPO_KEY_REQUIRED, REPO_KEY_REJECTED, REPO_KEY_INVALID, REPO_SECRET_INVALID; REPO_NOT_ENCRYPTED for another one with a secret. Disposing it disposes the store.
  */
-export async function createRepository(store: ObjectStore, init: RepositoryInit, deps: RepositoryDeps, options: CallOptions = {}): Promise<Repository> {
-  const config: RepositoryConfig = {
-    id: newHexId(deps.randomBytes ?? systemRandomBytes),
-    formatVersion: FORMAT_VERSION,
-    digest: init.digest ?? 'blake3',
-    blockSizeBytes: init.blockSizeBytes ?? DEFAULT_BLOCK_BYTES,
-    compression: { codec: 'zstd', level: init.compressionLevel ?? DEFAULT_COMPRESSION_LEVEL },
-    created: deps.clock.now().toISOString(),
-  };
-  const bytes = encodeConfig(config);
-  if (await store.stat(CONFIG_KEY, options)) throw repositoryExists(store);
-  for await (const { key } of store.list('', options)) {
-    throw new RepositoryError({
-      code: 'REPO_NOT_EMPTY',
-      message: `${store.location} holds ${key}, which is not a repository's`,
-      details: { location: store.location, key },
-      hint: 'name an empty directory for the repository, or one that does not exist yet',
-    });
-  }
-  if ((await store.put(CONFIG_KEY, bytes, { ...options, ifAbsent: true })) === 'existed') throw repositoryExists(store);
-  return new StoredRepository(store, config, deps);
-}
-
-/** Opens a repository for reading and writing. Throws REPO_NOT_FOUND, REPO_PATH_INVALID, REPO_CONFIG_INVALID, REPO_UNSUPPORTED_VERSION. Disposing it disposes the store. */
 export async function openRepository(store: ObjectStore, deps: RepositoryDeps, options: CallOptions = {}): Promise<Repository> {
-  return new StoredRepository(store, await readConfig(store, options), deps);
-}
-
-function repositoryExists(store: ObjectStore): RepositoryError {
-  return new RepositoryError({
-    code: 'REPO_EXISTS',
-    message: `there is a repository in ${store.location} already`,
-    details: { location: store.location, key: CONFIG_KEY },
-    hint: 'open it instead, or name another place',
-  });
+  const config = await readConfig(store, options);
+  return new StoredRepository(store, config, await unlock(store, config, deps, options), deps);
 }
 
 /** Ties the layers together; holds nothing but bounded caches. */
 class StoredRepository implements Repository {
   readonly config: RepositoryConfig;
+  readonly digest: DigestSpec;
+  readonly keys: RepositoryKeys | undefined;
   readonly marks: Marks;
   readonly #parts: RepositoryParts;
 
-  constructor(store: ObjectStore, config: RepositoryConfig, deps: RepositoryDeps) {
+  constructor(store: ObjectStore, config: RepositoryConfig, unlocked: Unlocked | undefined, deps: RepositoryDeps) {
     const logger = deps.logger ?? silentLogger;
-    const protection = plainProtection(config.digest);
-    const { envelopes, sum } = protection;
+    const randomBytes = deps.randomBytes ?? systemRandomBytes;
+    const protection = protectionFor(config.digest, unlocked?.master, randomBytes);
+    const { digest, envelopes, sum } = protection;
     const owner = { repositoryId: config.id, sum };
     const codecs = new ChunkCodecs(config, protection);
     const index = new ChunkIndex(store, owner, logger);
     this.config = config;
+    this.digest = digest;
     this.#parts = {
       store,
       config,
@@ -116,14 +87,11 @@ class StoredRepository implements Repository {
       points: new Points({ store, config, envelopes }),
       damage: new KnownDamage({ store, config, envelopes, logger }),
       clock: deps.clock,
-      randomBytes: deps.randomBytes ?? systemRandomBytes,
+      randomBytes,
       logger,
     };
     this.marks = new Marks(this.#parts);
-  }
-
-  get digest(): DigestSpec {
-    return { algorithm: this.config.digest };
+    this.keys = unlocked && new KeySlots(this.#parts, unlocked);
   }
 
   get location(): string {

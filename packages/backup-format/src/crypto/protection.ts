@@ -20,7 +20,9 @@ export function plainProtection(algorithm: DigestAlgorithm): Protection {
   return { digest: { algorithm }, envelopes: plainEnvelopes, sum: plainSum };
 }
 
-export function keyedProtection(algorithm: DigestAlgorithm, master: MasterKey, randomBytes: RandomBytes): Protection {
+/** With the master key of an encrypted repository, or without. */
+export function protectionFor(algorithm: DigestAlgorithm, master: MasterKey | undefined, randomBytes: RandomBytes): Protection {
+  if (!master) return plainProtection(algorithm);
   return {
     digest: { algorithm, key: master.deriveSecret('digest') },
     cipher: aesChunkCipher(master.derive('chunk'), randomBytes),
