@@ -1,0 +1,201 @@
+import { seededRandom } from '@onevault/base/testing';
+import { createRepository, type DigestAlgorithm, memoryStore, type ObjectStore, openRepository, type Repository } from '../../src/index.ts';
+import { BLOCK, changeDisk, type ModelDisk, newDisk } from './model-disk.ts';
+import { ModelTime } from './model-time.ts';
+import { backup, copy, forget, hold, type Program, release, restore, runProgram, type Side, verify } from './programs.ts';
+import { ScheduledStore } from './scheduled-store.ts';
+import { type ModelRandom, type Operation, Process, type ProcessFate, Scheduler } from './scheduler.ts';
+import { Truth } from './truth.ts';
+
+/** A way to plant a bug: what one process gets instead of its store. */
+export type Decorate = (store: ObjectStore, process: Process) => ObjectStore;
+
+export interface SequenceOptions {
+  readonly seed: number;
+  readonly decorate?: Decorate;
+}
+
+export interface SequenceReport {
+  readonly operations: number;
+  readonly steps: readonly string[];
+  readonly committed: number;
+  /** Everything that happened, in order. */
+  readonly trace: readonly string[];
+}
+
+/** A broken promise, and how to see it again. */
+export class SequenceFailed extends Error {
+  override readonly name = 'SequenceFailed';
+  readonly seed: number;
+
+  constructor(sequence: { readonly seed: number; readonly steps: readonly string[]; readonly trace: readonly string[] }, options: { readonly cause: unknown }) {
+    const { seed, steps, trace } = sequence;
+    const why = options.cause instanceof Error ? options.cause.message : String(options.cause);
+    super(`ONEVAULT_MODEL_SEED=${seed}: ${why}\nsteps:\n  ${steps.join('\n  ')}\nlast operations:\n${trace.slice(-60).join('\n')}`, options);
+    this.seed = seed;
+  }
+}
+
+/** Plays one random sequence. Throws SequenceFailed. The same seed plays the same sequence, operation by operation. */
+export async function playSequence(options: SequenceOptions): Promise<SequenceReport> {
+  const sequence = new Sequence(options);
+  try {
+    await sequence.play();
+  } catch (error) {
+    throw new SequenceFailed({ seed: options.seed, steps: sequence.steps, trace: sequence.scheduler.trace }, { cause: error });
+  }
+  return {
+    operations: sequence.scheduler.operations,
+    steps: sequence.steps,
+    committed: sequence.committed,
+    trace: sequence.scheduler.trace,
+  };
+}
+
+const GROUPS = ['vm-1', 'vm-2'];
+const MINUTE_MS = 60_000;
+const SKEW_MS = 10 * MINUTE_MS;
+
+class Sequence {
+  readonly scheduler: Scheduler;
+  readonly steps: string[] = [];
+  readonly #random: ModelRandom;
+  readonly #time = new ModelTime();
+  readonly #decorate: Decorate;
+  readonly #guests = new Map<string, Map<string, ModelDisk>>();
+  #sides: readonly [Side, Side] | undefined;
+  #processes = 0;
+
+  constructor({ seed, decorate }: SequenceOptions) {
+    this.#random = seededRandom(seed);
+    this.#decorate = decorate ?? ((store) => store);
+    this.scheduler = new Scheduler(this.#random, this.#time);
+    this.scheduler.afterWrite = (operation) => this.#afterWrite(operation);
+  }
+
+  get committed(): number {
+    return this.#sides?.reduce((sum, { truth }) => sum + truth.idsOf('committed').length, 0) ?? 0;
+  }
+
+  async play(): Promise<void> {
+    this.#sides = [await this.#newSide('A', 'blake3'), await this.#newSide('B', this.#chance(0.5) ? 'blake3' : 'sha256')];
+    for (const group of GROUPS) this.#guests.set(group, new Map([['disk-0', newDisk(this.#random)]]));
+    for (let left = 4 + this.#random.int(6); left > 0; left--) await this.#phase();
+    for (const { truth } of this.#sides) await truth.checkVerify();
+  }
+
+  async #newSide(name: string, digest: DigestAlgorithm): Promise<Side> {
+    const store = memoryStore(name);
+    const clock = this.#time.clock(0);
+    await createRepository(store, { digest, blockSizeBytes: BLOCK }, { clock, randomBytes: (length) => this.#random.bytes(length) });
+    return { name, store, truth: new Truth(store, clock) };
+  }
+
+  #side(): Side {
+    const [a, b] = this.#sides ?? [];
+    if (!a || !b) throw new Error('the sequence has not begun');
+    return this.#chance(0.75) ? a : b;
+  }
+
+  #chance(probability: number): boolean {
+    return this.#random.next() < probability;
+  }
+
+  #pick<T>(items: readonly T[]): T | undefined {
+    return items[this.#random.int(items.length)];
+  }
+
+  /** One process alone or several at once; then everything must be as promised. */
+  async #phase(): Promise<void> {
+    this.#guestsWrite();
+    const count = this.#chance(0.4) ? 1 : 2 + this.#random.int(3);
+    const work = Array.from({ length: count }, () => this.#start());
+    this.steps.push(work.map(({ what }) => what).join(' | '));
+    const runs = work.map(({ run }) => run());
+    for (const run of runs) run.catch(() => undefined);
+    await this.scheduler.run(runs);
+    await Promise.all(runs);
+    for (const { truth } of this.#sides ?? []) await truth.checkAll();
+    if (this.#chance(0.3)) this.#time.advance(this.#random.int(3 * 24 * 60) * MINUTE_MS);
+  }
+
+  #guestsWrite(): void {
+    for (const disks of this.#guests.values()) {
+      for (const [key, disk] of disks) if (this.#chance(0.7)) disks.set(key, changeDisk(disk, this.#random));
+      if (this.#chance(0.1)) disks.set(`disk-${disks.size}`, newDisk(this.#random));
+    }
+  }
+
+  #start(): { readonly what: string; run(): Promise<void> } {
+    const { what, program } = this.#choose();
+    const fate = this.#fate();
+    const process = new Process(`p${++this.#processes}`, fate);
+    const skewMs = this.#random.int(2 * SKEW_MS) - SKEW_MS;
+    const random = seededRandom(this.#random.int(2 ** 31));
+    const chance = seededRandom(this.#random.int(2 ** 31));
+    const open = (side: Side): Promise<Repository> => {
+      const store = this.#decorate(new ScheduledStore(side.store, this.scheduler, process, () => chance.next()), process);
+      return openRepository(store, { clock: this.#time.clock(skewMs), randomBytes: (length) => random.bytes(length) });
+    };
+    return { what: `${process.name}: ${what}${told(fate)}`, run: () => runProgram({ process, open }, program) };
+  }
+
+  #choose(): { readonly what: string; readonly program: Program } {
+    const side = this.#side();
+    const luck = this.#random.next();
+    if (luck < 0.4) return this.#chooseBackup(side);
+    const id = this.#pick(side.truth.idsOf('committed'));
+    if (id === undefined) return this.#chooseBackup(side);
+    const evenLast = this.#chance(0.5);
+    if (luck < 0.55) return { what: `forget ${id} in ${side.name}${evenLast ? ' even the last' : ''}`, program: forget(side, id, evenLast) };
+    if (luck < 0.6) return { what: `hold ${id} in ${side.name}`, program: hold(side, id) };
+    if (luck < 0.65) return { what: `release ${id} in ${side.name}`, program: release(side, id) };
+    if (luck < 0.75) return { what: `restore ${id} from ${side.name}`, program: restore(side, id) };
+    if (luck < 0.9) return this.#chooseCopy(side);
+    const mode = this.#chance(0.5) ? 'structure' : 'all';
+    return { what: `verify ${mode} of ${side.name}`, program: verify(side, mode) };
+  }
+
+  #chooseBackup(side: Side): { readonly what: string; readonly program: Program } {
+    const group = this.#pick(GROUPS) ?? '';
+    const incremental = this.#chance(0.7);
+    const confirmDedup = !incremental && this.#chance(0.5);
+    const disks = new Map(this.#guests.get(group));
+    const what = `${incremental ? 'incremental' : `full${confirmDedup ? ' confirmed' : ''}`} backup of ${group} to ${side.name}`;
+    return { what, program: backup(side, { group, disks, incremental, confirmDedup, together: this.#chance(0.3) }) };
+  }
+
+  #chooseCopy(from: Side): { readonly what: string; readonly program: Program } {
+    const [a, b] = this.#sides ?? [from, from];
+    const to = from === a ? b : a;
+    const all = from.truth.idsOf('committed');
+    const some = this.#chance(0.5) ? all.filter(() => this.#chance(0.5)) : undefined;
+    const full = this.#chance(0.15);
+    return { what: `${full ? 'full ' : ''}copy of ${some ? some.length : 'all'} from ${from.name} to ${to.name}`, program: copy(from, to, some, full) };
+  }
+
+  #fate(): ProcessFate {
+    const luck = this.#random.next();
+    const when = this.#chance(0.5) ? 'before' : 'after';
+    if (luck < 0.15) return { crash: { atWrite: 1 + this.#random.int(7), when } };
+    if (luck < 0.22) return { fault: { atOperation: 1 + this.#random.int(40), when } };
+    if (luck < 0.32) return { pause: { atOperation: 1 + this.#random.int(60), ms: this.#random.int(40) * MINUTE_MS } };
+    return {};
+  }
+
+  /** Right when something has happened: a manifest that appears is whole, and what is removed was needed by nobody. */
+  async #afterWrite({ kind, key }: Operation): Promise<void> {
+    const truths = this.#sides?.map(({ truth }) => truth) ?? [];
+    if (key.startsWith('points/') && kind.startsWith('put')) {
+      const id = key.split('/')[2]?.replace('.json', '') ?? '';
+      for (const truth of truths) if (truth.points.has(id) && (await truth.store.stat(key))) await truth.checkPoint(id);
+    }
+    if (kind.startsWith('delete') && (key.startsWith('packs/') || key.startsWith('index/'))) for (const truth of truths) await truth.checkCommitted();
+  }
+}
+
+function told({ crash, fault, pause }: ProcessFate): string {
+  if (crash) return ` (dies ${crash.when} write ${crash.atWrite})`;
+  if (fault) return ` (operation ${fault.atOperation} fails ${fault.when} its effect)`;
+  return pause ? ` (stopped for ${pause.ms / MINUTE_MS} min before operation ${pause.atOperation})` : '';
+}
