@@ -9,6 +9,7 @@ export type CliErrorCode =
   | 'CLI_VM_IN_USE'
   | 'CLI_POINT_NOT_FOUND'
   | 'CLI_POINT_AMBIGUOUS'
+  | 'CLI_HOLD_NOT_FOUND'
   | 'CLI_STATE_DIR_INVALID'
   | 'CLI_SIM_FAILED'
   | 'CLI_DEMO_MISMATCH';
