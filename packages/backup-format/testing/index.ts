@@ -7,3 +7,4 @@ export { type S3Fake, type S3FakeOptions, type S3FakeRequest, type S3Fault, star
 export { type ScanBytesOptions, scanBytes } from './scan-bytes.ts';
 export type { StoreUnderTest } from './store-contract/under-test.ts';
 export { type Gate, gate, shuffledCompletion, transientFaults } from './store-faults.ts';
+export { mergeSyntheticIndex, openSyntheticIndex, syntheticDigest, writeSyntheticIndex } from './synthetic-index.ts';
