@@ -96,7 +96,12 @@ class FileStore implements ObjectStore {
 
   /** Gives the durable temporary file its name, then makes the name durable. */
   async #publish(file: NamelessFile, path: string, naming: Naming): Promise<void> {
-    await giveName(file, path, naming);
+    try {
+      await giveName(file, path, naming);
+    } catch (error) {
+      if (isAbsent(error)) await this.#root.check();
+      throw error;
+    }
     await this.#directories.sync(dirname(path));
   }
 
@@ -134,8 +139,9 @@ class FileStore implements ObjectStore {
     options.signal?.throwIfAborted();
     const directory = prefix.replace(/\/$/, '');
     try {
-      await this.#root.meet();
+      await this.#root.check();
       yield* listFiles({ path: this.location, onAbsent: () => this.#root.check() }, directory, options);
+      await this.#root.check();
     } catch (error) {
       options.signal?.throwIfAborted();
       throw storeError('list', this.location, directory, error);
