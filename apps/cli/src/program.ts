@@ -7,6 +7,7 @@ import { planCommand } from './commands/plan.ts';
 import { pointCommand } from './commands/point.ts';
 import { repoCommand } from './commands/repo/repo.ts';
 import { restoreCommand } from './commands/restore.ts';
+import { retentionCommand } from './commands/retention/retention.ts';
 import { simCommand } from './commands/sim.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { vmCommand } from './commands/vm.ts';
@@ -20,7 +21,19 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     .showHelpAfterError('(onevault --help shows what there is)')
     .helpCommand(true);
   addGlobalOptions(program);
-  for (const command of [vmCommand, planCommand, initCommand, backupCommand, pointCommand, verifyCommand, restoreCommand, repoCommand, simCommand, demoCommand])
+  for (const command of [
+    vmCommand,
+    planCommand,
+    initCommand,
+    backupCommand,
+    pointCommand,
+    verifyCommand,
+    restoreCommand,
+    retentionCommand,
+    repoCommand,
+    simCommand,
+    demoCommand,
+  ])
     program.addCommand(command(run));
   inherit(program, (command) =>
     command
