@@ -165,10 +165,10 @@ class PointCopy {
     const transfer = new ChunkTransfer(this.#source, {
       codecs: parts.codecs,
       sameDigests: this.#sameDigests,
-      samePayloads: this.#sameDigests,
+      samePayloads: this.#sameDigests && !this.#source.config.encryption && !parts.config.encryption,
       holds: (digest, call) => writer.holds(digest, confirmDedup, call),
     });
-    const differences = diskDifference(reader, earlier, (digest) => parts.index.isSuspect(digest), this.#call);
+    const differences = diskDifference(reader, earlier, (digest) => parts.index.isSuspect(digest) || parts.damage.mayHave(digest), this.#call);
     const { key, sizeBytes, annotations } = disk;
     await writer.writeDisk(
       { key, sizeBytes, annotations, confirmDedup, ...(earlier && { parent: earlier.parent }) },

@@ -5,7 +5,6 @@ import {
   type CopyProgress,
   type CopyReport,
   createRepository,
-  type DigestAlgorithm,
   type DiskReader,
   memoryStore,
   type ObjectStore,
@@ -13,6 +12,7 @@ import {
   type RestorePoint,
 } from '../../src/index.ts';
 import { faultyStore, flipBit, keysOf, readDisk, scanBytes } from '../../testing/index.ts';
+import { keyFile, newEncrypted, openWith } from '../support/encrypted.ts';
 import { runVerify } from '../support/run-verify.ts';
 import { packOfType, packsBytes } from '../support/runs.ts';
 import { allPoints, BLOCK, backup, deps, makeDisk, newRepository, reopen } from '../support/small-vm.ts';
@@ -73,10 +73,23 @@ function countingReads(inner: ObjectStore): { readonly store: ObjectStore; reado
   return { store, reads };
 }
 
+interface Kind {
+  create(store: ObjectStore): Promise<Repository>;
+  open(store: ObjectStore): Promise<Repository>;
+}
+
+const blake3: Kind = { create: (store) => newRepository(store), open: reopen };
+const sha256: Kind = { create: (store) => newRepository(store, 'sha256'), open: reopen };
+/** One key and another: digests of the same algorithm differ. */
+const sealed = (seed: number): Kind => ({ create: (store) => newEncrypted(store, keyFile(seed)), open: (store) => openWith(store, keyFile(seed)) });
+
 describe.each([
-  ['of the same digest', 'blake3'],
-  ['of another digest', 'sha256'],
-] as const)('copy into a repository %s', (_title, digest: DigestAlgorithm) => {
+  ['of the same digest', blake3, blake3],
+  ['of another digest', blake3, sha256],
+  ['that is encrypted, from one that is not', blake3, sealed(1)],
+  ['with another key', sealed(1), sealed(2)],
+  ['that is not encrypted, from one that is', sealed(1), blake3],
+] as const)('copy into a repository %s', (_title, sourceKind: Kind, targetKind: Kind) => {
   let from: ObjectStore;
   let to: ObjectStore;
   let source: Repository;
@@ -84,8 +97,8 @@ describe.each([
   beforeEach(async () => {
     from = memoryStore();
     to = memoryStore();
-    source = await newRepository(from);
-    target = await newRepository(to, digest);
+    source = await sourceKind.create(from);
+    target = await targetKind.create(to);
   });
 
   it('makes points that restore byte for byte, keep their id, and say where they come from', async () => {
@@ -97,13 +110,13 @@ describe.each([
     expect(outcomes.map(({ kind }) => kind)).toEqual(['copied', 'copied']);
     expect(report).toMatchObject({ copied: 2, present: 0, failed: 0 });
 
-    const [one, two] = await allPoints(await reopen(to));
+    const [one, two] = await allPoints(await targetKind.open(to));
     expect(one).toMatchObject({ id: first.id, group: 'vm-1', mode: 'full', origin: source.config.id, annotations: { name: 'vm-1' } });
     expect(two).toMatchObject({ id: second.id, capturedAt: second.capturedAt, runId: second.runId });
     expect(Buffer.compare(await diskOf(target, one), disk)).toBe(0);
     expect(Buffer.compare(await diskOf(target, two), next)).toBe(0);
     expect(two && Buffer.from(await target.readMetadata(two, 'vm.xml')).toString()).toContain('vm-1');
-    expect((await runVerify(await reopen(to))).damage).toEqual([]);
+    expect((await runVerify(await targetKind.open(to))).damage).toEqual([]);
   });
 
   it('costs what changed since the point copied before, and nothing for one that is there', async () => {
@@ -114,7 +127,7 @@ describe.each([
     const next = changed(disk, 7);
     await backup(source, next, { parent: await source.openDisk(first, 'disk-0') });
     const counted = countingReads(from);
-    const { outcomes, report } = await runCopy(await reopen(counted.store), target);
+    const { outcomes, report } = await runCopy(await sourceKind.open(counted.store), target);
     expect(outcomes.map(({ kind }) => kind)).toEqual(['present', 'copied']);
     expect(outcomes[1]).toMatchObject({ point: { stats: { changedBlocks: 1, newChunks: 1 } } });
     expect(report.readBytes).toBeLessThan(2 * BLOCK);
@@ -157,21 +170,21 @@ describe.each([
     const pack = await packOfType(from, 1);
     const good = await backup(source, makeDisk(60, 8), { group: 'vm-good' });
     await flipBit(from, pack, 64 + 48 + 9, 1);
-    const { outcomes, report } = await runCopy(await reopen(from), target);
+    const { outcomes, report } = await runCopy(await sourceKind.open(from), target);
     expect(report).toMatchObject({ copied: 1, failed: 1 });
     const failed = outcomes.find(({ kind }) => kind === 'failed');
     expect(failed).toMatchObject({ pointId: bad.id, error: { code: 'REPO_CHUNK_CORRUPT', details: { pointId: bad.id, diskKey: 'disk-0', length: BLOCK } } });
     const offset = failed?.kind === 'failed' ? (failed.error.details.offset ?? -1) : -1;
     expect(offset % BLOCK).toBe(0);
     expect((await allPoints(target)).map(({ id }) => id)).toEqual([good.id]);
-    expect((await runVerify(await reopen(to))).damage).toEqual([]);
+    expect((await runVerify(await targetKind.open(to))).damage).toEqual([]);
   });
 
   it('names the range of a page of the disk index that is damaged', async () => {
     const disk = makeDisk(7, 12);
     await backup(source, disk);
     await flipBit(from, await packOfType(from, 2), 64 + 48 + 3, 1);
-    const { outcomes } = await runCopy(await reopen(from), target);
+    const { outcomes } = await runCopy(await sourceKind.open(from), target);
     expect(outcomes).toMatchObject([{ kind: 'failed', error: { details: { diskKey: 'disk-0', offset: 0, length: disk.length } } }]);
     expect(await keysOf(to, 'points/')).toEqual([]);
   });
@@ -182,8 +195,8 @@ describe.each([
     await runCopy(source, target);
     await flipBit(to, await packOfType(to, 2), 64 + 48 + 3, 1);
     await backup(source, disk, { parent: await source.openDisk(first, 'disk-0') });
-    await runCopy(source, await reopen(to));
-    const healed = await reopen(to);
+    await runCopy(source, await targetKind.open(to));
+    const healed = await targetKind.open(to);
     for (const point of await allPoints(healed)) expect(Buffer.compare(await diskOf(healed, point), disk)).toBe(0);
   });
 
@@ -193,8 +206,8 @@ describe.each([
     await runCopy(source, target);
     await to.delete(await packOfType(to, 1));
     await backup(source, disk, { parent: await source.openDisk(first, 'disk-0') });
-    await runCopy(source, await reopen(to), { full: true });
-    const healed = await reopen(to);
+    await runCopy(source, await targetKind.open(to), { full: true });
+    const healed = await targetKind.open(to);
     for (const point of await allPoints(healed)) expect(Buffer.compare(await diskOf(healed, point), disk)).toBe(0);
   });
 
@@ -208,9 +221,9 @@ describe.each([
     };
     await expect(runCopy(source, target, { signal: abort.signal, onProgress })).rejects.toBe(enough);
     expect(await allPoints(target)).toEqual([]);
-    await runCopy(source, await reopen(to));
+    await runCopy(source, await targetKind.open(to));
     const once = memoryStore();
-    await runCopy(source, await newRepository(once, digest));
+    await runCopy(source, await targetKind.create(once));
     expect(Buffer.compare(await diskOf(target, (await allPoints(target))[0]), disk)).toBe(0);
     expect(await packsBytes(to)).toBe(await packsBytes(once));
   });
@@ -235,7 +248,7 @@ describe.each([
   it('two that copy at once commit one copy', async () => {
     const disk = makeDisk(13, 8);
     await backup(source, disk);
-    const results = await Promise.all([runCopy(source, target), runCopy(await reopen(from), await reopen(to))]);
+    const results = await Promise.all([runCopy(source, target), runCopy(await sourceKind.open(from), await targetKind.open(to))]);
     expect(results.flatMap(({ outcomes }) => outcomes.map(({ kind }) => kind)).sort()).toEqual(['copied', 'present']);
     expect(Buffer.compare(await diskOf(target, (await allPoints(target))[0]), disk)).toBe(0);
   });
