@@ -42,15 +42,16 @@ async function absent({ entries, lookups, concurrency }, store) {
     if (await index.find(syntheticDigest(pick(), entries, 1))) throw new Error('a chunk was found that is not in the index');
   };
   const byPages = await rateOf(find, Math.min(lookups, 5000), concurrency);
+  // A filter is made after one lookup in vain for 16 pages, one filter at a time.
+  const until = Math.max(...index.tables.map(({ footer }) => footer.entryPages)) / 16;
+  await rateOf(find, Math.max(0, Math.ceil(until) - 5000), concurrency);
   const started = performance.now();
-  const until = index.tables.reduce((sum, { footer }) => sum + footer.entryPages, 0) / 14;
-  await rateOf(find, Math.ceil(until), concurrency);
-  await index.filters.idle();
+  for (let n = 0; n < index.tables.length; n += 1) {
+    await index.filters.idle();
+    await rateOf(find, 100, 1);
+  }
   const filterSeconds = (performance.now() - started) / 1000;
-  // What one filter lets through may start the next one: both are there when nothing more is being made.
-  await rateOf(find, lookups, concurrency);
-  await index.filters.idle();
-  return { byPages, filterSeconds, byFilter: await rateOf(find, lookups, concurrency) };
+  return { byPages, filterSeconds, byFilter: await rateOf(find, 50 * lookups, concurrency) };
 }
 
 async function rateOf(find, count, concurrency) {

@@ -5,10 +5,10 @@ import { runMeasured } from '../measure/run.mjs';
  * onevault as a tool with the same face as the peers: every call is a fresh process that uses only the public entries of the packages.
  * `seconds` is the wall time of that whole process, its start included, as it is for the peers.
  */
-export function oursTool(dir, { workers, compressionLevel } = {}) {
+export function oursTool(dir, { workers, compressionLevel, blockSizeBytes } = {}) {
   const repository = `${dir}/repository`;
   const scanning = workers === undefined ? {} : { workers };
-  const init = compressionLevel === undefined ? {} : { compressionLevel };
+  const init = { ...(compressionLevel !== undefined && { compressionLevel }), ...(blockSizeBytes !== undefined && { blockSizeBytes }) };
   return {
     name: 'onevault',
     repository,
