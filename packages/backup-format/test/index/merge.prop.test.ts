@@ -127,7 +127,7 @@ describe('merging index tables', () => {
         await expectAgrees(store, model(all));
         await expectWellFormed(store);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     ));
 
   it('leaves out dropped packs, and lists an older place of the same chunk instead', () =>
@@ -144,7 +144,7 @@ describe('merging index tables', () => {
         await index.reload();
         for (const table of index.tables) for await (const { packId } of table.packs()) expect(ids.has(packId)).toBe(false);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     ));
 
   it('lists the place that is preferred when it is asked', async () => {
