@@ -5,14 +5,17 @@
  */
 export type { CopyOptions, CopyOutcome, CopyProgress, CopyReport } from './copy/copy-api.ts';
 export { isRepositoryError, RepositoryError, type RepositoryErrorCode, type RepositoryErrorDetails } from './errors.ts';
-export type { DamagedMark, Hold, HoldSpec, PointMarks, RepositoryMarks } from './marks/marks-api.ts';
-export { type StandingHold, standingHolds } from './marks/standing.ts';
-export { createRepository, openRepository } from './repository.ts';
-export type { RepositoryInit } from './new-repository.ts';
+export type { GcOptions, GcProgress, GcReport, KeptReason, PackSum } from './gc/gc-api.ts';
 export type { ScryptWork } from './keys/key-derivation.ts';
 export type { KeySlotInfo, KeySlotSpec, ListedKeySlot, RepositoryKeys } from './keys/keys-api.ts';
 export { looksLikeRecoveryKey, newRecoveryKey, parseRecoveryKey } from './keys/recovery-key.ts';
 export { keyFileSecret, type RepositorySecret } from './keys/secret.ts';
+export type { LeaseInfo, UnlockOptions, UnlockReport } from './lease/lease-info.ts';
+export type { LeaseHolder, LeaseKind } from './lease/lease-record.ts';
+export type { DamagedMark, Hold, HoldSpec, PointMarks, RepositoryMarks } from './marks/marks-api.ts';
+export { type StandingHold, standingHolds } from './marks/standing.ts';
+export type { RepositoryInit } from './new-repository.ts';
+export { createRepository, openRepository } from './repository.ts';
 export type {
   Damage,
   DigestAlgorithm,

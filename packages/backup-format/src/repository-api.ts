@@ -1,6 +1,8 @@
 import type { BlockGrid, CallOptions, DigestSource, Secret } from '@onevault/base';
 import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
+import type { GcOptions, GcReport } from './gc/gc-api.ts';
 import type { RepositoryKeys } from './keys/keys-api.ts';
+import type { LeaseInfo, UnlockOptions, UnlockReport } from './lease/lease-info.ts';
 import type { RepositoryMarks } from './marks/marks-api.ts';
 import type { RepositoryStats } from './stats/repository-stats.ts';
 import type { VerifyRecord } from './verify/verify-record.ts';
@@ -49,6 +51,12 @@ export interface Repository extends AsyncDisposable {
   resolvePoint(id: string, options?: CallOptions): Promise<{ readonly group: string; readonly id: string }>;
   /** Refuses a held point (REPO_POINT_HELD) and, without `evenLast`, the last good one of its group (REPO_POINT_LAST_GOOD). The space is given back by the garbage collection. */
   forgetPoint(id: string, options?: CallOptions & { readonly evenLast?: boolean }): Promise<void>;
+  /** Gives back the space that no restore point needs, in two runs with a grace in between, beside running backups (docs/concurrency.md). Throws REPO_LOCKED, REPO_LOCK_LOST. */
+  collectGarbage(options?: GcOptions): Promise<GcReport>;
+  /** Who is at work in this repository, as far as its leases say. */
+  leases(options?: CallOptions): Promise<readonly LeaseInfo[]>;
+  /** Removes leases that ended or are stale, and by force those named: their holders will not commit. */
+  unlock(options?: UnlockOptions): Promise<UnlockReport>;
   /** Holds and tags of restore points. */
   readonly marks: RepositoryMarks;
   /** Ids of restore points that the newest record of a verify calls damaged. Empty when none ever ran. */

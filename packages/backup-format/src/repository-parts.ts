@@ -4,6 +4,7 @@ import type { Envelopes } from './format/envelopes.ts';
 import type { RandomBytes } from './format/ids.ts';
 import type { StructureOwner } from './format/structure-sum.ts';
 import type { ChunkIndex } from './index/chunk-index.ts';
+import type { Leases } from './lease/leases.ts';
 import type { Points } from './points.ts';
 import type { ChunkReader } from './read/chunk-reader.ts';
 import type { RepositoryConfig } from './repository-api.ts';
@@ -22,6 +23,7 @@ export interface RepositoryParts {
   readonly chunks: ChunkReader;
   readonly points: Points;
   readonly damage: KnownDamage;
+  readonly leases: Leases;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   readonly logger: Logger;

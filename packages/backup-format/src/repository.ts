@@ -1,4 +1,5 @@
 import { randomBytes as systemRandomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { type CallOptions, silentLogger } from '@onevault/base';
 import { ChunkCodecs } from './codec/chunk-codec.ts';
 import { readConfig } from './config-object.ts';
@@ -8,11 +9,16 @@ import { protectionFor } from './crypto/protection.ts';
 import { RepositoryError, withPlace } from './errors.ts';
 import { damagedPoints } from './forget/damaged-points.ts';
 import { type ForgetOptions, forgetPoint } from './forget/forget-point.ts';
+import { forgetUnderLease } from './forget/forget-under-lease.ts';
 import { fromHex } from './format/bytes.ts';
+import { collectGarbage } from './gc/collect-garbage.ts';
+import type { GcOptions, GcReport } from './gc/gc-api.ts';
 import { ChunkIndex } from './index/chunk-index.ts';
 import { KeySlots } from './keys/key-slots.ts';
 import type { RepositoryKeys } from './keys/keys-api.ts';
 import { type Unlocked, unlock } from './keys/unlock.ts';
+import { type LeaseInfo, leaseInfo, type UnlockOptions, type UnlockReport } from './lease/lease-info.ts';
+import { Leases } from './lease/leases.ts';
 import { Marks } from './marks/marks.ts';
 import { type RepositoryInit, writeNewRepository } from './new-repository.ts';
 import { type PointPlace, Points } from './points.ts';
@@ -38,7 +44,8 @@ import { KnownDamage } from './verify/known-damage.ts';
 import { verifyRepository } from './verify/verify.ts';
 import type { VerifyRecord } from './verify/verify-record.ts';
 import { readVerifyRecords } from './verify/verify-records.ts';
-import { type CopySpec, PointWriter } from './write/point-writer.ts';
+import { beginPoint } from './write/begin-point.ts';
+import type { CopySpec, PointWriter } from './write/point-writer.ts';
 
 /**
  * Makes a repository in a store that holds nothing. Throws REPO_EXISTS, REPO_NOT_EMPTY, REPO_PATH_INVALID, REPO_NOT_WRITABLE, REPO_SECRET_INVALID; RangeError for
@@ -74,6 +81,15 @@ class StoredRepository implements Repository {
     const owner = { repositoryId: config.id, sum };
     const codecs = new ChunkCodecs(config, protection);
     const index = new ChunkIndex(store, owner, logger);
+    const leases = new Leases({
+      store,
+      config,
+      envelopes,
+      clock: deps.clock,
+      logger,
+      randomBytes,
+      leaseHolder: deps.leaseHolder ?? { host: hostname(), pid: process.pid },
+    });
     this.config = config;
     this.digest = digest;
     this.#parts = {
@@ -86,6 +102,7 @@ class StoredRepository implements Repository {
       chunks: new ChunkReader(store, index, codecs),
       points: new Points({ store, config, envelopes }),
       damage: new KnownDamage({ store, config, envelopes, logger }),
+      leases,
       clock: deps.clock,
       randomBytes,
       logger,
@@ -106,11 +123,8 @@ class StoredRepository implements Repository {
     return this.#parts.points.read(await this.#parts.points.resolve(id, options), options);
   }
 
-  async begin(spec: RestorePointSpec | CopySpec, options: CallOptions = {}): Promise<PointWriter> {
-    options.signal?.throwIfAborted();
-    const writer = new PointWriter(spec, this.#parts);
-    await Promise.all([this.#parts.index.reload(), this.#parts.damage.reload()]);
-    return writer;
+  begin(spec: RestorePointSpec | CopySpec, options: CallOptions = {}): Promise<PointWriter> {
+    return beginPoint(this.#parts, spec, options);
   }
 
   async openDisk(point: RestorePoint, diskKey: string, options: CallOptions = {}): Promise<DiskReader> {
@@ -156,7 +170,21 @@ class StoredRepository implements Repository {
   }
 
   forgetPoint(id: string, options: ForgetOptions = {}): Promise<void> {
-    return forgetPoint({ ...this.#parts, marks: this.marks, damagedPoints: (call) => this.damagedPoints(call) }, id, options);
+    const forget = (): Promise<void> => forgetPoint({ ...this.#parts, marks: this.marks, damagedPoints: (call) => this.damagedPoints(call) }, id, options);
+    return forgetUnderLease(this.#parts.leases, forget, options);
+  }
+
+  collectGarbage(options: GcOptions = {}): Promise<GcReport> {
+    return collectGarbage(this.#parts, options);
+  }
+
+  async leases(options: CallOptions = {}): Promise<readonly LeaseInfo[]> {
+    return (await this.#parts.leases.watch.observe(options)).map(leaseInfo);
+  }
+
+  async unlock(options: UnlockOptions = {}): Promise<UnlockReport> {
+    const { removed, left } = await this.#parts.leases.unlock(options.force ?? [], options);
+    return { removed: removed.map(leaseInfo), left: left.map(leaseInfo) };
   }
 
   damagedPoints(options: CallOptions = {}): Promise<ReadonlySet<string>> {

@@ -1,5 +1,7 @@
 import { type CallOptions, serializeError } from '@onevault/base';
+import type { Condemned } from '../gc/condemned.ts';
 import { type MergeDeps, mergeTables } from './merge-tables.ts';
+import { preferSound } from './prefer-sound.ts';
 
 /** What every run may merge: seconds of work, 90 MiB read and as much written. */
 const BASE_ENTRIES = 2_000_000;
@@ -10,10 +12,11 @@ const ENTRIES_PER_NEW_ENTRY = 16;
  * Merges index tables when a run is over and its restore point exists: as much as is in proportion to the run, so that the index stays in few tables
  * without anybody's doing. What is larger is left to gc and repair. A failure is logged and harms nothing.
  */
-export async function mergeAfterRun(deps: MergeDeps, newEntries: number, options: CallOptions): Promise<void> {
+export async function mergeAfterRun(deps: MergeDeps & { readonly condemned?: Condemned }, newEntries: number, options: CallOptions): Promise<void> {
   if (newEntries === 0 || options.signal?.aborted) return;
   try {
-    await mergeTables(deps, { ...options, maxEntries: BASE_ENTRIES + ENTRIES_PER_NEW_ENTRY * newEntries });
+    const preferPlace = deps.condemned && preferSound(deps.condemned);
+    await mergeTables(deps, { ...options, preferPlace, maxEntries: BASE_ENTRIES + ENTRIES_PER_NEW_ENTRY * newEntries });
   } catch (error) {
     if (options.signal?.aborted) return;
     deps.logger.warn({ error: serializeError(error) }, 'could not merge index tables; the restore point is complete, and the next run tries again');

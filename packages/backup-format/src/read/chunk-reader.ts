@@ -14,6 +14,8 @@ export interface WantedChunk {
   readonly plainBytes?: number;
 }
 
+const MAX_MISSING = 10_000;
+
 /** Damage to what is stored, as opposed to a store that fails at the moment. */
 export function isDamage(error: unknown): error is RepositoryError {
   return isRepositoryError(error, 'REPO_CHUNK_CORRUPT', 'REPO_CHUNK_MISSING', 'REPO_PAGE_CORRUPT');
@@ -24,6 +26,8 @@ export class ChunkReader {
   readonly #store: ObjectStore;
   readonly #index: ChunkIndex;
   readonly #codecs: ChunkCodecs;
+  /** Packs found to be gone, after which the tables were looked for again. */
+  readonly #missing = new Set<string>();
 
   constructor(store: ObjectStore, index: ChunkIndex, codecs: ChunkCodecs) {
     this.#store = store;
@@ -60,9 +64,19 @@ export class ChunkReader {
     try {
       stored = await this.#store.get(packKey(location.packId), { ...options, range });
     } catch (error) {
+      const moved = isRepositoryError(error, 'REPO_OBJECT_MISSING') && (await this.#moved(wanted, location, options));
+      if (moved) return this.loadAt(wanted, moved, options);
       throw this.damaged(wanted, location, error);
     }
     return this.decode(wanted, location, stored);
+  }
+
+  /** Where else the chunk lies by now: gc rewrites packs, and deletes one only when no table names it any more. */
+  async #moved(wanted: WantedChunk, location: ChunkLocation, options: CallOptions): Promise<ChunkLocation | undefined> {
+    if (!this.#missing.has(location.packId)) await this.#index.reload();
+    if (this.#missing.size < MAX_MISSING) this.#missing.add(location.packId);
+    const found = await this.#index.find(wanted.digest, options);
+    return found && found.packId !== location.packId ? found : undefined;
   }
 
   /** Checks bytes that were read from `location`. Throws REPO_CHUNK_CORRUPT naming the pack and the bytes in it. */

@@ -3,7 +3,7 @@ import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { isZero } from '../format/bytes.ts';
 import { CHUNK_HEADER_BYTES } from '../format/chunk-header.ts';
 import { pageCount } from '../format/disk-index-layout.ts';
-import { packKey } from '../format/ids.ts';
+import { packKey, pointKey } from '../format/ids.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { DiskReader, RestoredRun, RestorePoint, StoredDisk } from '../repository-api.ts';
 import type { ObjectStore } from '../store/object-store.ts';
@@ -29,6 +29,8 @@ export class StoredDiskReader implements DiskReader {
   readonly grid: BlockGrid;
   readonly disk: StoredDisk;
   readonly repositoryId: string;
+  /** Key of the manifest. */
+  readonly pointKey: string;
   /** For the writer of the next point, which copies whole pages by digest. */
   readonly index: DiskIndexReader;
   readonly baseline: DigestSource;
@@ -40,6 +42,7 @@ export class StoredDiskReader implements DiskReader {
     this.grid = blockGrid(disk.sizeBytes, disk.blockSizeBytes);
     this.disk = disk;
     this.repositoryId = deps.repositoryId;
+    this.pointKey = pointKey(point.group, point.id);
     this.index = new DiskIndexReader(this.grid, disk, deps.chunks);
     this.#point = point;
     this.#store = deps.store;

@@ -2,6 +2,7 @@ import type { CallOptions } from '@onevault/base';
 import type { ChunkCodecs, EncodedChunk } from '../codec/chunk-codec.ts';
 import { digestKey } from '../format/bytes.ts';
 import type { ChunkType } from '../format/chunk-header.ts';
+import type { Condemned } from '../gc/condemned.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { PackLane } from '../pack/pack-pool.ts';
 import type { PackConfirmer } from '../pack/pack-reader.ts';
@@ -14,6 +15,7 @@ export interface ChunkSinkDeps {
   readonly confirmer: PackConfirmer;
   readonly chunks: ChunkReader;
   readonly damage: KnownDamage;
+  readonly condemned: Condemned;
 }
 
 /** Decides what a run has to store. A chunk is on its way from the moment it is claimed until a durable index table lists it. */
@@ -23,6 +25,7 @@ export class ChunkSink {
   readonly #confirmer: PackConfirmer;
   readonly #chunks: ChunkReader;
   readonly #damage: KnownDamage;
+  readonly #condemned: Condemned;
   readonly #onTheirWay = new Set<string>();
 
   constructor(deps: ChunkSinkDeps) {
@@ -31,6 +34,7 @@ export class ChunkSink {
     this.#confirmer = deps.confirmer;
     this.#chunks = deps.chunks;
     this.#damage = deps.damage;
+    this.#condemned = deps.condemned;
   }
 
   /**
@@ -54,7 +58,7 @@ export class ChunkSink {
   async #isStored(digest: Uint8Array, confirm: boolean, options: CallOptions): Promise<boolean> {
     if (this.#index.isSuspect(digest)) return false;
     const location = await this.#index.find(digest, options);
-    if (!location || this.#damage.has(digest, location)) return false;
+    if (!location || this.#condemned.has(location.packId) || this.#damage.has(digest, location)) return false;
     return !confirm || this.#confirmer.confirms(digest, location, options);
   }
 
@@ -78,7 +82,7 @@ export class ChunkSink {
   async #readsBack(digest: Uint8Array, plainBytes: number, options: CallOptions): Promise<boolean> {
     if (this.#index.isSuspect(digest)) return false;
     const location = await this.#index.find(digest, options);
-    if (!location) return false;
+    if (!location || this.#condemned.has(location.packId)) return false;
     try {
       await this.#chunks.loadAt({ digest, plainBytes }, location, options);
       return true;

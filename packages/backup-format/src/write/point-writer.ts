@@ -1,12 +1,26 @@
 import { type CallOptions, serializeError } from '@onevault/base';
-import { RepositoryError } from '../errors.ts';
+import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { toHex, ZERO_HEX } from '../format/bytes.ts';
 import { GROUP, NAME, newTimeId, pointKey, TIME, TIME_ID } from '../format/ids.ts';
 import { MAX_CHUNK_BYTES, MAX_POINT_DISKS, MAX_POINT_METADATA } from '../format/limits.ts';
 import { encodeManifest } from '../format/manifest.ts';
+import type { Condemned } from '../gc/condemned.ts';
+import type { HeldLease } from '../lease/held-lease.ts';
+import { ownedPackIds } from '../lease/pack-owner.ts';
 import { PackPool } from '../pack/pack-pool.ts';
 import { PackConfirmer } from '../pack/pack-reader.ts';
-import type { DiskStats, DiskWriteSpec, Json, RestorePoint, RestorePointSpec, RestorePointWriter, StoredDisk, StoredMetadata } from '../repository-api.ts';
+import { StoredDiskReader } from '../read/disk-reader.ts';
+import type {
+  DiskReader,
+  DiskStats,
+  DiskWriteSpec,
+  Json,
+  RestorePoint,
+  RestorePointSpec,
+  RestorePointWriter,
+  StoredDisk,
+  StoredMetadata,
+} from '../repository-api.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import { ChunkSink } from './chunk-sink.ts';
 import type { DiskRun } from './disk-run.ts';
@@ -17,7 +31,11 @@ import { TableFlusher } from './table-flusher.ts';
 export type PointWriterDeps = Pick<
   RepositoryParts,
   'store' | 'config' | 'owner' | 'envelopes' | 'codecs' | 'index' | 'chunks' | 'damage' | 'clock' | 'randomBytes' | 'logger'
->;
+> & {
+  /** Belongs to the writer from here on. */
+  readonly lease: HeldLease;
+  readonly condemned: Condemned;
+};
 
 /** A point that another repository committed: it keeps its id. `origin` is the repository that first did. */
 export interface CopySpec extends RestorePointSpec {
@@ -27,7 +45,7 @@ export interface CopySpec extends RestorePointSpec {
 
 type State = { readonly kind: 'open' } | { readonly kind: 'spoiled'; readonly error: unknown } | { readonly kind: 'ended' };
 
-/** One run of the repository: packs, then tables, then the manifest (I2). */
+/** One run of the repository: packs, then tables, then the manifest (I2), under a lease that ends with it. Made by `beginPoint`. */
 export class PointWriter implements RestorePointWriter {
   readonly id: string;
   readonly #spec: RestorePointSpec | CopySpec;
@@ -42,14 +60,19 @@ export class PointWriter implements RestorePointWriter {
   #commitCall: CallOptions | undefined;
 
   constructor(spec: RestorePointSpec | CopySpec, deps: PointWriterDeps) {
-    checkPointSpec(spec);
     const { store, randomBytes, logger, clock, owner } = deps;
     this.#spec = spec;
     this.#deps = deps;
     this.id = 'id' in spec ? spec.id : newTimeId(clock.now(), randomBytes);
     this.#sink = new ChunkSink({ ...deps, confirmer: new PackConfirmer(store, owner) });
     this.#tables = new TableFlusher(deps, this.#sink);
-    this.#packs = new PackPool({ store, ...owner, randomBytes, logger, onDurable: (pack) => this.#tables.add(pack, {}) });
+    this.#packs = new PackPool({
+      store,
+      ...owner,
+      randomBytes: ownedPackIds(deps.lease.id, randomBytes),
+      logger,
+      onDurable: (pack) => this.#tables.add(pack, {}),
+    });
   }
 
   async writeDisk(
@@ -60,14 +83,35 @@ export class PointWriter implements RestorePointWriter {
     this.#checkOpen(options);
     const deps = { repositoryId: this.#deps.config.id, blockSizeBytes: this.#deps.config.blockSizeBytes, sink: this.#sink, packs: this.#packs };
     const grid = checkDiskSpec(spec, deps);
-    const stored = await this.#add(this.#disks, spec.key, MAX_POINT_DISKS, () =>
-      new DiskWriter(spec, grid, deps, options).write(
+    const call = this.#call(options);
+    const stored = await this.#add(this.#disks, spec.key, MAX_POINT_DISKS, async () => {
+      if (spec.parent) await this.#keepParent(spec.parent, call);
+      return new DiskWriter(spec, grid, deps, call).write(
         runs,
         (stats) => options.onProgress?.(stats),
         (error) => this.#spoil(error),
-      ),
-    );
+      );
+    });
     return stored;
+  }
+
+  /** The lease says what is copied from before it is checked that the point is there: of a gc and this run at least one learns of the other. */
+  async #keepParent(parent: DiskReader, call: CallOptions): Promise<void> {
+    const { root, sizeBytes } = parent.disk;
+    if (root !== ZERO_HEX) await this.#deps.lease.addRoot({ root, sizeBytes }, call);
+    if (!(parent instanceof StoredDiskReader) || (await this.#deps.store.stat(parent.pointKey, call))) return;
+    throw new RepositoryError({
+      code: 'REPO_POINT_NOT_FOUND',
+      message: `the restore point that disk ${parent.disk.key} is compared with was forgotten meanwhile`,
+      details: { key: parent.pointKey, diskKey: parent.disk.key },
+      hint: 'run the backup again: it chooses another one to compare with',
+    });
+  }
+
+  /** Ends with the lease too. */
+  #call(options: CallOptions): CallOptions {
+    const { signal } = this.#deps.lease;
+    return { signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal };
   }
 
   /** Whether the repository has a chunk that this point may refer to; `confirm` asks the pack itself. */
@@ -84,7 +128,7 @@ export class PointWriter implements RestorePointWriter {
         message: `the metadata file ${name} has ${data.length} bytes, more than ${MAX_CHUNK_BYTES}`,
         details: { metadata: name },
       });
-    const call = options.signal ? { signal: options.signal } : {};
+    const call = this.#call(options);
     await this.#add(this.#metadata, name, MAX_POINT_METADATA, async () => {
       if (data.length === 0) return { name, sizeBytes: 0, digest: ZERO_HEX };
       const lane = this.#packs.lane('index');
@@ -121,7 +165,7 @@ export class PointWriter implements RestorePointWriter {
     const disks = finished(this.#disks);
     const metadata = finished(this.#metadata);
     this.#state = { kind: 'ended' };
-    this.#commitCall = options.signal ? { signal: options.signal } : {};
+    this.#commitCall = this.#call(options);
     const committing = this.#commit(disks, metadata, facts.annotations, this.#commitCall);
     this.#committing = committing.then(
       () => undefined,
@@ -136,18 +180,36 @@ export class PointWriter implements RestorePointWriter {
     annotations: RestorePoint['annotations'],
     call: CallOptions,
   ): Promise<RestorePoint> {
-    const { config, store, clock } = this.#deps;
+    const { config, store, clock, lease } = this.#deps;
     await this.#packs.finishAll(call);
     await this.#tables.flush(call);
     const point: RestorePoint = { ...this.#spec, id: this.id, committedAt: clock.now().toISOString(), disks, metadata, annotations, stats: sumStats(disks) };
     const key = pointKey(point.group, point.id);
-    const outcome = await store.put(key, encodeManifest(this.#deps.envelopes, config.id, point), { ...call, ifAbsent: true });
+    const manifest = encodeManifest(this.#deps.envelopes, config.id, point);
+    await lease.prove(call);
+    const outcome = await store.put(key, manifest, { ...call, ifAbsent: true });
     if (outcome === 'existed') throw new RepositoryError({ code: 'REPO_OBJECT_EXISTS', message: `${key} is already in the repository`, details: { key } });
+    await this.#checkCommitted(key);
     return point;
+  }
+
+  /** A process that was stopped between the proof and the manifest until its lease had expired takes the manifest back: gc may have deleted what it needs. */
+  async #checkCommitted(key: string): Promise<void> {
+    const { store, lease, logger } = this.#deps;
+    try {
+      await lease.prove();
+    } catch (error) {
+      if (isRepositoryError(error, 'REPO_LOCK_LOST')) {
+        await store.delete(key);
+        throw error;
+      }
+      logger.warn({ key, error: serializeError(error) }, 'could not look after the lease of a run that has committed');
+    }
   }
 
   #checkOpen(options: CallOptions): void {
     options.signal?.throwIfAborted();
+    this.#deps.lease.signal.throwIfAborted();
     if (this.#state.kind === 'spoiled') throw this.#state.error;
     if (this.#state.kind === 'ended') throw new TypeError('the restore point was committed or given up');
   }
@@ -159,14 +221,19 @@ export class PointWriter implements RestorePointWriter {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#state = { kind: 'ended' };
-    await this.#committing; // `return writer.commit()` leaves the scope before the commit is through
-    await this.#packs[Symbol.asyncDispose]();
-    await this.#keepDurablePacks();
-    if (this.#commitCall) await this.#tables.merge(this.#commitCall);
+    try {
+      await this.#committing; // `return writer.commit()` leaves the scope before the commit is through
+      await this.#packs[Symbol.asyncDispose]();
+      await this.#keepDurablePacks();
+      if (this.#commitCall) await this.#tables.merge(this.#commitCall);
+    } finally {
+      await this.#deps.lease.release();
+    }
   }
 
   /** A run that did not commit has still stored whole packs: listed in a table, the next run finds them instead of storing them again. */
   async #keepDurablePacks(): Promise<void> {
+    if (this.#deps.lease.signal.aborted) return;
     try {
       await this.#tables.flush({});
     } catch (error) {
@@ -175,7 +242,8 @@ export class PointWriter implements RestorePointWriter {
   }
 }
 
-function checkPointSpec(spec: RestorePointSpec): void {
+/** Throws TypeError for what no manifest can say. */
+export function checkPointSpec(spec: RestorePointSpec): void {
   if (!GROUP.test(spec.group)) throw new TypeError(`"${spec.group}" cannot be the name of a group`);
   if (!TIME.test(spec.capturedAt)) throw new TypeError(`"${spec.capturedAt}" is not an RFC 3339 time in UTC`);
   if (spec.runId.length < 1 || spec.runId.length > 128) throw new TypeError('a run id has 1 to 128 characters');

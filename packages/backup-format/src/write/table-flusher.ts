@@ -1,9 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type CallOptions, Mutex } from '@onevault/base';
+import { isRepositoryError } from '../errors.ts';
 import { CHUNK_HEADER_BYTES } from '../format/chunk-header.ts';
+import { tableKey } from '../format/ids.ts';
+import type { Condemned } from '../gc/condemned.ts';
 import { mergeAfterRun } from '../index/merge-after-run.ts';
 import { newTableId } from '../index/table-id.ts';
 import { type IndexedPack, writeTable } from '../index/table-writer.ts';
+import type { HeldLease } from '../lease/held-lease.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 
 /** New chunks of a run that wait for an index table: their trailers take 5 MiB, their keys 10 MiB. */
@@ -15,7 +19,11 @@ const TABLES_PER_MERGE = 16;
 /** Beyond this others write tables all the time; each of them knew the ones before. */
 const MAX_TABLE_WRITES = 3;
 
-export type TableFlusherDeps = Pick<RepositoryParts, 'store' | 'owner' | 'index' | 'clock' | 'randomBytes' | 'logger'>;
+export type TableFlusherDeps = Pick<RepositoryParts, 'store' | 'owner' | 'index' | 'clock' | 'randomBytes' | 'logger'> & {
+  /** The lease under which the packs were written. */
+  readonly lease?: Pick<HeldLease, 'prove'>;
+  readonly condemned?: Condemned;
+};
 
 /** Who is told of every chunk that a durable table lists. */
 export interface ArrivalNote {
@@ -62,15 +70,22 @@ export class TableFlusher {
     this.#tables += 1;
     if (this.#tables % TABLES_PER_MERGE === 0) await this.merge(options);
   }
+
   /**
    * First found there, then forgotten here: a lookup in between must not miss. A later table that came meanwhile may be a merge with an older place of a
    * chunk that is stored again here (I8): then the table is written once more, after it. The first one says the same and goes with the next merge.
+   * When the lease is lost, gc may have deleted the packs: a table must not name them.
    */
   async #write(packs: readonly IndexedPack[], options: CallOptions): Promise<void> {
-    const { store, owner, index, clock, randomBytes } = this.#deps;
+    const { store, owner, index, clock, randomBytes, lease } = this.#deps;
     for (let attempt = 1; attempt <= MAX_TABLE_WRITES; attempt++) {
       const tableId = newTableId(clock.now(), index.newestId, randomBytes);
+      await lease?.prove(options);
       await writeTable(store, { ...owner, tableId, packs }, { randomBytes }, options);
+      await lease?.prove(options).catch(async (error: unknown) => {
+        if (isRepositoryError(error, 'REPO_LOCK_LOST')) await store.delete(tableKey(tableId));
+        throw error;
+      });
       await index.reload();
       if (index.newestId === tableId) return;
     }
