@@ -68,5 +68,5 @@ export { openStore, type StoreDeps } from './store/open-store.ts';
 export type { S3CredentialSource, S3Credentials, S3ObjectLock, S3StoreDeps, S3StoreOptions } from './store/s3/s3-options.ts';
 export { s3Store } from './store/s3/s3-store.ts';
 export { type FileAddress, formatStoreUrl, parseStoreUrl, type S3Address, type StoreAddress } from './store/store-url.ts';
-export { type RebuildReport, rebuildIndex } from './verify/rebuild-index.ts';
+export type { RepairOptions, RepairReport } from './verify/repair.ts';
 export type { RecordedDamage, VerifyRecord } from './verify/verify-record.ts';

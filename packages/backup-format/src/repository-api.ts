@@ -5,6 +5,7 @@ import type { RepositoryKeys } from './keys/keys-api.ts';
 import type { LeaseInfo, UnlockOptions, UnlockReport } from './lease/lease-info.ts';
 import type { RepositoryMarks } from './marks/marks-api.ts';
 import type { RepositoryStats } from './stats/repository-stats.ts';
+import type { RepairOptions, RepairReport } from './verify/repair.ts';
 import type { VerifyRecord } from './verify/verify-record.ts';
 
 export type DigestAlgorithm = 'blake3' | 'sha256';
@@ -45,7 +46,9 @@ export interface Repository extends AsyncDisposable {
   readMetadata(point: RestorePoint, name: string, options?: CallOptions): Promise<Uint8Array>;
   /** Checks what the mode says, by default everything a restore could need; yields damage as it is found and leaves a record of it at the end. */
   verify(options?: VerifyOptions): AsyncGenerator<Damage, VerifyReport>;
-  /** What earlier verifies found, oldest first. */
+  /** Makes everything that can still be read reachable again, losing nothing that is whole; run `verify` first, which learns what is damaged. Throws REPO_LOCKED. */
+  repair(options?: RepairOptions): Promise<RepairReport>;
+  /** What earlier verifies and repairs found, oldest first. */
   verifyRecords(options?: CallOptions): Promise<readonly VerifyRecord[]>;
   /** Group and id of the point that an id or unique prefix means; reads no manifest. Throws REPO_POINT_NOT_FOUND, REPO_POINT_AMBIGUOUS. */
   resolvePoint(id: string, options?: CallOptions): Promise<{ readonly group: string; readonly id: string }>;
@@ -231,4 +234,6 @@ export interface VerifyReport {
   readonly record?: string;
   /** Packs that no index table leads to, left by runs that did not end: no damage, only space. */
   readonly orphanPacks: number;
+  /** Packs that a repair has given up; what they had is elsewhere, or reported as damage. */
+  readonly quarantinedPacks: number;
 }

@@ -41,6 +41,7 @@ import type { RepositoryParts } from './repository-parts.ts';
 import { type RepositoryStats, repositoryStats } from './stats/repository-stats.ts';
 import type { ObjectStore } from './store/object-store.ts';
 import { KnownDamage } from './verify/known-damage.ts';
+import { type RepairOptions, type RepairReport, repairRepository } from './verify/repair.ts';
 import { verifyRepository } from './verify/verify.ts';
 import type { VerifyRecord } from './verify/verify-record.ts';
 import { readVerifyRecords } from './verify/verify-records.ts';
@@ -159,6 +160,10 @@ class StoredRepository implements Repository {
 
   verify(options: VerifyOptions = {}): AsyncGenerator<Damage, VerifyReport> {
     return verifyRepository(this.#parts, options);
+  }
+
+  repair(options: RepairOptions = {}): Promise<RepairReport> {
+    return repairRepository(this.#parts, options);
   }
 
   verifyRecords(options: CallOptions = {}): Promise<readonly VerifyRecord[]> {

@@ -1,6 +1,13 @@
 import type { CallOptions } from '@onevault/base';
 import { isRepositoryError, type RepositoryError, withPlace } from '../errors.ts';
+import { MAX_JSON_BYTES } from '../format/limits.ts';
+import { checkGcRecord, GC_PREFIX } from '../gc/gc-record.ts';
+import { decodeSlot, KEYS_PREFIX, parseSlotKey } from '../keys/key-slot.ts';
+import { decodeLease, LEASES_PREFIX, parseLeaseKey } from '../lease/lease-record.ts';
+import { decodeMark } from '../marks/mark-body.ts';
+import { MARKS_PREFIX, parseMarkKey } from '../marks/mark-keys.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
+import { readWhole } from '../store/read-whole.ts';
 import { parseVerifyRecordKey, VERIFY_PREFIX } from './verify-record.ts';
 import { readVerifyRecord } from './verify-records.ts';
 
@@ -14,6 +21,27 @@ interface OtherKind {
 
 /** Objects beside the data: nothing in them is needed to restore, so that damage to one is told and harms no restore point. */
 const KINDS: readonly OtherKind[] = [
+  {
+    prefix: KEYS_PREFIX,
+    check: async (deps, key, options) => {
+      const id = parseSlotKey(key);
+      if (id !== undefined) decodeSlot({ repositoryId: deps.config.id, id }, await readWhole(deps.store, key, MAX_JSON_BYTES, options));
+    },
+  },
+  {
+    prefix: LEASES_PREFIX,
+    check: async (deps, key, options) => {
+      if (parseLeaseKey(key)) decodeLease(deps.envelopes, deps.config.id, key, await readWhole(deps.store, key, MAX_JSON_BYTES, options));
+    },
+  },
+  {
+    prefix: MARKS_PREFIX,
+    check: async (deps, key, options) => {
+      const place = parseMarkKey(key);
+      if (place?.kind) decodeMark(deps.envelopes, deps.config.id, place, key, await readWhole(deps.store, key, MAX_JSON_BYTES, options));
+    },
+  },
+  { prefix: GC_PREFIX, check: checkGcRecord },
   {
     prefix: VERIFY_PREFIX,
     check: async (deps, key, options) => {

@@ -2,8 +2,9 @@ import type { CallOptions } from '@onevault/base';
 import { readConfig } from '../config-object.ts';
 import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { toHex } from '../format/bytes.ts';
-import { CONFIG_KEY, newTimeId, packKey, parsePackKey } from '../format/ids.ts';
+import { CONFIG_KEY, packKey, parsePackKey } from '../format/ids.ts';
 import { ChunkIndex } from '../index/chunk-index.ts';
+import { newTableId } from '../index/table-id.ts';
 import type { PointPlace } from '../points.ts';
 import { ChunkReader } from '../read/chunk-reader.ts';
 import type { Damage, VerifyOptions, VerifyReport } from '../repository-api.ts';
@@ -38,9 +39,9 @@ export async function* verifyRepository(deps: VerifyDeps, options: VerifyOptions
   call.signal?.throwIfAborted();
   const startedAt = deps.clock.now();
   const records = await readVerifyRecords(deps, call);
-  const verification = new Verification(deps, options, sampleOf(deps, options, records), call);
+  await using verification = new Verification(deps, options, records, call);
   yield* verification.run();
-  if (options.record ?? true) await verification.writeRecord(startedAt, records);
+  if (options.record ?? true) await verification.writeRecord(startedAt);
   return verification.report;
 }
 
@@ -58,10 +59,13 @@ function sampleOf(deps: VerifyDeps, options: VerifyOptions, records: readonly Ve
   return { seed, percent: mode.samplePercent, arc: new SampleArc(seed, mode.samplePercent) };
 }
 
-class Verification {
+class Verification implements AsyncDisposable {
   readonly report: MutableReport;
   readonly #deps: VerifyDeps;
   readonly #options: VerifyOptions;
+  readonly #records: readonly VerifyRecord[];
+  /** Packs that a repair has given up: nobody counts on them. */
+  readonly #quarantined: ReadonlySet<string>;
   readonly #sample: Sample | undefined;
   readonly #call: CallOptions;
   readonly #log = new DamageLog();
@@ -74,8 +78,11 @@ class Verification {
   #doneBytes = 0;
   #firstWindow = true;
 
-  constructor(deps: VerifyDeps, options: VerifyOptions, sample: Sample | undefined, call: CallOptions) {
+  constructor(deps: VerifyDeps, options: VerifyOptions, records: readonly VerifyRecord[], call: CallOptions) {
     const { mode = 'all' } = options;
+    const sample = sampleOf(deps, options, records);
+    this.#records = records;
+    this.#quarantined = new Set(records.at(-1)?.quarantined);
     this.#deps = deps;
     this.#options = options;
     this.#sample = sample;
@@ -94,6 +101,7 @@ class Verification {
       harmless: 0,
       healed: 0,
       orphanPacks: 0,
+      quarantinedPacks: 0,
     };
   }
 
@@ -166,7 +174,8 @@ class Verification {
     const { packId, sound, bad, checked, readBytes } = pack;
     const key = packKey(packId);
     const error = pack.structure ?? bad[0]?.error;
-    if (error) this.#log.note(key, error);
+    if (error && this.#quarantined.has(key)) this.report.quarantinedPacks += 1;
+    else if (error) this.#log.note(key, error);
     for (const { entry } of bad) {
       this.#found.chunk(entry.digest, key);
       const location = await this.#index.find(entry.digest, this.#call);
@@ -215,11 +224,11 @@ class Verification {
   }
 
   /** For those who come after: writers, which count nothing damaged as stored, the next sample, and people. A store that is read-only keeps no record. */
-  async writeRecord(startedAt: Date, records: readonly VerifyRecord[]): Promise<void> {
+  async writeRecord(startedAt: Date): Promise<void> {
     const { clock, randomBytes, logger } = this.#deps;
     const { points, packs, chunks, checkedChunks, readBytes, orphanPacks, damaged, mode } = this.report;
-    if (mode !== 'all') for (const record of records) this.report.healed += await this.#found.carry(record, this.#packs, this.#index);
-    const id = newTimeId(startedAt, randomBytes);
+    if (mode !== 'all') for (const record of this.#records) this.report.healed += await this.#found.carry(record, this.#packs, this.#index);
+    const id = newTableId(startedAt, this.#records.at(-1)?.id, randomBytes); // after all that this run knew, whatever the clocks say
     const sample = this.#sample && { seed: this.#sample.seed, percent: this.#sample.percent };
     const record: VerifyRecord = {
       id,
@@ -227,11 +236,11 @@ class Verification {
       finishedAt: clock.now().toISOString(),
       mode,
       sample: sample ?? null,
-      nextSample: this.#nextSample(records),
+      nextSample: this.#nextSample(),
       counts: { points, packs, chunks, checkedChunks, readBytes, orphanPacks, damaged, healed: this.report.healed },
       ...this.#found.toRecord(),
       soundPoints: mode === 'all' ? [...this.#soundPoints] : [],
-      quarantined: records.at(-1)?.quarantined ?? [],
+      quarantined: [...this.#quarantined].filter((key) => this.#packs.has(parsePackKey(key) ?? '')),
     };
     try {
       await writeVerifyRecord(this.#deps, record, this.#call);
@@ -242,11 +251,15 @@ class Verification {
     }
   }
 
-  #nextSample(records: readonly VerifyRecord[]): string {
+  #nextSample(): string {
     const { mode } = this.#options;
-    const before = records.at(-1)?.nextSample;
+    const before = this.#records.at(-1)?.nextSample;
     // One that was asked to begin somewhere repeats another: the round of samples goes on where it was.
     if (this.#sample && !(typeof mode === 'object' && mode.seed !== undefined)) return this.#sample.arc.end;
     return before ?? toHex(this.#deps.randomBytes(4));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#index[Symbol.asyncDispose]();
   }
 }

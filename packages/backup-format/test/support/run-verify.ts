@@ -1,8 +1,11 @@
-import type { Damage, Repository, VerifyReport } from '../../src/index.ts';
+import type { Damage, Repository, VerifyOptions, VerifyReport } from '../../src/index.ts';
 
-export async function runVerify(repository: Repository): Promise<{ readonly damage: readonly Damage[]; readonly report: VerifyReport }> {
+export async function runVerify(
+  repository: Repository,
+  options: VerifyOptions = {},
+): Promise<{ readonly damage: readonly Damage[]; readonly report: VerifyReport }> {
   const damage: Damage[] = [];
-  const run = repository.verify();
+  const run = repository.verify(options);
   for (let step = await run.next(); ; step = await run.next()) {
     if (step.done) return { damage, report: step.value };
     damage.push(step.value);
