@@ -7,5 +7,5 @@ import type { S3Fake } from '../../testing/index.ts';
 export function storeOn(fake: S3Fake, options: Partial<S3StoreOptions> = {}, deps: Partial<S3StoreDeps> = {}): ObjectStore {
   const credentials = async () => ({ accessKeyId: fake.accessKeyId, secretAccessKey: new Secret(fake.secretAccessKey) });
   const clock = new FakeClock({ startMs: Date.now(), auto: true });
-  return s3Store({ bucket: 'vault', endpoint: fake.endpoint, credentials, ...options }, { clock, ...deps });
+  return s3Store({ bucket: 'vault', endpoint: options.endpoint ?? fake.endpoint, credentials, ...options }, { clock, ...deps });
 }

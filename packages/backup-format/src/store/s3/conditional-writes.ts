@@ -77,7 +77,7 @@ export class ConditionalWritesRecord {
       const record = recordSchema.safeParse(JSON.parse(text ?? ''));
       return record.success ? { put: record.data.conditionalPut, complete: record.data.conditionalComplete } : undefined;
     } catch (error) {
-      if (isRepositoryError(error, 'REPO_OBJECT_MISSING') || error instanceof SyntaxError) return undefined;
+      if (isRepositoryError(error, 'REPO_OBJECT_MISSING') || error instanceof SyntaxError || s3Name(error) === 'InvalidRange') return undefined;
       throw error;
     }
   }

@@ -167,6 +167,7 @@ export class MultipartWriter implements ObjectWriter {
     const { signal } = options;
     const onAbort = (): void => this.#abandoned.abort(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) onAbort();
     try {
       await Promise.all(this.#uploading);
     } finally {
