@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type ObjectStore, openRepository, openStore, parseStoreUrl, type Repository } from '@onevault/backup-format';
+import { isRepositoryError, type ObjectStore, openRepository, openStore, parseStoreUrl, type Repository, type RepositorySecret } from '@onevault/backup-format';
 import { type CallOptions, type Clock, type Logger, mapOrdered, Scope, systemClock } from '@onevault/base';
 import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
 import { createOneClient, findConnection, isRunning, type OneApi, type VmId, vmId } from '@onevault/one-client';
 import { type DevicePort, fileJournals, type JobDeps, type JobEvent, type JournalStore, proxyHotplug } from '@onevault/orchestrator';
 import { createAttacher, findOwnVm, readProductUuid, readSysfsDisks } from '@onevault/proxy-attach';
 import { CliError } from './errors.ts';
+import type { AskSecret } from './secret/ask-secret.ts';
+import { readSecret } from './secret/read-secret.ts';
 import type { Settings } from './settings.ts';
 
 /** What every command may ask for. Each `open…` makes what it returns; whoever asked gives it back. */
@@ -15,7 +17,11 @@ export interface Composition {
   readonly clock: Clock;
   readonly logger: Logger;
   openCloud(options?: CallOptions): Promise<OneApi & AsyncDisposable>;
+  /** Asks for the secret when the repository needs one that was not given. */
   openRepository(options?: CallOptions): Promise<Repository>;
+  /** The secret that flags or environment give, if any. */
+  secret(options?: CallOptions): Promise<RepositorySecret | undefined>;
+  readonly ask: AskSecret;
   /** Where the repository is, or would be; or the store at another place, as `resolveRepository` gives it. Nothing is reached before the first call. */
   openStore(place?: string): ObjectStore;
   journals(): JournalStore;
@@ -25,13 +31,16 @@ export interface Composition {
 
 const devices: DevicePort = { open: openBlockDevice, openWritable: openWritableBlockDevice, scan };
 
-export function compose(settings: Settings, logger: Logger, clock: Clock = systemClock): Composition {
+/** `ask` is for people at a terminal who gave no secret for an encrypted repository. */
+export function compose(settings: Settings, logger: Logger, clock: Clock = systemClock, ask: AskSecret = async () => undefined): Composition {
   const composition: Composition = {
     settings,
     clock,
     logger,
     openCloud: (options = {}) => openCloud(settings, logger, clock, options),
-    openRepository: (options = {}) => openIn(composition.openStore(), { clock, logger }, options),
+    ask,
+    secret: async (options = {}) => settings.secret && (await readSecret(settings.secret, options)),
+    openRepository: (options = {}) => openIn(composition, options),
     openStore: (place = settings.repo ?? repositoryUnset()) => openStore(parseStoreUrl(place), { env: settings.storeEnvironment, clock, logger }),
     journals: () => fileJournals({ directory: join(settings.stateDir, 'journals') }),
     openJobs: (emit, options = {}) => openJobs(composition, emit, options),
@@ -39,10 +48,19 @@ export function compose(settings: Settings, logger: Logger, clock: Clock = syste
   return composition;
 }
 
-async function openIn(store: ObjectStore, deps: { readonly clock: Clock; readonly logger: Logger }, options: CallOptions): Promise<Repository> {
+async function openIn(composition: Composition, options: CallOptions): Promise<Repository> {
+  const { clock, logger } = composition;
+  const given = await composition.secret(options);
   await using scope = new Scope();
-  scope.use(store);
-  const repository = await openRepository(store, { ...deps, randomBytes }, options);
+  const store = scope.use(composition.openStore());
+  const open = (secret: RepositorySecret | undefined): Promise<Repository> =>
+    openRepository(store, { clock, logger, randomBytes, ...(secret && { secret }) }, options);
+  const repository = await open(given).catch(async (error: unknown) => {
+    if (!isRepositoryError(error, 'REPO_KEY_REQUIRED')) throw error;
+    const typed = await composition.ask(`passphrase or recovery key of ${store.location}`, options);
+    if (!typed) throw error;
+    return open(typed);
+  });
   scope.move(); // from here on the repository gives the store back
   return repository;
 }

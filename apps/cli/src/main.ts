@@ -8,6 +8,7 @@ import { usageError } from './errors.ts';
 import { EXIT, type ExitCode, reportError } from './exit.ts';
 import { buildProgram, isHelp } from './program.ts';
 import { createOutput, type Output, type OutputMode, type TextStream } from './render/output.ts';
+import { terminalPrompt } from './secret/ask-secret.ts';
 import { type GlobalFlags, resolveSettings, type Surroundings } from './settings.ts';
 import { cancelOnSignals } from './signals.ts';
 import { stderrLogger } from './stderr-logger.ts';
@@ -67,7 +68,15 @@ async function runWork(host: NodeJS.Process, around: Surroundings, flags: Global
       (text) => output.note(output.stderr.isTTY === true ? `\n${text}` : text),
       () => host.exit(EXIT.cancelled),
     );
-    return await work({ settings, around, output, clock, logger, signal: signals.signal, compose: compose(settings, logger, clock) });
+    return await work({
+      settings,
+      around,
+      output,
+      clock,
+      logger,
+      signal: signals.signal,
+      compose: compose(settings, logger, clock, terminalPrompt(around, output)),
+    });
   } catch (error) {
     return reportError(output, error);
   }

@@ -48,6 +48,9 @@ function addGlobalOptions(program: Command): void {
   program
     .optionsGroup('Where:')
     .option('-r, --repo <place>', 'the repository: a directory or s3://bucket/prefix?endpoint=… (ONEVAULT_REPO)')
+    .option('--passphrase-file <path>', 'opens an encrypted repository (ONEVAULT_PASSPHRASE_FILE; ONEVAULT_PASSPHRASE is the passphrase itself)')
+    .option('--passphrase-command <command>', 'of the shell; what it prints is the passphrase (ONEVAULT_PASSPHRASE_COMMAND)')
+    .option('--key-file <path>', 'random bytes instead of a passphrase (ONEVAULT_KEY_FILE)')
     .option('--endpoint <url>', 'of OpenNebula (ONE_XMLRPC, ~/.one/one_endpoint); credentials come from ONE_AUTH')
     .option('--proxy-vm <id>', 'the VM this runs in (ONEVAULT_PROXY_VM); default: found by the machine uuid')
     .option('--proxy-root <dir>', "of the proxy VM's /sys and /dev (ONEVAULT_PROXY_ROOT); default: /")

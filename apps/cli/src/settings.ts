@@ -2,9 +2,10 @@ import { join, resolve } from 'node:path';
 import { formatStoreUrl, parseStoreUrl } from '@onevault/backup-format';
 import { usageError } from './errors.ts';
 import type { OutputOptions } from './render/output.ts';
+import { resolveSecret, type SecretFlags, type SecretSource } from './secret/secret-source.ts';
 
 /** What the flags say, as commander collects them; every one may be absent. */
-export interface GlobalFlags {
+export interface GlobalFlags extends SecretFlags {
   readonly repo?: string;
   readonly endpoint?: string;
   readonly proxyRoot?: string;
@@ -34,6 +35,8 @@ export interface Surroundings {
 export interface Settings {
   /** Path or URL of the repository, when one was named; paths in it are absolute. */
   readonly repo: string | undefined;
+  /** What opens the repository, if it is encrypted. */
+  readonly secret: SecretSource | undefined;
   /** The environment as the store should see it: AWS_*, ONEVAULT_S3_CREDENTIALS_COMMAND. */
   readonly storeEnvironment: Readonly<Record<string, string | undefined>>;
   /** The environment as one-client should see it: ONE_* as they are, `--endpoint` on top. */
@@ -52,6 +55,7 @@ export function resolveSettings(flags: GlobalFlags, around: Surroundings): Setti
   const proxyVm = flags.proxyVm ?? set(env['ONEVAULT_PROXY_VM']);
   return {
     repo: repo === undefined ? undefined : resolveRepository(repo, cwd),
+    secret: resolveSecret(flags, around, 'ONEVAULT_'),
     storeEnvironment: env,
     oneEnvironment: flags.endpoint === undefined ? env : { ...env, ONE_XMLRPC: flags.endpoint },
     proxyRoot: resolve(cwd, flags.proxyRoot ?? set(env['ONEVAULT_PROXY_ROOT']) ?? '/'),

@@ -38,6 +38,7 @@ export async function openStage(outer: CommandContext, options: StageOptions): P
     repo: join(dir, 'repository'),
     oneEnvironment: { ONE_XMLRPC: place.endpoint, ONE_AUTH: place.authFile },
     storeEnvironment: {},
+    secret: undefined,
     proxyRoot: place.proxyRoot,
     proxyVm: undefined,
     stateDir: join(dir, 'state'),

@@ -21,7 +21,7 @@ export async function runInfo({ compose, output, signal }: CommandContext): Prom
     ['DIGEST', config.digest],
     ['BLOCKS', formatBytes(config.blockSizeBytes)],
     ['COMPRESSION', `${config.compression.codec}, level ${config.compression.level}`],
-    ['ENCRYPTION', 'none'],
+    ['ENCRYPTION', config.encryption?.cipher ?? 'none'],
   ];
   for (const [label, value] of facts) output.line(`${label.padEnd(11)}: ${printable(value)}`);
   output.document('repo.info', { location, config });

@@ -3,10 +3,10 @@ import type { RunCommand } from '../../command-context.ts';
 import { initCommand } from '../init.ts';
 import { checkCommand, verifyCommand } from '../verify.ts';
 import { infoCommand } from './info.ts';
-import { statsCommand } from './stats.ts';
+import { keyCommand } from './key.ts';
 
 /** What can be done to a repository as a whole; each subcommand in its own file beside this one. */
-const SUBCOMMANDS: readonly ((run: RunCommand) => Command)[] = [initCommand, infoCommand, statsCommand, checkCommand, verifyCommand];
+const SUBCOMMANDS: readonly ((run: RunCommand) => Command)[] = [initCommand, infoCommand, keyCommand, checkCommand, verifyCommand];
 
 export function repoCommand(run: RunCommand): Command {
   const command = new Command('repo').description('the repository itself: what it is and holds, its health, its space, its keys');
