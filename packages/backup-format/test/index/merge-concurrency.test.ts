@@ -120,6 +120,27 @@ describe('merges beside everything else', () => {
     expect([warnings, index.problem]).toEqual([[], undefined]);
   });
 
+  it('a reader that has listed the tables when they are merged looks again before it opens them', async () => {
+    const inner = await fiveTables();
+    let merged = false;
+    const store = new Proxy(inner, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (name !== 'stat') return typeof value === 'function' ? (value.bind(target) as Call) : value;
+        return async (key: string) => {
+          if (!merged) {
+            merged = true;
+            await mergeTables(mergeDeps(inner));
+          }
+          return target.stat(key);
+        };
+      },
+    });
+    const index = openIndex(store);
+    for (let n = 1; n <= 5; n++) expect(await index.find(digestOf(n))).toEqual(placeIn(n, 1));
+    expect([index.tables.length, index.problem]).toEqual([1, undefined]);
+  });
+
   for (const when of ['before', 'after'] as const) {
     it(`is taken back when a table that is newer than some of its inputs comes right ${when} it: that one must win`, async () => {
       const inner = await fiveTables();
