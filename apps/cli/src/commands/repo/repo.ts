@@ -4,9 +4,11 @@ import { initCommand } from '../init.ts';
 import { checkCommand, verifyCommand } from '../verify.ts';
 import { infoCommand } from './info.ts';
 import { keyCommand } from './key.ts';
+import { repairCommand } from './repair.ts';
+import { statsCommand } from './stats.ts';
 
 /** What can be done to a repository as a whole; each subcommand in its own file beside this one. */
-const SUBCOMMANDS: readonly ((run: RunCommand) => Command)[] = [initCommand, infoCommand, keyCommand, checkCommand, verifyCommand];
+const SUBCOMMANDS: readonly ((run: RunCommand) => Command)[] = [initCommand, infoCommand, statsCommand, keyCommand, checkCommand, verifyCommand, repairCommand];
 
 export function repoCommand(run: RunCommand): Command {
   const command = new Command('repo').description('the repository itself: what it is and holds, its health, its space, its keys');
