@@ -28,14 +28,19 @@ export class FakeClock implements Clock {
       return new Promise((resolve) => setImmediate(resolve));
     }
     return new Promise((resolve, reject) => {
-      const sleeper = { atMs: this.#elapsedMs + ms, wake: resolve };
-      this.#sleepers.push(sleeper);
-      this.#sleepers.sort((a, b) => a.atMs - b.atMs);
-      signal?.addEventListener('abort', () => {
+      const onAbort = (): void => {
         const at = this.#sleepers.indexOf(sleeper);
         if (at >= 0) this.#sleepers.splice(at, 1);
-        reject(signal.reason);
-      });
+        reject(signal?.reason);
+      };
+      const wake = (): void => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const sleeper = { atMs: this.#elapsedMs + ms, wake };
+      this.#sleepers.push(sleeper);
+      this.#sleepers.sort((a, b) => a.atMs - b.atMs);
+      signal?.addEventListener('abort', onAbort);
     });
   }
 
