@@ -9,7 +9,7 @@ import {
   type RestorePoint,
   standingHolds,
 } from '../../src/index.ts';
-import { Crash, crashAtWrite, faultyStore, flipBit, keysOf, readDisk } from '../../testing/index.ts';
+import { Crash, type Fault, faultyStore, flipBit, keysOf, type Operation, readDisk } from '../../testing/index.ts';
 import { runVerify } from '../support/run-verify.ts';
 import { allPoints, backup, deps, makeDisk, newRepository, reopen } from '../support/small-vm.ts';
 import { scheduledStore } from './scheduled-store.ts';
@@ -110,12 +110,25 @@ describe('forgetting a restore point', () => {
   });
 });
 
+/** Ends the process at its `n`-th write that is not one of its lease. */
+function crashBesideLease(n: number, when: 'before' | 'after'): (operation: Operation) => Fault {
+  let writes = 0;
+  let crashed = false;
+  return (operation) => {
+    const error = new Crash(`crash ${when} write ${n}`);
+    if (crashed) return { when: 'before', error };
+    if (!operation.writes || operation.key.startsWith('leases/') || ++writes !== n) return undefined;
+    crashed = true;
+    return { when, error };
+  };
+}
+
 /** Forgets the older of two points and dies at the `n`-th write. Answers whether it lived on. */
 async function forgetUntil(n: number, when: 'before' | 'after'): Promise<TwoPoints & { readonly lived: boolean }> {
   const made = await twoPoints();
   await made.repository.marks.tag(made.older.id, ['x', 'y']);
   await made.repository.marks.tag(made.newer.id, ['z']);
-  const dying = await reopen(faultyStore(made.store, crashAtWrite(n, when)));
+  const dying = await reopen(faultyStore(made.store, crashBesideLease(n, when)));
   try {
     await dying.forgetPoint(made.older.id);
     return { ...made, lived: true };
