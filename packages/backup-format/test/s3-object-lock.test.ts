@@ -39,6 +39,15 @@ describe('with Object Lock', () => {
     expect(bucket.find('packs/aa/one', undefined).lockMode).toBe('COMPLIANCE');
   });
 
+  it('also by a server that forgets the lock of an upload, as Ceph 16 does', async () => {
+    await using forgetful = await startS3Fake({ locksUploads: false });
+    const there = forgetful.makeBucket('vault', { objectLock: true });
+    const writer = await storeOn(forgetful, { lock: { days: 30, mode: 'governance' } }).create('packs/aa/one');
+    await writer.write([Buffer.alloc(9 * 1024 * 1024)]);
+    await writer.commit();
+    expect(there.find('packs/aa/one', undefined)).toMatchObject({ lockMode: 'GOVERNANCE', retainUntil: expect.stringMatching(/^\d{4}-/) });
+  });
+
   it('a deletion is refused and says until when; the object stays', async () => {
     await store.put('packs/aa/one', body);
     const { retainUntil = '' } = bucket.find('packs/aa/one', undefined);

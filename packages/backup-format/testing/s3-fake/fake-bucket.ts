@@ -63,6 +63,16 @@ export class FakeBucket {
     return version;
   }
 
+  retain(key: string, versionId: string | undefined, lockMode: string, retainUntil: string): void {
+    if (!this.locks) throw new S3Refusal(400, 'InvalidRequest', 'Bucket is missing Object Lock Configuration');
+    const version = this.find(key, versionId);
+    const versions = this.#versions.get(key) ?? [];
+    this.#versions.set(
+      key,
+      versions.map((candidate) => (candidate === version ? { ...version, lockMode, retainUntil } : candidate)),
+    );
+  }
+
   delete(key: string, versionId: string | undefined): void {
     const versions = this.#versions.get(key) ?? [];
     if (versionId !== undefined) {

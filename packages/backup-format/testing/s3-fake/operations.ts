@@ -8,6 +8,7 @@ export type S3OperationName =
   | 'GetObject'
   | 'HeadObject'
   | 'DeleteObject'
+  | 'PutObjectRetention'
   | 'ListObjectsV2'
   | 'ListObjectVersions'
   | 'ListMultipartUploads'
@@ -22,6 +23,8 @@ export type Conditional = 'enforced' | 'ignored' | 'unknown';
 export interface S3Behaviour {
   readonly conditionalPut: Conditional;
   readonly conditionalComplete: Conditional;
+  /** Whether the lock that an upload begins with is on the object in the end: Ceph 16 forgets it. */
+  readonly locksUploads: boolean;
   /** Entries of a page, whatever is asked for. */
   readonly pageSize: number;
 }
@@ -40,6 +43,7 @@ const OBJECT_OPERATIONS: Readonly<Record<string, S3OperationName>> = {
   'GET ': 'GetObject',
   'HEAD ': 'HeadObject',
   'DELETE ': 'DeleteObject',
+  'PUT retention': 'PutObjectRetention',
   'POST uploads': 'CreateMultipartUpload',
   'PUT uploadId': 'UploadPart',
   'POST uploadId': 'CompleteMultipartUpload',
@@ -48,7 +52,7 @@ const OBJECT_OPERATIONS: Readonly<Record<string, S3OperationName>> = {
 
 /** What a request is; undefined for what this server does not know. */
 export function operationOf(method: string, key: string, query: URLSearchParams): S3OperationName | undefined {
-  const upload = query.has('uploads') ? 'uploads' : query.has('uploadId') ? 'uploadId' : '';
+  const upload = ['uploads', 'uploadId', 'retention'].find((name) => query.has(name)) ?? '';
   if (key !== '') return OBJECT_OPERATIONS[`${method} ${upload}`];
   if (method !== 'GET') return undefined;
   if (query.has('versions')) return 'ListObjectVersions';
@@ -70,6 +74,9 @@ export function perform(call: S3Call, behaviour: S3Behaviour): S3Answer {
     case 'DeleteObject':
       call.bucket.delete(call.key, call.query.get('versionId') ?? undefined);
       return { status: 204 };
+    case 'PutObjectRetention':
+      call.bucket.retain(call.key, call.query.get('versionId') ?? undefined, xmlField(call, 'Mode'), xmlField(call, 'RetainUntilDate'));
+      return { status: 200 };
     case 'ListObjectsV2':
       return listObjects(call, behaviour.pageSize);
     case 'ListObjectVersions':
@@ -77,7 +84,7 @@ export function perform(call: S3Call, behaviour: S3Behaviour): S3Answer {
     case 'ListMultipartUploads':
       return listUploads(call, behaviour.pageSize);
     case 'CreateMultipartUpload':
-      return xmlAnswer('InitiateMultipartUploadResult', tag('UploadId', call.bucket.begin(call.key, fieldsOf(call))));
+      return xmlAnswer('InitiateMultipartUploadResult', tag('UploadId', call.bucket.begin(call.key, uploadFields(call, behaviour))));
     case 'UploadPart': {
       const etag = call.bucket.putPart(call.query.get('uploadId') ?? '', Number(call.query.get('partNumber')), call.body);
       return { status: 200, headers: { etag: `"${etag}"` } };
@@ -112,6 +119,15 @@ function fieldsOf({ headers }: S3Call): ObjectFields {
   const retainUntil = headers['x-amz-object-lock-retain-until-date'];
   if ((lockMode === undefined) !== (retainUntil === undefined)) throw new S3Refusal(400, 'InvalidArgument', 'a lock has a mode and a date');
   return { metadata: Object.fromEntries(metadata), ...(lockMode !== undefined && { lockMode: String(lockMode), retainUntil: String(retainUntil) }) };
+}
+
+function uploadFields(call: S3Call, { locksUploads }: S3Behaviour): ObjectFields {
+  const fields = fieldsOf(call);
+  return locksUploads ? fields : { metadata: fields.metadata };
+}
+
+function xmlField({ body }: S3Call, name: string): string {
+  return new RegExp(`<${name}>([^<]*)<`).exec(body.toString())?.[1] ?? '';
 }
 
 function stored({ etag, versionId }: ObjectVersion): S3Answer {

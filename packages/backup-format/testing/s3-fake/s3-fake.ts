@@ -81,6 +81,7 @@ class Fake implements S3Fake {
     this.#behaviour = {
       conditionalPut: options.conditionalPut ?? 'enforced',
       conditionalComplete: options.conditionalComplete ?? 'enforced',
+      locksUploads: options.locksUploads ?? true,
       pageSize: options.pageSize ?? 1000,
     };
     this.#region = options.region ?? 'us-east-1';

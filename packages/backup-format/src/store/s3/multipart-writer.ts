@@ -27,6 +27,8 @@ export interface MultipartTarget {
   readonly putSmall: (body: Uint8Array, options: CallOptions) => Promise<'created' | 'existed'>;
   /** Whether there is an object, and whether this writer made it. */
   readonly find: (options: CallOptions & { readonly attempts?: number }) => Promise<'mine' | 'other' | undefined>;
+  /** Sees to the lock of the object once it is there. */
+  readonly ensureLocked: (options: CallOptions) => Promise<void>;
 }
 
 interface Part {
@@ -180,6 +182,7 @@ export class MultipartWriter implements ObjectWriter {
     const outcome = await this.#complete(conditional, options);
     if (outcome === 'created') {
       this.#uploadId = undefined;
+      await this.#target.ensureLocked(options);
       await this.#removeUploads();
     }
     return outcome;

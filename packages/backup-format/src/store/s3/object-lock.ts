@@ -9,7 +9,7 @@ import type { S3ObjectLock } from './s3-options.ts';
 const NEVER_LOCKED = /^(leases|marks|verify|gc)\//;
 const DAY_MS = 86_400_000;
 
-interface LockFields {
+export interface LockFields {
   readonly ObjectLockMode?: 'GOVERNANCE' | 'COMPLIANCE';
   readonly ObjectLockRetainUntilDate?: Date;
 }
@@ -19,6 +19,20 @@ export function lockFields(key: ObjectKey, lock: S3ObjectLock | undefined, clock
   if (lock === undefined || NEVER_LOCKED.test(key)) return {};
   const until = new Date(clock.now().getTime() + lock.days * DAY_MS);
   return { ObjectLockMode: lock.mode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', ObjectLockRetainUntilDate: until };
+}
+
+/**
+ * Makes sure that an object just made is locked. Ceph 16 takes the lock of a whole object and forgets that of an upload in parts; a server without Object Lock forgets both,
+ * and then it is better to fail than to protect nothing.
+ */
+export async function ensureLocked(connection: S3Connection, key: ObjectKey, fullKey: string, fields: LockFields, options: CallOptions): Promise<void> {
+  const { ObjectLockMode: Mode, ObjectLockRetainUntilDate: RetainUntilDate } = fields;
+  if (Mode === undefined) return;
+  const object = { Bucket: connection.bucket, Key: fullKey };
+  const found = await connection.run(`look at ${key}`, key, ({ sdk, client, http }) => client.send(new sdk.HeadObjectCommand(object), http), options);
+  if (found.ObjectLockMode === Mode) return;
+  const command = { ...object, Retention: { Mode, RetainUntilDate }, ...(found.VersionId !== undefined && { VersionId: found.VersionId }) };
+  await connection.run(`lock ${key}`, key, ({ sdk, client, http }) => client.send(new sdk.PutObjectRetentionCommand(command), http), options);
 }
 
 interface Version {

@@ -18,7 +18,7 @@ import { ConditionalWritesRecord } from './conditional-writes.ts';
 import { contentMd5 } from './content-md5.ts';
 import { listObjects } from './listing.ts';
 import { MultipartWriter } from './multipart-writer.ts';
-import { deleteVersions, lockFields } from './object-lock.ts';
+import { deleteVersions, ensureLocked, type LockFields, lockFields } from './object-lock.ts';
 import { PartBuffers } from './part-buffers.ts';
 import { S3Connection } from './s3-connection.ts';
 import { s3Name } from './s3-errors.ts';
@@ -81,7 +81,9 @@ class S3Store implements ObjectStore {
     const outcome = await this.#put(key, body, { mark, conditional }, options);
     if (outcome.created) return 'created';
     // An attempt whose answer was lost may have made the very object that was in the way of the next one.
-    return outcome.attempts > 1 && (await this.#find(key, mark, options)) === 'mine' ? 'created' : 'existed';
+    if (outcome.attempts === 1 || (await this.#find(key, mark, options)) !== 'mine') return 'existed';
+    await this.#ensureLocked(key, this.#fields(key, mark), options);
+    return 'created';
   }
 
   async #put(
@@ -109,6 +111,7 @@ class S3Store implements ObjectStore {
         },
         options,
       );
+      await this.#ensureLocked(key, command, options);
       return { created: true, attempts };
     } catch (error) {
       if (how.conditional && isRepositoryError(error, 'REPO_OBJECT_EXISTS')) return { created: false, attempts };
@@ -120,10 +123,11 @@ class S3Store implements ObjectStore {
     checkKey(key);
     options.signal?.throwIfAborted();
     const mark = this.#newMark();
+    const fields = this.#fields(key, mark);
     return new MultipartWriter({
       key,
       fullKey: this.#prefix + key,
-      fields: this.#fields(key, mark),
+      fields,
       connection: this.#connection,
       buffers: this.#buffers,
       uploads: this.#uploads,
@@ -131,6 +135,7 @@ class S3Store implements ObjectStore {
       conditionalComplete: async (call) => (await this.#conditional.read(call)).complete,
       putSmall: (body, call) => this.#putExclusively(key, body, call),
       find: (call) => this.#find(key, mark, call),
+      ensureLocked: (call) => this.#ensureLocked(key, fields, call),
     });
   }
 
@@ -235,7 +240,11 @@ class S3Store implements ObjectStore {
     return sweepUploads(this.#connection, { root: this.#prefix, probeKey: `${this.#prefix}.sweep-${this.#newMark()}` }, options);
   }
 
-  #fields(key: ObjectKey, mark: string): object {
+  #ensureLocked(key: ObjectKey, fields: LockFields, options: CallOptions): Promise<void> {
+    return ensureLocked(this.#connection, key, this.#prefix + key, fields, options);
+  }
+
+  #fields(key: ObjectKey, mark: string): LockFields & { readonly Metadata: Record<string, string> } {
     return { Metadata: { [WRITER_MARK]: mark }, ...lockFields(key, this.#options.lock, this.#deps.clock) };
   }
 
