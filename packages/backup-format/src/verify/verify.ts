@@ -2,6 +2,7 @@ import type { CallOptions } from '@onevault/base';
 import { readConfig } from '../config-object.ts';
 import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { toHex } from '../format/bytes.ts';
+import { encodeConfig } from '../format/config.ts';
 import { CONFIG_KEY, packKey, parsePackKey } from '../format/ids.ts';
 import { ChunkIndex } from '../index/chunk-index.ts';
 import { newTableId } from '../index/table-id.ts';
@@ -121,8 +122,8 @@ class Verification implements AsyncDisposable {
     const { store, config } = this.#deps;
     try {
       const read = await readConfig(store, this.#call);
-      if (read.id === config.id) return;
-      const message = `the config is that of the repository ${read.id}`;
+      if (encodeConfig(read).equals(encodeConfig(config))) return;
+      const message = read.id === config.id ? 'the config is not the one the repository was opened with' : `the config is that of the repository ${read.id}`;
       this.#log.note(CONFIG_KEY, new RepositoryError({ code: 'REPO_CONFIG_INVALID', message, details: { key: CONFIG_KEY } }));
     } catch (error) {
       if (!isRepositoryError(error, 'REPO_CONFIG_INVALID', 'REPO_NOT_FOUND', 'REPO_UNSUPPORTED_VERSION')) throw error;

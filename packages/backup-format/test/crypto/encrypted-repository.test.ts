@@ -22,7 +22,7 @@ describe('an encrypted repository', () => {
     const changed = Buffer.from(disk);
     seededRandom(9)
       .bytes(BLOCK)
-      .forEach((byte, i) => changed.writeUInt8(byte, 7 * BLOCK + i));
+      .forEach((byte, i) => void changed.writeUInt8(byte, 7 * BLOCK + i));
     const parent = await repository.openDisk(first, 'disk-0');
     const second = await backup(repository, changed, { parent });
     expect(second.stats.changedBlocks).toBe(1);
