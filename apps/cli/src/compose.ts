@@ -10,6 +10,7 @@ import { CliError } from './errors.ts';
 import type { AskSecret } from './secret/ask-secret.ts';
 import { readSecret } from './secret/read-secret.ts';
 import type { Settings } from './settings.ts';
+import { decorateStore } from './store/decorate-store.ts';
 
 /** What every command may ask for. Each `open…` makes what it returns; whoever asked gives it back. */
 export interface Composition {
@@ -23,7 +24,7 @@ export interface Composition {
   secret(options?: CallOptions): Promise<RepositorySecret | undefined>;
   readonly ask: AskSecret;
   /** Where the repository is, or would be; or the store at another place, as `resolveRepository` gives it. Nothing is reached before the first call. */
-  openStore(place?: string): ObjectStore;
+  openStore(place?: string, use?: { readonly cached: boolean }): ObjectStore;
   journals(): JournalStore;
   /** Cloud, proxy, repository and journal in one: what a backup or a restore needs. */
   openJobs(emit: (event: JobEvent) => void, options?: CallOptions): Promise<JobDeps & AsyncDisposable>;
@@ -40,19 +41,22 @@ export function compose(settings: Settings, logger: Logger, clock: Clock = syste
     openCloud: (options = {}) => openCloud(settings, logger, clock, options),
     ask,
     secret: async (options = {}) => settings.secret && (await readSecret(settings.secret, options)),
-    openRepository: (options = {}) => openIn(composition, options),
-    openStore: (place = settings.repo ?? repositoryUnset()) => openStore(parseStoreUrl(place), { env: settings.storeEnvironment, clock, logger }),
+    openRepository: (options = {}) => openIn(composition, options, { cached: false }),
+    openStore: (place = settings.repo ?? repositoryUnset(), use = { cached: false }) => {
+      const address = parseStoreUrl(place);
+      return decorateStore(openStore(address, { env: settings.storeEnvironment, clock, logger }), address.kind, settings.traffic, use, { clock, logger });
+    },
     journals: () => fileJournals({ directory: join(settings.stateDir, 'journals') }),
     openJobs: (emit, options = {}) => openJobs(composition, emit, options),
   };
   return composition;
 }
 
-async function openIn(composition: Composition, options: CallOptions): Promise<Repository> {
+async function openIn(composition: Composition, options: CallOptions, use: { readonly cached: boolean }): Promise<Repository> {
   const { clock, logger } = composition;
   const given = await composition.secret(options);
   await using scope = new Scope();
-  const store = scope.use(composition.openStore());
+  const store = scope.use(composition.openStore(undefined, use));
   const open = (secret: RepositorySecret | undefined): Promise<Repository> =>
     openRepository(store, { clock, logger, randomBytes, ...(secret && { secret }) }, options);
   const repository = await open(given).catch(async (error: unknown) => {
@@ -81,7 +85,7 @@ async function openCloud(settings: Settings, logger: Logger, clock: Clock, optio
 async function openJobs(composition: Composition, emit: (event: JobEvent) => void, options: CallOptions): Promise<JobDeps & AsyncDisposable> {
   const { settings, clock, logger } = composition;
   await using scope = new Scope();
-  const repository = scope.use(await composition.openRepository(options));
+  const repository = scope.use(await openIn(composition, options, { cached: true }));
   const cloud = scope.use(await composition.openCloud(options));
   const proxyVm = await findProxyVm(settings, cloud, options);
   const attacher = createAttacher({ api: proxyHotplug(cloud, proxyVm), sysfs: (call) => readSysfsDisks(settings.proxyRoot, call), clock, logger });

@@ -3,9 +3,10 @@ import { formatStoreUrl, parseStoreUrl } from '@onevault/backup-format';
 import { usageError } from './errors.ts';
 import type { OutputOptions } from './render/output.ts';
 import { resolveSecret, type SecretFlags, type SecretSource } from './secret/secret-source.ts';
+import { resolveTraffic, type StoreTraffic, type TrafficFlags } from './store/traffic.ts';
 
 /** What the flags say, as commander collects them; every one may be absent. */
-export interface GlobalFlags extends SecretFlags {
+export interface GlobalFlags extends SecretFlags, TrafficFlags {
   readonly repo?: string;
   readonly endpoint?: string;
   readonly proxyRoot?: string;
@@ -39,6 +40,7 @@ export interface Settings {
   readonly secret: SecretSource | undefined;
   /** The environment as the store should see it: AWS_*, ONEVAULT_S3_CREDENTIALS_COMMAND. */
   readonly storeEnvironment: Readonly<Record<string, string | undefined>>;
+  readonly traffic: StoreTraffic;
   /** The environment as one-client should see it: ONE_* as they are, `--endpoint` on top. */
   readonly oneEnvironment: Readonly<Record<string, string | undefined>>;
   /** Directory laid out like the proxy VM's root (sys/, dev/); `/` on a real one. */
@@ -57,6 +59,7 @@ export function resolveSettings(flags: GlobalFlags, around: Surroundings): Setti
     repo: repo === undefined ? undefined : resolveRepository(repo, cwd),
     secret: resolveSecret(flags, around, 'ONEVAULT_'),
     storeEnvironment: env,
+    traffic: resolveTraffic(flags, around),
     oneEnvironment: flags.endpoint === undefined ? env : { ...env, ONE_XMLRPC: flags.endpoint },
     proxyRoot: resolve(cwd, flags.proxyRoot ?? set(env['ONEVAULT_PROXY_ROOT']) ?? '/'),
     proxyVm: proxyVm === undefined ? undefined : parseId(proxyVm, 'the proxy VM'),

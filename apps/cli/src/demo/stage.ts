@@ -8,6 +8,7 @@ import { compose } from '../compose.ts';
 import { createOutput, type Output, paint, type TextStream } from '../render/output.ts';
 import type { Settings } from '../settings.ts';
 import { placeOf } from '../sim/sim-place.ts';
+import { UNLIMITED } from '../store/traffic.ts';
 
 /** Where the demo plays: a directory of its own, a simulator, and a context in which the product's own commands run against it. */
 export interface Stage extends AsyncDisposable {
@@ -38,6 +39,7 @@ export async function openStage(outer: CommandContext, options: StageOptions): P
     repo: join(dir, 'repository'),
     oneEnvironment: { ONE_XMLRPC: place.endpoint, ONE_AUTH: place.authFile },
     storeEnvironment: {},
+    traffic: UNLIMITED,
     secret: undefined,
     proxyRoot: place.proxyRoot,
     proxyVm: undefined,
