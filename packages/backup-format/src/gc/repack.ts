@@ -14,7 +14,7 @@ import type { PackSum } from './gc-api.ts';
 import type { PackTable } from './pack-table.ts';
 import type { NeededOffsets } from './pack-use.ts';
 
-export type RepackParts = Pick<RepositoryParts, 'store' | 'owner' | 'codecs' | 'index' | 'clock' | 'randomBytes' | 'logger'>;
+export type RepackParts = Pick<RepositoryParts, 'store' | 'config' | 'owner' | 'envelopes' | 'codecs' | 'index' | 'clock' | 'randomBytes' | 'logger'>;
 
 export interface Repacked {
   /** Packs of which everything that is needed lies in new packs and tables now. */
