@@ -10,7 +10,7 @@ export function infoCommand(run: RunCommand): Command {
     .action((_flags: object, sub: Command) => run(sub, runInfo));
 }
 
-export async function runInfo({ compose, output, signal }: CommandContext): Promise<ExitCode> {
+async function runInfo({ compose, output, signal }: CommandContext): Promise<ExitCode> {
   await using repository = await compose.openRepository({ signal });
   const { config, location } = repository;
   const facts: readonly (readonly [string, string])[] = [

@@ -10,7 +10,7 @@ export function statsCommand(run: RunCommand): Command {
     .action((_flags: object, sub: Command) => run(sub, runStats));
 }
 
-export async function runStats({ compose, output, signal }: CommandContext): Promise<ExitCode> {
+async function runStats({ compose, output, signal }: CommandContext): Promise<ExitCode> {
   await using repository = await compose.openRepository({ signal });
   const stats = await repository.stats({ signal });
   const lastVerify = (await repository.verifyRecords({ signal })).at(-1);

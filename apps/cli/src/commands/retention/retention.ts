@@ -34,7 +34,7 @@ export function retentionCommand(run: RunCommand): Command {
   return command;
 }
 
-export async function runRetention(context: CommandContext, flags: RetentionFlags): Promise<ExitCode> {
+async function runRetention(context: CommandContext, flags: RetentionFlags): Promise<ExitCode> {
   const { compose, output, signal, clock, around } = context;
   const policy = await readPolicy(flags, around.cwd, { signal });
   const asOf = flags.at === undefined ? clock.now() : parseDate(flags.at, '--at');
