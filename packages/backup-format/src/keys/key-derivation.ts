@@ -14,7 +14,7 @@ export interface ScryptWork {
 
 /** 128 MiB and about half a second. */
 export const DEFAULT_SCRYPT_WORK: ScryptWork = { logN: 17, r: 8, p: 1 };
-/** What a slot may ask for is bounded before it is done: nobody can make a reader use more than 1 GiB or a minute (docs/format.md section 17.6). */
+/** What a slot may ask for is bounded before it is done: nobody can make a reader use more than 1 GiB or a minute (docs/format.md section 17.7). */
 const MAX_SCRYPT_BYTES = 1024 ** 3;
 
 const salt = z.string().regex(/^[0-9a-f]{64}$/);

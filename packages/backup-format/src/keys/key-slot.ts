@@ -29,7 +29,7 @@ const slotSchema = z
   })
   .refine(({ kind, derivation }) => (kind === 'passphrase') === (derivation.algorithm === 'scrypt'), 'a derivation that is not of its kind');
 
-/** docs/format.md section 17.6: the master key, wrapped so that one secret opens it. */
+/** docs/format.md section 17.7: the master key, wrapped so that one secret opens it. */
 export interface KeySlot {
   readonly repositoryId: string;
   readonly id: string;

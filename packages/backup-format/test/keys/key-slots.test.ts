@@ -1,10 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Secret } from '@onevault/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRepository, keyFileSecret, memoryStore, newRecoveryKey, type ObjectStore, openRepository, type RepositoryKeys } from '../../src/index.ts';
 import { decodeSlot } from '../../src/keys/key-slot.ts';
-import { Crash, crashAtWrite, faultyStore, flipBit, keysOf } from '../../testing/index.ts';
+import { Crash, crashAtWrite, type Fault, faultyStore, flipBit, keysOf, type Operation } from '../../testing/index.ts';
 import { keyFile, newEncrypted, openWith, passphrase, QUICK, recovery } from '../support/encrypted.ts';
 import { BLOCK, deps } from '../support/small-vm.ts';
 
@@ -114,7 +113,8 @@ describe('key slots', () => {
     const store = memoryStore();
     await using repository = await newEncrypted(store, first);
     const added = await repository.keys?.add(second, quick);
-    const [a, b] = [await keysWith(store, first), await keysWith(racing(store), second)];
+    const gate = meetAtDelete(2);
+    const [a, b] = [await keysWith(faultyStore(store, gate), first), await keysWith(faultyStore(store, gate), second)];
     const old = (await keysOf(store, 'keys/')).find((key) => key !== `keys/${added?.id}`)?.slice(5) ?? '';
     const outcomes = await Promise.allSettled([a.remove(added?.id ?? ''), b.remove(old)]);
     expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true);
@@ -202,9 +202,24 @@ it('decoding arbitrary bytes as a slot throws nothing but REPO_KEY_INVALID or RE
     }),
   ));
 
-/** Lets others run before each call, so that calls of two callers come one between the other's. */
-function racing(store: ObjectStore): ObjectStore {
-  return faultyStore(store, () => ({ when: 'before', until: nextTurn() }));
+/** Nobody deletes before `count` of them are about to. */
+function meetAtDelete(count: number): (operation: Operation) => Fault {
+  const { promise, resolve } = deferred();
+  let arrived = 0;
+  return ({ kind }) => {
+    if (kind !== 'delete') return undefined;
+    arrived += 1;
+    if (arrived === count) resolve();
+    return { when: 'before', until: promise };
+  };
+}
+
+function deferred(): { readonly promise: Promise<void>; resolve(): void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve: () => resolve() };
 }
 
 it('a secret prints nothing', () => {
