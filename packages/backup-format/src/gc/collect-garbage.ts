@@ -13,6 +13,7 @@ import { type CondemnedGroup, deleteOlderRecords, type GcRecord, newestRecordNum
 import { PackTable } from './pack-table.ts';
 import { NeededOffsets, PackUse } from './pack-use.ts';
 import { type Repacked, repack } from './repack.ts';
+import { sweepLeftovers } from './sweep-leftovers.ts';
 import { MAX_DIGESTS, type Stock, StockTaking } from './take-stock.ts';
 
 const DEFAULT_GRACE_MS = 24 * 3600_000;
@@ -80,8 +81,10 @@ class Collection {
     const decisions = decide({ packs, record, leasesBefore, leasesAfter: stock.leases, graceMs, repackBelow, clock: this.#parts.clock });
     const deletable = this.#isSafe(leasesBefore, stock.leases) ? decisions.deletable : [];
     const outcome = await this.#act(packs, record, { ...decisions, deletable }, stockTaking);
-    if (this.#lease) await this.#removeEnded(leasesBefore);
-    return this.#report(packs, stock, decisions, outcome);
+    if (!this.#lease) return this.#report(packs, stock, decisions, outcome);
+    await this.#removeEnded(leasesBefore);
+    const { removed, removedBytes } = await sweepLeftovers(this.#parts, this.#call);
+    return { ...this.#report(packs, stock, decisions, outcome), leftovers: { files: removed, bytes: removedBytes } };
   }
 
   get #graceMs(): number {
@@ -210,6 +213,7 @@ class Collection {
       rescued: decisions.rescued,
       waiting: sum([...old, ...newlyCondemned]),
       waitingFor: decisions.blockers.map(leaseInfo),
+      leftovers: { files: 0, bytes: 0 },
       kept: this.#kept,
     };
   }

@@ -47,6 +47,8 @@ export interface GcReport {
   readonly waiting: PackSum;
   /** Leases that keep condemned packs whose grace is over. */
   readonly waitingFor: readonly LeaseInfo[];
+  /** What interrupted writers had left half written and nobody had touched for a day: removed. */
+  readonly leftovers: { readonly files: number; readonly bytes: number };
   /** Why packs that could have gone were kept, beside grace and leases. */
   readonly kept: readonly KeptReason[];
 }

@@ -56,7 +56,7 @@ const KEPT: Readonly<Record<KeptReason, string>> = {
 };
 
 function reportLines(report: GcReport): string[] {
-  const { deleted, condemned, repacked, rewritten, rescued, waiting, kept, dryRun } = report;
+  const { deleted, condemned, repacked, rewritten, rescued, waiting, leftovers, kept, dryRun } = report;
   const would = dryRun ? 'would be ' : '';
   const sums: readonly (readonly [PackSum, string])[] = [
     [deleted, `${would}deleted: ${sumText(deleted)}`],
@@ -67,6 +67,7 @@ function reportLines(report: GcReport): string[] {
   ];
   return [
     ...sums.filter(([sum]) => sum.packs > 0).map(([, text]) => text),
+    ...(leftovers.files > 0 ? [`removed: ${count(leftovers.files, 'leftover')} of interrupted writers, ${formatBytes(leftovers.bytes)}`] : []),
     ...report.waitingFor.map((lease: LeaseInfo) => `waiting for: ${leaseText(lease)}`),
     ...kept.map((reason) => KEPT[reason]),
   ];

@@ -1,7 +1,7 @@
 import type { ByteRange } from '../object-store.ts';
 
 /** Index tables and manifests are cached in blocks of this size on a grid: 16 pages of a table, and most manifests whole. */
-export const CACHE_BLOCK_BYTES = 64 * 1024;
+const CACHE_BLOCK_BYTES = 64 * 1024;
 
 /** The blocks that a range touches, each with its place in the object. */
 export function blocksOf(range: ByteRange, objectBytes: number): ByteRange[] {
