@@ -71,6 +71,8 @@ class DatabaseDisk {
   }
 
   async day(writes, skew, locality) {
+    // Two days on the same disk write different pages, also where they write to the same place.
+    this.#version += locality === 'scattered' ? 1n << 32n : 0n;
     const random = generator(7);
     const rank = zipf(this.#pages, skew, random);
     const place = locality === 'scattered' ? permutation(this.#pages, 1, random) : permutation(this.#pages, EXTENT_PAGES, random);

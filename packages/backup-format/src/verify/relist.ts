@@ -2,7 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CallOptions } from '@onevault/base';
 import { digestKey } from '../format/bytes.ts';
 import { CHUNK_HEADER_BYTES, type PackEntry } from '../format/chunk-header.ts';
+import { condemnedBy } from '../gc/condemned.ts';
+import { readGcRecord } from '../gc/gc-record.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
+import { mergeTables } from '../index/merge-tables.ts';
+import { preferSound } from '../index/prefer-sound.ts';
 import { newTableId } from '../index/table-id.ts';
 import type { ChunkLocation } from '../index/table-reader.ts';
 import { type IndexedPack, writeTable } from '../index/table-writer.ts';
@@ -11,7 +15,7 @@ import type { RepositoryParts } from '../repository-parts.ts';
 import { TABLE_TARGET_ENTRIES } from '../write/table-flusher.ts';
 import type { PackIds } from './pack-ids.ts';
 
-export type RelistDeps = Pick<RepositoryParts, 'store' | 'owner' | 'codecs' | 'damage' | 'clock' | 'randomBytes'> & {
+export type RelistDeps = Pick<RepositoryParts, 'store' | 'config' | 'owner' | 'envelopes' | 'codecs' | 'damage' | 'clock' | 'randomBytes' | 'logger'> & {
   /** Without damaged tables. */
   readonly index: ChunkIndex;
   readonly packs: PackIds;
@@ -19,6 +23,9 @@ export type RelistDeps = Pick<RepositoryParts, 'store' | 'owner' | 'codecs' | 'd
   readonly beyondHelp: ReadonlySet<string>;
   readonly dryRun: boolean;
 };
+
+/** New tables between two merges. */
+const TABLES_PER_MERGE = 16;
 
 interface SizedPack {
   readonly packId: string;
@@ -37,6 +44,7 @@ export class Relist {
   /** Listed since the last table: whether that copy is known to be whole. */
   readonly #listed = new Map<string, boolean>();
   #packs: IndexedPack[] = [];
+  #tables = 0;
 
   constructor(deps: RelistDeps) {
     this.#deps = deps;
@@ -117,5 +125,14 @@ export class Relist {
     await writeTable(store, { ...owner, tableId, packs }, { randomBytes }, options);
     this.#listed.clear();
     await index.reload();
+    this.#tables += 1;
+    if (this.#tables % TABLES_PER_MERGE === 0) await this.merge(options);
+  }
+
+  /** Keeps the tables few: every chunk that follows is looked up in all of them. */
+  async merge(options: CallOptions): Promise<void> {
+    if (this.#tables === 0) return;
+    const condemned = condemnedBy(await readGcRecord(this.#deps, options));
+    await mergeTables(this.#deps, { ...options, preferPlace: preferSound(condemned) });
   }
 }

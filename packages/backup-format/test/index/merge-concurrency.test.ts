@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FakeClock, seededRandom } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
+import { plainEnvelopes } from '../../src/format/envelopes.ts';
 import { parseTableKey } from '../../src/format/ids.ts';
 import { mergeTables } from '../../src/index/merge-tables.ts';
 import { memoryStore, type ObjectStore } from '../../src/index.ts';
 import { TableFlusher } from '../../src/write/table-flusher.ts';
 import { flipBit, keysOf } from '../../testing/index.ts';
-import { digestOf, mergeDeps, openIndex, packOf, placeIn, tableIdOf, writeTestTable } from '../support/index-tables.ts';
+import { CONFIG, digestOf, mergeDeps, openIndex, packOf, placeIn, tableIdOf, writeTestTable } from '../support/index-tables.ts';
 
 type Call = (...args: never[]) => unknown;
 
@@ -182,7 +183,7 @@ describe('merges beside everything else', () => {
     const store = whenMerged(inner, 'after', async () => {
       for (const n of [4, 5]) await writeTestTable(inner, n * 10, [packOf(n, [digestOf(0), digestOf(n)])]);
     });
-    const deps = { ...mergeDeps(store), clock };
+    const deps = { ...mergeDeps(store), clock, config: CONFIG, envelopes: plainEnvelopes };
     await deps.index.reload();
     const arrived: string[] = [];
     const sink = { arrived: (digest: Uint8Array) => void arrived.push(Buffer.from(digest).toString('hex')) };

@@ -7,9 +7,18 @@ import { ChunkIndex } from '../../src/index/chunk-index.ts';
 import type { MergeDeps } from '../../src/index/merge-tables.ts';
 import type { ChunkLocation } from '../../src/index/table-reader.ts';
 import { type IndexedPack, writeTable } from '../../src/index/table-writer.ts';
-import type { ObjectStore } from '../../src/index.ts';
+import type { ObjectStore, RepositoryConfig } from '../../src/index.ts';
 
 export const OWNER: StructureOwner = { repositoryId: 'ab'.repeat(16), sum: plainSum };
+
+export const CONFIG: RepositoryConfig = {
+  id: OWNER.repositoryId,
+  formatVersion: 1,
+  digest: 'blake3',
+  blockSizeBytes: 65_536,
+  compression: { codec: 'zstd', level: 3 },
+  created: '2026-11-22T19:00:00Z',
+};
 
 export function digestOf(n: number): Buffer {
   return createHash('sha256').update(String(n)).digest();
