@@ -168,7 +168,7 @@ class Merging {
     };
   }
 
-  /** A damaged table is left as it is, for `rebuildIndex`; one that is gone was merged by another. Anything else is thrown. */
+  /** A damaged table is left as it is, for repair; one that is gone was merged by another. Anything else is thrown. */
   #refuse(error: unknown): void {
     if (!isRepositoryError(error)) throw error;
     const { key = '' } = error.details;

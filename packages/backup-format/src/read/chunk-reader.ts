@@ -49,7 +49,7 @@ export class ChunkReader {
       code: 'REPO_CHUNK_MISSING',
       message: `no index table knows the chunk ${toHex(digest)}`,
       details: { digest: toHex(digest) },
-      hint: cause ? 'an index table is damaged; rebuild the index from the packs' : 'run verify; the next backup that meets the same data stores it again',
+      hint: cause ? 'an index table is damaged; repair makes it again from the packs' : 'run verify; the next backup that meets the same data stores it again',
       ...(cause ? { cause } : {}),
     });
   }

@@ -4,7 +4,7 @@ import type { Envelopes } from '../format/envelopes.ts';
 import { DIGEST_HEX, HEX_ID, TIME, TIME_ID } from '../format/ids.ts';
 import { FORMAT_VERSION } from '../format/limits.ts';
 
-/** docs/format.md section 17: what a verify or a repair found. The key is `verify/<time id>.json`. */
+/** docs/format.md section 21: what a verify or a repair found. The key is `verify/<time id>.json`. */
 export const VERIFY_PREFIX = 'verify/';
 
 /** Bounds of one record: past them `complete` is false, and the next verify finds the rest once these are healed. */
