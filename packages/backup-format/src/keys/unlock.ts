@@ -45,8 +45,14 @@ export async function unlock(
       hint: 'give the one that it was made with',
     });
   }
-  const found = await readSlots(store, config.id, options);
-  const unlocked = await tryAll(found, secret, logger, options);
+  let found = await readSlots(store, config.id, options);
+  let unlocked = await tryAll(found, secret, logger, options);
+  if (!unlocked) {
+    // Whoever replaces a slot writes the new one before the old one goes: read meanwhile, both may have been missed.
+    const before = idsOf(found);
+    found = await readSlots(store, config.id, options);
+    if (idsOf(found) !== before) unlocked = await tryAll(found, secret, logger, options);
+  }
   if (!unlocked) throw rejected(store.location, found, secret);
   const master = new MasterKey(unlocked.masterKey, config.id);
   if (!checkConfigMac(config, master)) {
@@ -58,6 +64,10 @@ export async function unlock(
     });
   }
   return { master, slotId: unlocked.slotId };
+}
+
+function idsOf(found: readonly FoundSlot[]): string {
+  return found.map((one) => (one.kind === 'slot' ? one.slot.id : one.id)).join();
 }
 
 async function tryAll(

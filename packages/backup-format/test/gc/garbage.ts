@@ -41,7 +41,7 @@ function noiseBlock(seed: number): Uint8Array {
 
 export async function backUp(repository: Repository, disk: Uint8Array, parent?: DiskReader, group = 'vm-1'): Promise<RestorePoint> {
   await using writer = await repository.begin({ group, runId: 'run', capturedAt: '2026-11-22T19:00:00Z', mode: parent ? 'incremental' : 'full' });
-  const runs = scanBytes(disk, { blockSizeBytes: BLOCK, digest: 'blake3', parent });
+  const runs = scanBytes(disk, { blockSizeBytes: BLOCK, digest: repository.digest, parent });
   await writer.writeDisk({ key: 'd', sizeBytes: disk.length, ...(parent ? { parent } : {}) }, runs);
   return await writer.commit({ annotations: {} });
 }
