@@ -8,7 +8,7 @@ import type { RepositoryConfig } from '../repository-api.ts';
 import type { ObjectKey, ObjectStore } from '../store/object-store.ts';
 import { readWhole } from '../store/read-whole.ts';
 
-/** docs/format.md section 17: `gc/<number>`, the newest is the one that counts. */
+/** docs/format.md section 20: `gc/<number>`, the newest is the one that counts. */
 export const GC_PREFIX = 'gc/';
 const NUMBER = /^[0-9]{10}$/;
 /** Packs that one record may name: 12 TiB of them, 8 MiB of JSON. What is dead beyond that waits for a later run. */

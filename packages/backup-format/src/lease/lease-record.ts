@@ -5,7 +5,7 @@ import { DIGEST_HEX, HEX_ID, TIME } from '../format/ids.ts';
 import { FORMAT_VERSION } from '../format/limits.ts';
 import type { ObjectKey } from '../store/object-store.ts';
 
-/** docs/format.md section 17: `leases/<lease id>/<sequence>`, one object a heartbeat. */
+/** docs/format.md section 19: `leases/<lease id>/<sequence>`, one object a heartbeat. */
 export const LEASES_PREFIX = 'leases/';
 const SEQUENCE = /^[0-9]{10}$/;
 
