@@ -217,6 +217,22 @@ describe('verify beside others', () => {
     expect(once).toBe(false);
   });
 
+  it('calls nothing damaged that a garbage collection removed meanwhile', async () => {
+    for (const victim of ['packs/', 'index/']) {
+      const { store, repository } = await onePoint();
+      const needed = new Set(await keysOf(store, ''));
+      const gone = await backup(repository, makeDisk(23, 12), { group: 'vm-2' });
+      await repository.forgetPoint(gone.id, { evenLast: true });
+      const garbage = [...(await keysOf(store, 'index/')), ...(await keysOf(store, 'packs/'))].filter((key) => !needed.has(key));
+      let left = victim === 'packs/' ? 12 : 1; // in the middle of reading packs, or before the tables are read
+      const collected = watchingReads(store, async (key) => {
+        if (key.startsWith(victim) && left-- === 0) await Promise.all(garbage.map((each) => store.delete(each)));
+      });
+      expect((await runVerify(await reopen(collected))).damage).toEqual([]);
+      expect(left).toBeLessThan(0);
+    }
+  });
+
   it('ends with the reason of the signal in the middle of its work, and leaves no record', async () => {
     const { store } = await onePoint();
     const abort = new AbortController();

@@ -45,8 +45,8 @@ async function checkTable(store: ObjectStore, table: IndexTable, packs: PackIds,
   if (entries !== table.footer.entries) throw unsorted(table, table.footer.entryPages - 1);
   for await (const { packId } of table.packs(options)) {
     const key = packKey(packId);
-    // Listed first, the packs may have grown by one since: only the store can say that it is gone.
-    if (!packs.has(packId) && !(await store.stat(key, options)))
+    // Listed first, the packs may have grown by one since, or a garbage collection removed both: only the store can say.
+    if (!packs.has(packId) && !(await store.stat(key, options)) && (await store.stat(table.key, options)))
       log.note(key, new RepositoryError({ code: 'REPO_OBJECT_MISSING', message: `the pack ${key}, which ${table.key} names, is gone`, details: { key } }));
   }
 }

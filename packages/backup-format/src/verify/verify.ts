@@ -175,6 +175,7 @@ class Verification implements AsyncDisposable {
     const { packId, sound, bad, checked, readBytes } = pack;
     const key = packKey(packId);
     const error = pack.structure ?? bad[0]?.error;
+    if (error?.code === 'REPO_CHUNK_MISSING' && !(await this.#deps.store.stat(key, this.#call))) return; // collected meanwhile: the walk tells who needs it
     if (error && this.#quarantined.has(key)) this.report.quarantinedPacks += 1;
     else if (error) this.#log.note(key, error);
     for (const { entry } of bad) {
