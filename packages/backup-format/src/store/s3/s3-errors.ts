@@ -39,7 +39,11 @@ const CLOCK: Meaning = {
   hint: 'set the clock of this machine (chrony, systemd-timesyncd): requests carry the time',
 };
 const FULL: Meaning = { code: 'REPO_NO_SPACE', hint: 'raise the quota or free space; every committed restore point is intact' };
-const AGAIN: Meaning = { code: 'REPO_STORE_FAILED', retryable: true };
+const AGAIN: Meaning = {
+  code: 'REPO_STORE_FAILED',
+  retryable: true,
+  hint: 'the server is busy or in trouble: run again later; every committed restore point is intact',
+};
 
 /** By the codes of S3 and of those who speak it (Ceph, MinIO, Garage). */
 const BY_NAME: ReadonlyMap<string, Meaning> = new Map([
