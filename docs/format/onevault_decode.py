@@ -3,7 +3,7 @@
   onevault_decode.py REPO list                       restore points, their disks and metadata files
   onevault_decode.py REPO restore POINT NAME FILE    one disk (sparse) or metadata file into a new file; what is damaged stays zeros and is told
   onevault_decode.py REPO check                      every manifest, pack, index table, disk index and chunk
-Needs Python 3.8 and a zstd decoder: Python 3.14, the module zstandard, or the command zstd. BLAKE3 digests are checked if the module blake3 is there."""
+Needs Python 3.9, a zstd decoder (Python 3.14, the module zstandard or the command zstd), onevault_unlock.py for encryption, the module blake3 to check BLAKE3."""
 import glob, hashlib, json, os, re, subprocess, sys
 from importlib import import_module, util
 from struct import iter_unpack, pack, unpack, unpack_from
@@ -15,9 +15,7 @@ sha256 = lambda data: hashlib.sha256(data).digest()
 HASHES = {'sha256': sha256, 'blake3': util.find_spec('blake3') and (lambda data: import_module('blake3').blake3(data).digest())}
 
 def need(condition, what):
-    if not condition:
-        raise ValueError(what)
-
+    if not condition: raise ValueError(what)
 def read(path, offset=0, length=-1):
     with open(path, 'rb') as file:
         file.seek(offset)
@@ -25,21 +23,22 @@ def read(path, offset=0, length=-1):
     need(length in (-1, len(data)), 'shorter than it should be')
     return data
 
-def envelope(path, kind, fields):  # [4.1]
+def envelope(path, kind, fields, keys=None):  # [4.1], [17.5]
     head, _, body = read(path).partition(b'\n')
-    expected = {'encryption': None, 'length': len(body) - 1, 'object': kind, 'sha256': sha256(body[:-1]).hex(), 'version': 1}
+    seal = json.loads(head).get('encryption') or {} if keys else None
+    expected = {'encryption': seal, 'length': len(body) - 1, 'object': kind, 'sha256': sha256(body[:-1]).hex(), 'version': 1}
     need(json.loads(head) == expected and body[-1:] == b'\n' and len(head) < 512, f'damaged, or of another version than 1: {head[:200]}')
-    need(set(json.loads(body)) - {'parentId', 'origin'} == set(fields.split()), 'unknown or missing fields')
-    return json.loads(body)
+    body = json.loads(keys.open('json', bytes.fromhex(seal['nonce']) + body[:-1], f'{kind}\0{keys.name(path)}'.encode()) if keys else body)
+    need(set(body) - {'parentId', 'origin'} == set(fields.split()), 'unknown or missing fields')
+    return body
 
 class Repository:
     def __init__(self, root):
-        self.root, self.places, self.points, self.damage = root, {}, [], 0
         config = envelope(os.path.join(root, 'onevault.json'), 'config', 'formatVersion id created digest blockSizeBytes compression encryption')
-        need(config['encryption'] is None and config['formatVersion'] == 1, 'the repository is encrypted, or of a newer version')
-        self.id, self.block, self.digest = bytes.fromhex(config['id']), config['blockSizeBytes'], HASHES.get(config['digest'])
-        if self.digest is None:
-            print(f'note: no Python module {config["digest"]}: the digests of chunks are NOT checked', file=sys.stderr)
+        self.root, self.places, self.points, self.damage, self.id, self.block = root, {}, [], 0, bytes.fromhex(config['id']), config['blockSizeBytes']
+        self.keys = import_module('onevault_unlock').unlock(root, config, envelope) if config['encryption'] else None  # [17]
+        self.sum, self.digest = (self.keys.sum, self.keys.digest()) if self.keys else (lambda _, data: sha256(data), HASHES.get(config['digest']))
+        self.digest or print(f'note: no Python module {config["digest"]}: the digests of chunks are NOT checked', file=sys.stderr)
         self.each('packs', r'([0-9a-f]{2})/\1[0-9a-f]{30}', self.load_pack)
         self.each('points', r'[a-z0-9-]{1,64}/\d{8}T\d{9}Z-[0-9a-f]{16}\.json', self.load_point)
 
@@ -62,7 +61,7 @@ class Repository:
         need((magic, version, reserved) == (b'onevpend', 1, bytes(8)) and 1 <= entries <= 65536, 'no pack footer')
         need(length == 48 * entries and start + length + 64 == size <= 128 * MIB, 'lengths do not add up')
         trailer, place = read(path, start, length), 64
-        need(sha256(header + trailer + footer[:32]) == checksum, 'checksum')
+        need(self.sum(path, header + trailer + footer[:32]) == checksum, 'checksum')
         need(header == b'onevpack' + pack('<II', 1, 0) + self.id + pack_id + bytes(16), 'header')
         for offset, coding, plain, stored, digest in iter_unpack('<I4sII32s', trailer):
             need(offset == place, 'gap between chunks')
@@ -74,9 +73,10 @@ class Repository:
         errors = []
         for _, offset, stored, plain, (kind, codec, *others), path in self.places.get(digest, []):
             try:
-                need(1 <= kind <= 4 and codec <= 1 and others == [0, 0] and (stored < plain if codec else stored == plain), 'kind or lengths')
-                need(read(path, offset, 48) == b'ovck' + pack('<4BII', kind, codec, *others, plain, stored) + digest, 'header differs from the trailer')
-                data = read(path, offset + 48, stored)
+                sealed, header = 40 if self.keys else 0, b'ovck' + pack('<4BII', kind, codec, *others, plain, stored) + digest
+                need(1 <= kind <= 4 and codec <= 1 and others == [sealed // 40, 0] and (stored < plain + sealed if codec else stored == plain + sealed), 'kind or lengths')
+                need(read(path, offset, 48) == header, 'header differs from the trailer')
+                data = self.keys.open('chunk', read(path, offset + 48, stored), header) if self.keys else read(path, offset + 48, stored)  # [17.4]
                 if codec == 1:  # RFC 8878, 3.1.1.1
                     flag, single = data[4] >> 6, data[4] >> 5 & 1
                     size = int.from_bytes(data[6 - single:6 - single + (1 << flag)], 'little') + (256 if flag == 1 else 0)
@@ -92,12 +92,12 @@ class Repository:
         data, items = read(path), ([], [])
         magic, version, size, entries, first_pack, pack_pages, packs, reserved, tag, repository, fence = unpack_from('<8sIIQ4I8s16s32s', data[-128:])
         pages, fences = first_pack + pack_pages, data[4096 * (first_pack + pack_pages):-128]
-        need((magic, version, size, reserved, repository) == (b'onevindx', 1, 4096, 0, self.id) and sha256(data[-128:-32]) == data[-32:], 'footer')
-        need(len(data) == 4096 * pages + 8 * first_pack + 128 and sha256(fences) == fence, 'length or fence')
+        need((magic, version, size, reserved, repository) == (b'onevindx', 1, 4096, 0, self.id) and self.sum(path, data[-128:-32]) == data[-32:], 'footer')
+        need(len(data) == 4096 * pages + 8 * first_pack + 128 and self.sum(path, fences) == fence, 'length or fence')
         for number in range(pages):
             page, (kind, width, room) = data[4096 * number:4096 * number + 4096], (1, 44, 92) if number < first_pack else (2, 32, 126)
             count, least = unpack_from('<H', page, 2)[0], 1 if number + 1 in (first_pack, pages) else room
-            need(page[:16] == pack('<BBHI', kind, 0, count, number) + tag and sha256(page[:4064]) == page[4064:], f'page {number}')
+            need(page[:16] == pack('<BBHI', kind, 0, count, number) + tag and self.sum(path, page[:4064]) == page[4064:], f'page {number}')
             need(least <= count <= room and not any(page[16 + width * count:4064]), f'items of page {number}')
             items[kind - 1].extend(page[at:at + width] for at in range(16, 16 + width * count, width))
         need((len(items[0]), len(items[1])) == (entries, packs) and all(a[:32] < b[:32] for a, b in zip(items[0], items[0][1:])), 'counts or order')
@@ -106,7 +106,7 @@ class Repository:
             need((items[1][number], offset, stored) in [place[:3] for place in self.places.get(digest, [])], f'entry {digest.hex()} is not in its pack')
 
     def load_point(self, path):  # [9]
-        point = envelope(path, 'point', 'formatVersion repositoryId id group runId capturedAt committedAt mode disks metadata annotations stats')
+        point = envelope(path, 'point', 'formatVersion repositoryId id group runId capturedAt committedAt mode disks metadata annotations stats', self.keys)
         need([self.id.hex(), *path.split(os.sep)[-2:]] == [point['repositoryId'], point['group'], point['id'] + '.json'], 'of another place')
         self.points.append(point)
 

@@ -4,11 +4,23 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRepository, type DiskReader, fileStore, type Repository, type RestorePoint, type WritableRun } from '@onevault/backup-format';
+import {
+  createRepository,
+  type DigestSpec,
+  type DiskReader,
+  fileStore,
+  keyFileSecret,
+  newRecoveryKey,
+  type Repository,
+  type RepositorySecret,
+  type RestorePoint,
+  type WritableRun,
+} from '@onevault/backup-format';
 import { scanBytes } from '@onevault/backup-format/testing';
+import { Secret } from '@onevault/base';
 import { FakeClock, seededRandom } from '@onevault/base/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { describeWith, requiresCommand } from '../support/requires.ts';
+import { describeWith, requiresCommand, requiresPythonModule } from '../support/requires.ts';
 
 /** docs/format/onevault_decode.py was written from docs/format.md alone: where it and this code disagree, one of the three is wrong. */
 const DECODER = fileURLToPath(new URL('../../docs/format/onevault_decode.py', import.meta.url));
@@ -16,6 +28,7 @@ const BLOCK = 64 * 1024;
 const CAPTURED = '2026-11-22T19:00:00Z';
 const VM_XML = Buffer.from('<VM><ID>6</ID><NAME>wëb</NAME></VM>');
 const PYTHON = requiresCommand('python3', 'apt-get install python3');
+const CRYPTOGRAPHY = requiresPythonModule('cryptography', 'apt-get install python3-cryptography');
 const ZSTD = requiresCommand('zstd', 'apt-get install zstd');
 
 let directory: string;
@@ -117,10 +130,75 @@ describeWith([PYTHON, ZSTD], 'a decoder written from docs/format.md', () => {
   });
 });
 
+describeWith([PYTHON, ZSTD, CRYPTOGRAPHY], 'a decoder of encrypted repositories written from docs/format.md', () => {
+  const passphrase: RepositorySecret = { kind: 'passphrase', passphrase: new Secret('vier Wörter für ein Beispiel') };
+
+  test.each(['sha256', 'blake3'] as const)('restores every disk and file of every restore point byte for byte, and checks all of it (%s)', async (digest) => {
+    const disks = new Map<string, Uint8Array>();
+    await makeRepository(digest, disks, { secret: passphrase });
+    const env = { ONEVAULT_PASSPHRASE: 'vier Wörter für ein Beispiel' };
+    for (const [name, bytes] of disks) {
+      const [point, key] = name.split(' ');
+      const file = join(directory, 'restored');
+      expect(await decodeWith(env, 'restore', point ?? '', key ?? '', file)).toMatchObject({ code: 0 });
+      expect(sha256(await readFile(file)), name).toBe(sha256(bytes));
+      await rm(file);
+    }
+    expect(await decodeWith(env, 'check')).toMatchObject({ code: 0 });
+  });
+
+  test('opens with a passphrase file, a key file and a recovery key as it was printed, and with nothing else', async () => {
+    const content = seededRandom(3).bytes(48);
+    const recovery = newRecoveryKey((length) => seededRandom(4).bytes(length));
+    await makeRepository('sha256', new Map(), { secret: passphrase, moreSecrets: [keyFileSecret(content), { kind: 'recovery', text: recovery }] });
+    const file = async (name: string, body: string | Uint8Array): Promise<string> => {
+      await writeFile(join(directory, name), body);
+      return join(directory, name);
+    };
+    const right = [
+      { ONEVAULT_PASSPHRASE_FILE: await file('passphrase', 'vier Wörter für ein Beispiel\n') },
+      { ONEVAULT_KEY_FILE: await file('key', content) },
+      { ONEVAULT_PASSPHRASE_FILE: await file('paper', `${recovery.reveal().toLowerCase()}\n`) },
+    ];
+    for (const env of right) expect(await decodeWith(env, 'list')).toMatchObject({ code: 0 });
+    const wrong = [{}, { ONEVAULT_PASSPHRASE: 'vier Woerter' }, { ONEVAULT_KEY_FILE: await file('other', seededRandom(5).bytes(48)) }];
+    for (const env of wrong) expect(await decodeWith(env, 'list')).toMatchObject({ code: 1 });
+  });
+
+  test.each([
+    { what: 'chunk', folder: 'packs', at: 300 },
+    { what: 'trailer of a pack', folder: 'packs', at: -70 },
+    { what: 'page of an index table', folder: 'index', at: 100 },
+    { what: 'manifest', folder: 'points', at: -10 },
+  ])('notices a flipped byte in the $what', async ({ folder, at }) => {
+    await makeRepository('sha256', new Map(), { secret: passphrase });
+    const [object] = await objects(folder);
+    await flip(object ?? '', at);
+    const check = await decodeWith({ ONEVAULT_PASSPHRASE: 'vier Wörter für ein Beispiel' }, 'check');
+    expect(check).toMatchObject({ code: 1 });
+    expect(check.stderr).toContain('DAMAGED');
+    expect(check.stderr).toContain(object);
+  });
+});
+
+interface MakeOptions {
+  readonly wide?: boolean;
+  /** Encrypts it. */
+  readonly secret?: RepositorySecret;
+  readonly moreSecrets?: readonly RepositorySecret[];
+}
+
+const QUICK = { logN: 14, r: 1, p: 1 };
+
 /** Two restore points with disks of every kind; fills `disks` with what each must restore to, in the order of the listing. */
-async function makeRepository(digest: 'blake3' | 'sha256', disks: Map<string, Uint8Array>, options: { readonly wide?: boolean } = {}): Promise<RestorePoint[]> {
+async function makeRepository(digest: 'blake3' | 'sha256', disks: Map<string, Uint8Array>, options: MakeOptions = {}): Promise<RestorePoint[]> {
   const clock = new FakeClock();
-  await using repository = await createRepository(fileStore(path), { digest, blockSizeBytes: BLOCK }, { clock });
+  await using repository = await createRepository(
+    fileStore(path),
+    { digest, blockSizeBytes: BLOCK, ...(options.secret && { encryption: { secret: options.secret, scrypt: QUICK } }) },
+    { clock },
+  );
+  for (const secret of options.moreSecrets ?? []) await repository.keys?.add(secret, { scrypt: QUICK });
   const mixed = mixedDisk();
   const write = (contents: Readonly<Record<string, Uint8Array>>, parent?: RestorePoint): Promise<RestorePoint> =>
     backup(repository, contents, disks, parent, options.wide);
@@ -152,7 +230,8 @@ async function backup(
   parent?: RestorePoint,
   withWide = false,
 ): Promise<RestorePoint> {
-  const { digest, blockSizeBytes } = repository.config;
+  const { digest, config } = repository;
+  const { blockSizeBytes } = config;
   await using writer = await repository.begin({
     group: 'vm-6',
     runId: 'run',
@@ -178,7 +257,7 @@ async function backup(
 }
 
 /** Three pages of digests (128 MiB and a little), the middle one all zero: one block of data at the start and a short one at the end. */
-function wideDisk(block: Uint8Array, digest: 'blake3' | 'sha256'): { readonly bytes: Uint8Array; runs(): AsyncGenerator<WritableRun> } {
+function wideDisk(block: Uint8Array, digest: DigestSpec): { readonly bytes: Uint8Array; runs(): AsyncGenerator<WritableRun> } {
   const bytes = new Uint8Array(2048 * BLOCK + 512);
   bytes.set(block);
   bytes.fill(5, 2048 * BLOCK);
@@ -199,10 +278,19 @@ interface Decoded {
 }
 
 function decode(command: string, ...args: readonly string[]): Promise<Decoded> {
+  return decodeWith({}, command, ...args);
+}
+
+function decodeWith(env: Readonly<Record<string, string>>, command: string, ...args: readonly string[]): Promise<Decoded> {
   return new Promise((resolve) => {
-    const child = execFile('python3', [DECODER, path, command, ...args], (_error, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, stdout, stderr });
-    });
+    const child = execFile(
+      'python3',
+      [DECODER, path, command, ...args],
+      { env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', ...env } },
+      (_error, stdout, stderr) => {
+        resolve({ code: child.exitCode ?? -1, stdout, stderr });
+      },
+    );
   });
 }
 

@@ -13,6 +13,11 @@ export function requiresCommand(name: string, install: string): Requirement {
   return { met: commandExists(name), message: `${name} is missing: ${install}` };
 }
 
+/** A module of the python3 on PATH. */
+export function requiresPythonModule(name: string, install: string): Requirement {
+  return { met: succeeds('python3', ['-c', `import ${name}`]), message: `the Python module ${name} is missing: ${install}` };
+}
+
 /** Loop devices, mounts and O_EXCL on block devices need root. */
 export function requiresRoot(): Requirement {
   return { met: process.getuid?.() === 0, message: 'not root: run as root (loop devices need it)' };
