@@ -2,13 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type CallOptions, Mutex } from '@onevault/base';
 import { isRepositoryError } from '../errors.ts';
 import { CHUNK_HEADER_BYTES } from '../format/chunk-header.ts';
-import { tableKey } from '../format/ids.ts';
 import type { Condemned } from '../gc/condemned.ts';
 import { mergeAfterRun } from '../index/merge-after-run.ts';
 import { newTableId } from '../index/table-id.ts';
 import { type IndexedPack, writeTable } from '../index/table-writer.ts';
 import type { HeldLease } from '../lease/held-lease.ts';
-import type { RepositoryParts } from '../repository-parts.ts';
+import { type WithdrawDeps, withdrawTable } from './withdraw-table.ts';
 
 /** New chunks of a run that wait for an index table: their trailers take 5 MiB, their keys 10 MiB. */
 export const TABLE_TARGET_ENTRIES = 100_000;
@@ -19,7 +18,7 @@ const TABLES_PER_MERGE = 16;
 /** Beyond this others write tables all the time; each of them knew the ones before. */
 const MAX_TABLE_WRITES = 3;
 
-export type TableFlusherDeps = Pick<RepositoryParts, 'store' | 'owner' | 'index' | 'clock' | 'randomBytes' | 'logger'> & {
+export type TableFlusherDeps = WithdrawDeps & {
   /** The lease under which the packs were written. */
   readonly lease?: Pick<HeldLease, 'prove'>;
   readonly condemned?: Condemned;
@@ -74,7 +73,7 @@ export class TableFlusher {
   /**
    * First found there, then forgotten here: a lookup in between must not miss. A later table that came meanwhile may be a merge with an older place of a
    * chunk that is stored again here (I8): then the table is written once more, after it. The first one says the same and goes with the next merge.
-   * When the lease is lost, gc may have deleted the packs: a table must not name them.
+   * When the lease is lost, gc may have deleted the packs: a table must not name those.
    */
   async #write(packs: readonly IndexedPack[], options: CallOptions): Promise<void> {
     const { store, owner, index, clock, randomBytes, lease } = this.#deps;
@@ -83,7 +82,7 @@ export class TableFlusher {
       await lease?.prove(options);
       await writeTable(store, { ...owner, tableId, packs }, { randomBytes }, options);
       await lease?.prove(options).catch(async (error: unknown) => {
-        if (isRepositoryError(error, 'REPO_LOCK_LOST')) await store.delete(tableKey(tableId));
+        if (isRepositoryError(error, 'REPO_LOCK_LOST')) await withdrawTable(this.#deps, tableId, packs);
         throw error;
       });
       await index.reload();
