@@ -91,6 +91,9 @@ const LOST: ReadonlySet<RepositoryErrorCode> = new Set([
   'REPO_OBJECT_MISSING',
 ]);
 
+/** How often the point that another one is compared with may be forgotten meanwhile before it is copied without. */
+const BASE_TRIES = 3;
+
 type PointProgress = Pick<CopyProgress, 'points' | 'totalPoints' | 'pointId'>;
 
 class PointCopy {
@@ -119,7 +122,7 @@ class PointCopy {
   async copy(place: PointPlace, progress: PointProgress): Promise<CopyOutcome> {
     try {
       const point = await this.#read(place);
-      return { kind: 'copied', point: await this.#copy(point, progress) };
+      return { kind: 'copied', point: await this.#copyWithBase(point, progress) };
     } catch (error) {
       if (isRepositoryError(error, 'REPO_OBJECT_EXISTS') && error.details.key === pointKey(place.group, place.id)) return present(place); // copied meanwhile
       if (!isRepositoryError(error) || error.details.pointId !== place.id || !LOST.has(error.code)) throw error;
@@ -135,9 +138,22 @@ class PointCopy {
     }
   }
 
-  async #copy(point: RestorePoint, progress: PointProgress): Promise<RestorePoint> {
+  /** The copy that a point is compared with may be forgotten in the target at any time: then another one is chosen, and in the end none. */
+  async #copyWithBase(point: RestorePoint, progress: PointProgress): Promise<RestorePoint> {
+    for (let tries = this.#full ? BASE_TRIES : 0; tries < BASE_TRIES; tries++) {
+      const base = await findBase(point, this.#source, this.#target.parts, this.#sameDigests, this.#call);
+      try {
+        return await this.#copy(point, base, progress);
+      } catch (error) {
+        const key = base && pointKey(base.parent.group, base.parent.id);
+        if (!isRepositoryError(error, 'REPO_POINT_NOT_FOUND') || key === undefined || error.details.key !== key) throw error;
+      }
+    }
+    return this.#copy(point, undefined, progress);
+  }
+
+  async #copy(point: RestorePoint, base: PointBase | undefined, progress: PointProgress): Promise<RestorePoint> {
     const { group, runId, capturedAt, mode, parentId, id } = point;
-    const base = this.#full ? undefined : await findBase(point, this.#source, this.#target.parts, this.#sameDigests, this.#call);
     const spec = { group, runId, capturedAt, mode, id, origin: firstCommitted(point, this.#source) };
     await using writer = await this.#target.begin(parentId === undefined ? spec : { ...spec, parentId }, this.#call);
     let before = 0;
