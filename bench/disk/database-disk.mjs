@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { keystream } from './keystream.mjs';
 import { textStream } from './text.mjs';
 
-export const PAGE_BYTES = 16 << 10;
+const PAGE_BYTES = 16 << 10;
 /** A database stores neighbouring pages in extents; which of them are hot has little to do with where they lie. */
 const EXTENT_PAGES = 64;
 const POOL_PAGES = 4096;

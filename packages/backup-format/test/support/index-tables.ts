@@ -9,7 +9,7 @@ import type { ChunkLocation } from '../../src/index/table-reader.ts';
 import { type IndexedPack, writeTable } from '../../src/index/table-writer.ts';
 import type { ObjectStore, RepositoryConfig } from '../../src/index.ts';
 
-export const OWNER: StructureOwner = { repositoryId: 'ab'.repeat(16), sum: plainSum };
+const OWNER: StructureOwner = { repositoryId: 'ab'.repeat(16), sum: plainSum };
 
 export const CONFIG: RepositoryConfig = {
   id: OWNER.repositoryId,
