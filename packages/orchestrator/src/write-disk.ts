@@ -86,9 +86,9 @@ async function isRoundedTail(device: BlockDevice, target: DiskTarget, index: num
 }
 
 function scanOptions(deps: JobDeps, target: DiskTarget, options: CallOptions) {
-  const { blockSizeBytes, digest } = deps.repository.config;
+  const { config, digest } = deps.repository;
   return {
-    blockSizeBytes,
+    blockSizeBytes: config.blockSizeBytes,
     digest,
     ...(target.scanWorkers !== undefined && { workers: target.scanWorkers }),
     ...(options.signal && { signal: options.signal }),
