@@ -1,6 +1,6 @@
 import type { CallOptions, Clock, Logger } from '@onevault/base';
 import type { MasterKey } from '../crypto/master-key.ts';
-import { RepositoryError } from '../errors.ts';
+import { isRepositoryError, RepositoryError } from '../errors.ts';
 import { newTimeId, type RandomBytes } from '../format/ids.ts';
 import type { RepositoryConfig } from '../repository-api.ts';
 import type { ObjectStore } from '../store/object-store.ts';
@@ -87,13 +87,23 @@ export class KeySlots implements RepositoryKeys {
     if (target.kind === 'damaged') return this.#deps.store.delete(key, options);
     if (slots.filter(({ kind }) => kind === 'slot').length < 2) throw lastSlot(target.slot.id);
     const { store } = this.#deps;
-    const bytes = await store.get(key, options);
+    const bytes = await this.#bytesOf(key, options);
+    if (!bytes) return; // somebody else removed it
     await store.delete(key, options);
     // Without the caller's signal: an abort between the two must not leave the repository without a slot.
     const left = await readSlots(store, this.#deps.config.id, {});
     if (left.some(({ kind }) => kind === 'slot')) return;
     await store.put(key, bytes);
     throw lastSlot(target.slot.id);
+  }
+
+  async #bytesOf(key: string, options: CallOptions): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#deps.store.get(key, options);
+    } catch (error) {
+      if (isRepositoryError(error, 'REPO_OBJECT_MISSING')) return undefined;
+      throw error;
+    }
   }
 
   /** First the new slot is durable, then the old one goes: a crash in between leaves both. */
