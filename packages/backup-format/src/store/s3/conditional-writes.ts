@@ -15,7 +15,7 @@ export interface ConditionalWrites {
 const CLEANUP_ATTEMPTS = 5;
 
 /** The store's own object, which no listing shows: names that begin with a dot are not objects of the repository. */
-export const RECORD_NAME = '.onevault-s3.json';
+const RECORD_NAME = '.onevault-s3.json';
 
 const recordSchema = z.strictObject({ conditionalComplete: z.boolean(), conditionalPut: z.boolean(), version: z.literal(1) });
 
