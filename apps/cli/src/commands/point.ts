@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { diskFacts, pointVm, skippedDisks } from '../render/point-facts.ts';
+import { type PointHealth, pointHealth } from '../render/point-health.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
 import { formatBytes, formatTime } from '../render/units.ts';
 import { pointsOfVm, selectPoint } from '../select/select-point.ts';
@@ -35,6 +36,7 @@ interface ListFlags extends TableFlags {
 interface PointRow {
   readonly listed: ListedPoint;
   readonly marks: PointMarks | undefined;
+  readonly health: PointHealth | undefined;
 }
 
 const POINT_COLUMNS: readonly Column<PointRow>[] = [
@@ -46,11 +48,17 @@ const POINT_COLUMNS: readonly Column<PointRow>[] = [
   { name: 'DISKS', align: 'right', value: (row) => ofPoint(row, (point) => point.disks.length) },
   { name: 'SIZE', align: 'right', value: (row) => ofPoint(row, (point) => formatBytes(point.stats.sizeBytes)) },
   { name: 'STORED', align: 'right', value: (row) => ofPoint(row, (point) => formatBytes(point.stats.storedBytes)) },
+  { name: 'HEALTH', value: ({ health }) => health },
   { name: 'HELD', value: ({ marks }) => marks && holdsText(marks) },
   { name: 'TAGS', value: ({ marks }) => marks?.tags.join(',') || undefined },
   { name: 'GROUP', extra: true, value: (row) => ofPoint(row, (point) => point.group) },
   { name: 'RUN', extra: true, value: (row) => ofPoint(row, (point) => point.runId) },
 ];
+
+function rowOf(listed: ListedPoint, marks: ReadonlyMap<string, PointMarks>, health: (pointId: string) => PointHealth | undefined): PointRow {
+  if (listed.kind === 'damaged') return { listed, marks: undefined, health: 'damaged' };
+  return { listed, marks: marks.get(listed.point.id), health: health(listed.point.id) };
+}
 
 function ofPoint<T>({ listed }: PointRow, value: (point: RestorePoint) => T): T | undefined {
   return listed.kind === 'point' ? value(listed.point) : undefined;
@@ -71,17 +79,20 @@ async function marksOf(repository: Repository, signal: AbortSignal, filter: { re
 export async function runPointList({ compose, output, signal }: CommandContext, vm: string | undefined, flags: ListFlags): Promise<ExitCode> {
   await using repository = await compose.openRepository({ signal });
   const marks = await marksOf(repository, signal);
+  const health = pointHealth(await repository.verifyRecords({ signal }));
   const tags = flags.tag?.split(',') ?? [];
   const listed = await pointsOfVm(repository, vm, { signal });
   const rows = listed
-    .map((one): PointRow => ({ listed: one, marks: one.kind === 'point' ? marks.get(one.point.id) : undefined }))
+    .map((one): PointRow => rowOf(one, marks, health))
     .filter((row) => row.listed.kind === 'damaged' || tags.every((tag) => row.marks?.tags.includes(tag)));
   for (const line of renderTable(POINT_COLUMNS, rows, tableOptions(flags))) output.line(line);
   if (vm !== undefined && rows.length === 0) output.note(`no restore point of a VM ${printable(vm)} in ${repository.location}`);
   const damaged = listed.flatMap((one) => (one.kind === 'damaged' ? [one] : []));
   for (const { key, error } of damaged) output.warn(`${key} cannot be read: ${error.message}`);
   output.document('point.list', {
-    points: rows.flatMap((row) => (row.listed.kind === 'point' ? [{ ...pointDocument(row.listed.point), ...marksDocument(row.marks) }] : [])),
+    points: rows.flatMap((row) =>
+      row.listed.kind === 'point' ? [{ ...pointDocument(row.listed.point), ...marksDocument(row.marks), health: row.health ?? null }] : [],
+    ),
     damaged: damaged.map(({ key, error }) => ({ key, error: serializeError(error) })),
   });
   return damaged.length > 0 ? EXIT.damage : EXIT.ok;
