@@ -4,8 +4,8 @@ import { openBlockDevice, scan } from '@onevault/block-cbt';
 import { measureSelf, using } from '../measure/self.mjs';
 import { newestPoint, repositoryIn } from './repository.mjs';
 
-await measureSelf(async ({ repository: path, init, mode, devices, workers }) =>
-  using(await repositoryIn(path, init), async (repository) => {
+await measureSelf(async ({ repository: path, init, encrypt, mode, devices, workers }) =>
+  using(await repositoryIn(path, init, encrypt), async (repository) => {
     const parent = mode === 'incremental' ? await newestPoint(repository) : undefined;
     const run = { repository, parent, mode, scanning: workers === undefined ? {} : { workers } };
     const spec = { group: 'bench', runId: 'bench', capturedAt: new Date().toISOString(), mode, ...(parent && { parentId: parent.id }) };
@@ -20,7 +20,8 @@ await measureSelf(async ({ repository: path, init, mode, devices, workers }) =>
 function writeDisk({ repository, parent, mode, scanning }, writer, path, key) {
   return withParent(repository, parent, key, async (parentDisk) =>
     using(await openBlockDevice(path, { direct: await readingMode(path, mode) }), async (device) => {
-      const { blockSizeBytes, digest } = repository.config;
+      const { digest, config } = repository;
+      const { blockSizeBytes } = config;
       const known = parentDisk === undefined ? {} : { parent: parentDisk };
       const summary = {};
       const runs = keepSummary(scan(device, { blockSizeBytes, digest, ...known, ...scanning }), summary);

@@ -6,8 +6,8 @@ import { open } from 'node:fs/promises';
 import { measureSelf, using } from '../measure/self.mjs';
 import { newestPoint, repositoryIn } from './repository.mjs';
 
-await measureSelf(async ({ repository: path, source, extents }) =>
-  using(await repositoryIn(path), async (repository) => {
+await measureSelf(async ({ repository: path, encrypt, source, extents }) =>
+  using(await repositoryIn(path, {}, encrypt), async (repository) => {
     const point = await newestPoint(repository);
     return using(await repository.openDisk(point, 'vda'), async (disk) => {
       const file = await open(source);

@@ -1,12 +1,15 @@
 import { existsSync } from 'node:fs';
-import { createRepository, fileStore, openRepository } from '@onevault/backup-format';
+import { createRepository, fileStore, keyFileSecret, openRepository } from '@onevault/backup-format';
 import { systemClock } from '@onevault/base';
 
 const DEPS = { clock: systemClock };
+/** A key file, so that what is measured is encryption and not the half second that a passphrase takes. */
+const SECRET = keyFileSecret(Buffer.from('a key for benchmarks, known to all: 0123456789'));
 
 /** The repository in `path`, made with `init` (by default as the product makes one) if there is none yet. */
-export function repositoryIn(path, init = {}) {
-  return existsSync(path) ? openRepository(fileStore(path), DEPS) : createRepository(fileStore(path), init, DEPS);
+export function repositoryIn(path, init = {}, encrypt = false) {
+  if (existsSync(path)) return openRepository(fileStore(path), encrypt ? { ...DEPS, secret: SECRET } : DEPS);
+  return createRepository(fileStore(path), encrypt ? { ...init, encryption: { secret: SECRET } } : init, DEPS);
 }
 
 /** The restore point committed last. */

@@ -4,8 +4,8 @@ import { openWritableBlockDevice } from '@onevault/block-cbt';
 import { measureSelf, using } from '../measure/self.mjs';
 import { newestPoint, repositoryIn } from './repository.mjs';
 
-await measureSelf(async ({ repository: path, target }) =>
-  using(await repositoryIn(path), async (repository) => {
+await measureSelf(async ({ repository: path, encrypt, target }) =>
+  using(await repositoryIn(path, {}, encrypt), async (repository) => {
     const point = await newestPoint(repository);
     return using(await repository.openDisk(point, 'vda'), async (disk) => {
       const file = await open(target, 'wx');

@@ -2,8 +2,8 @@
 import { measureSelf, using } from '../measure/self.mjs';
 import { repositoryIn } from './repository.mjs';
 
-await measureSelf(async ({ repository: path }) =>
-  using(await repositoryIn(path), async (repository) => {
+await measureSelf(async ({ repository: path, encrypt }) =>
+  using(await repositoryIn(path, {}, encrypt), async (repository) => {
     const first = await repository.verify().next();
     if (!first.done) throw first.value.error;
     return { report: first.value };
