@@ -5,8 +5,6 @@ export interface Condemned {
   has(packId: string): boolean;
 }
 
-export const NOTHING_CONDEMNED: Condemned = { has: () => false };
-
 export function condemnedBy(record: GcRecord): Condemned {
   return new Set(record.condemned.flatMap((group) => group.packs));
 }
