@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { encodeChunkHeader } from '../src/format/chunk-header.ts';
 import { plainSum } from '../src/format/structure-sum.ts';
 import { ChunkIndex } from '../src/index/chunk-index.ts';
-import { LruCache } from '../src/index/lru-cache.ts';
 import { type IndexedPack, writeTable } from '../src/index/table-writer.ts';
 import { memoryStore, type ObjectStore } from '../src/index.ts';
+import { LruCache } from '../src/lru-cache.ts';
 import { faultyStore, flipBit, keysOf } from '../testing/index.ts';
 
 const REPOSITORY = 'ab'.repeat(16);

@@ -1,5 +1,4 @@
 import type { Json } from '../repository-api.ts';
-import type { ObjectKey } from '../store/object-store.ts';
 import { decodeEnvelope, type EnvelopeObject, encodeEnvelope } from './envelope.ts';
 
 /**
@@ -7,9 +6,9 @@ import { decodeEnvelope, type EnvelopeObject, encodeEnvelope } from './envelope.
  * seals them all the same way, bound to their key.
  */
 export interface Envelopes {
-  encode(object: EnvelopeObject, key: ObjectKey, body: Json): Buffer;
+  encode(object: EnvelopeObject, key: string, body: Json): Buffer;
   /** The body. Throws the code of the object's kind, or REPO_UNSUPPORTED_VERSION. */
-  decode(object: EnvelopeObject, key: ObjectKey, bytes: Uint8Array): unknown;
+  decode(object: EnvelopeObject, key: string, bytes: Uint8Array): unknown;
 }
 
 /** Of a repository without encryption: the checksum of the head is all that protects them. */

@@ -1,5 +1,4 @@
 import { createHash, hash } from 'node:crypto';
-import type { ObjectKey } from '../store/object-store.ts';
 
 /**
  * The checksums inside packs and index tables. In an encrypted repository they are keyed and bound to the key of their object: who has no key of the
@@ -9,7 +8,7 @@ export interface StructureSum {
   /** Whether the chunks of the repository are sealed; one that is not so is foreign. */
   readonly encrypted: boolean;
   /** 32 bytes over the parts, one after the other, of the object under `key`. */
-  of(key: ObjectKey, ...parts: readonly Uint8Array[]): Buffer;
+  of(key: string, ...parts: readonly Uint8Array[]): Buffer;
 }
 
 /** What the binary structures of one repository have in common. */

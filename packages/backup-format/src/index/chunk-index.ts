@@ -4,9 +4,9 @@ import { digestKey } from '../format/bytes.ts';
 import { parseTableKey, TABLES_PREFIX } from '../format/ids.ts';
 import type { StructureOwner } from '../format/structure-sum.ts';
 import { TABLE_PAGE_BYTES, type TablePage } from '../format/table-layout.ts';
+import { LruCache } from '../lru-cache.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { FilterShelf } from './filter-shelf.ts';
-import { LruCache } from './lru-cache.ts';
 import { type ChunkLocation, IndexTable, type PageCache } from './table-reader.ts';
 
 /** Memory of index pages for the whole repository, however many entries it has: 8192 pages, 750 000 entries. */

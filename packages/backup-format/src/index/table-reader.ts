@@ -19,8 +19,8 @@ import {
   type TablePageKind,
   tableSum,
 } from '../format/table-layout.ts';
+import type { LruCache } from '../lru-cache.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import type { LruCache } from './lru-cache.ts';
 
 /** 256 KiB, 5888 entries: long reads, and little memory when many tables are read side by side. */
 export const PAGES_PER_READ = 64;

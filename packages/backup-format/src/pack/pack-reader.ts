@@ -6,8 +6,8 @@ import { packKey } from '../format/ids.ts';
 import { MAX_PACK_BYTES } from '../format/limits.ts';
 import { decodePackEntries, decodePackFooter, PACK_FOOTER_BYTES, PACK_HEADER_BYTES, type PackIdentity } from '../format/pack-layout.ts';
 import type { StructureOwner } from '../format/structure-sum.ts';
-import { LruCache } from '../index/lru-cache.ts';
 import type { ChunkLocation } from '../index/table-reader.ts';
+import { LruCache } from '../lru-cache.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 
 /** A pack whose length is known: what it takes to read its trailer. */

@@ -3,7 +3,7 @@ import { atPlace } from '../errors.ts';
 import { asBuffer, fromHex, isZero, ZERO_HEX } from '../format/bytes.ts';
 import { decodeRoot, PAGE_BYTES, pageCount, pageDigests, ROOT_HEADER_BYTES } from '../format/disk-index-layout.ts';
 import { PAGE_DIGESTS } from '../format/limits.ts';
-import { LruCache } from '../index/lru-cache.ts';
+import { LruCache } from '../lru-cache.ts';
 import type { StoredDisk } from '../repository-api.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 

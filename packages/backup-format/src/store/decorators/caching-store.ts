@@ -1,7 +1,7 @@
 import { createHash, randomBytes as systemRandomBytes } from 'node:crypto';
 import { type CallOptions, type Logger, serializeError, silentLogger } from '@onevault/base';
 import { PACKS_PREFIX, POINTS_PREFIX, type RandomBytes, TABLES_PREFIX } from '../../format/ids.ts';
-import { LruCache } from '../../index/lru-cache.ts';
+import { LruCache } from '../../lru-cache.ts';
 import { blocksOf, copyOverlap } from '../cache/block-plan.ts';
 import { CacheShelves } from '../cache/cache-shelves.ts';
 import type { ByteRange, GetOptions, ObjectKey, ObjectStat, ObjectStore, ObjectWriter, PutOptions, SweepOptions, SweepReport } from '../object-store.ts';
