@@ -24,7 +24,7 @@ export function gcCommand(run: RunCommand): Command {
     .action((flags: GcFlags, sub: Command) => run(sub, (context) => runGc(context, flags)));
 }
 
-export async function runGc(context: CommandContext, flags: GcFlags): Promise<ExitCode> {
+async function runGc(context: CommandContext, flags: GcFlags): Promise<ExitCode> {
   const { compose, output, clock, signal } = context;
   const options = { dryRun: flags.dryRun ?? false, graceMs: parseGrace(flags.grace), repackBelow: parseShare(flags.repackBelow), wait: flags.wait };
   await using repository = await compose.openRepository({ signal });

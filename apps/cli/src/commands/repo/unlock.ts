@@ -23,7 +23,7 @@ function collect(id: string, before: readonly string[]): string[] {
   return [...before, id];
 }
 
-export async function runUnlock({ compose, output, signal }: CommandContext, { force, wait }: UnlockFlags): Promise<ExitCode> {
+async function runUnlock({ compose, output, signal }: CommandContext, { force, wait }: UnlockFlags): Promise<ExitCode> {
   await using repository = await compose.openRepository({ signal });
   const { removed, left } = await repository.unlock({ force, wait: wait && force.length === 0, signal });
   for (const lease of removed) output.line(printable(`removed: ${leaseText(lease)}`));
