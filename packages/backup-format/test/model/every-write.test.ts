@@ -3,7 +3,9 @@ import { playShortRun, SHORT_RUNS } from './short-runs.ts';
 
 vi.mock('@toondepauw/node-zstd', async (original) => (await import('./synchronous-zstd.ts')).synchronousZstd(await original()));
 
-describe('a process that dies at any of its writes leaves a repository that keeps its promises, and the next one can do the same work:', () => {
+describe('a process that dies at any of its writes leaves a repository that keeps its promises, and the next one can do the same work:', {
+  timeout: 180_000,
+}, () => {
   for (const [name, run] of SHORT_RUNS) {
     it(name, async () => {
       for (const when of ['before', 'after'] as const) {

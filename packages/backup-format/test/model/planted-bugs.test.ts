@@ -1,39 +1,89 @@
 import { describe, expect, it, vi } from 'vitest';
-import { dedupWithoutDurability, manifestBeforeData, tableBeforePack } from './planted-bugs.ts';
-import { type Decorate, playSequence, SequenceFailed } from './sequence.ts';
+import type * as CondemnedPacks from '../../src/gc/condemned.ts';
+import type * as Decide from '../../src/gc/decide.ts';
+import type { GcRecord } from '../../src/gc/gc-record.ts';
+import { collectionBlindToWriters, dedupWithoutDurability, manifestBeforeData, tableBeforePack } from './planted-bugs.ts';
+import { playCollectionRace, playWriterRace } from './races.ts';
+import { playSequence, SequenceFailed } from './sequence.ts';
+import { Violation } from './truth.ts';
 
 vi.mock('@toondepauw/node-zstd', async (original) => (await import('./synchronous-zstd.ts')).synchronousZstd(await original()));
 
-/** Plays sequences until one breaks a promise; how many it took. */
-async function sequencesUntilFound(most: number, decorate?: Decorate): Promise<{ readonly count: number; readonly found: string }> {
+const bugs = vi.hoisted(() => ({ inOneStep: false, condemnedIgnored: false }));
+
+vi.mock('../../src/gc/decide.ts', async (original) => {
+  const real: typeof Decide = await original();
+  const decide: typeof real.decide = (facts) => {
+    const decisions = real.decide(facts);
+    return bugs.inOneStep ? { ...decisions, deletable: [...decisions.deletable, ...decisions.dead], dead: [] } : decisions;
+  };
+  return { ...real, decide };
+});
+
+vi.mock('../../src/gc/condemned.ts', async (original) => {
+  const real: typeof CondemnedPacks = await original();
+  return { ...real, condemnedBy: (record: GcRecord) => (bugs.condemnedIgnored ? real.NOTHING_CONDEMNED : real.condemnedBy(record)) };
+});
+
+/** Plants a bug until it is disposed. */
+function planted(bug: keyof typeof bugs): Disposable {
+  bugs[bug] = true;
+  return {
+    [Symbol.dispose]: () => {
+      bugs[bug] = false;
+    },
+  };
+}
+
+/** Plays from seed 1 on until a promise is broken; how many it took. */
+async function untilFound(most: number, play: (seed: number) => Promise<unknown>): Promise<{ readonly count: number; readonly found: string }> {
   for (let seed = 1; seed <= most; seed++) {
     try {
-      await playSequence({ seed, ...(decorate && { decorate }) });
+      await play(seed);
     } catch (error) {
-      if (!(error instanceof SequenceFailed)) throw error;
-      return { count: seed, found: String(error.cause) };
+      const broken = error instanceof SequenceFailed ? error.cause : error;
+      if (!(broken instanceof Violation)) throw error;
+      return { count: seed, found: broken.message };
     }
   }
   return { count: most + 1, found: 'nothing' };
 }
 
-describe('the model finds', () => {
+describe('the model finds', { timeout: 180_000 }, () => {
   it('a manifest that is written before its data', async () => {
-    const { count, found } = await sequencesUntilFound(5, manifestBeforeData);
+    const { count, found } = await untilFound(5, (seed) => playSequence({ seed, decorate: manifestBeforeData }));
     expect(count, found).toBeLessThanOrEqual(5);
     expect(found).toContain('does not restore');
   });
 
   it('an index table that is written before its packs', async () => {
-    const { count, found } = await sequencesUntilFound(40, tableBeforePack);
+    const { count, found } = await untilFound(40, (seed) => playWriterRace(seed, tableBeforePack));
     expect(count, found).toBeLessThanOrEqual(40);
     expect(found).toMatch(/does not restore|verify/);
   });
 
   it('a dedup hit on a chunk that is not durable yet', async () => {
     using _bug = dedupWithoutDurability();
-    const { count, found } = await sequencesUntilFound(20);
+    const { count, found } = await untilFound(20, (seed) => playSequence({ seed }));
     expect(count, found).toBeLessThanOrEqual(20);
     expect(found).toContain('does not restore');
+  });
+
+  it('a gc that does not see who writes', async () => {
+    using _bug = collectionBlindToWriters();
+    const { count, found } = await untilFound(60, playCollectionRace);
+    expect(count, found).toBeLessThanOrEqual(60);
+  });
+
+  it('a gc that deletes at once what it has only just found unneeded', async () => {
+    using _bug = planted('inOneStep');
+    const { count, found } = await untilFound(60, playCollectionRace);
+    expect(count, found).toBeLessThanOrEqual(60);
+  });
+
+  it('writers that count on what gc has condemned', async () => {
+    using _bug = planted('condemnedIgnored');
+    const { count, found } = await untilFound(60, playCollectionRace);
+    expect(count, found).toBeLessThanOrEqual(60);
   });
 });

@@ -1,5 +1,6 @@
 import type { CallOptions } from '@onevault/base';
 import type { ObjectStore, ObjectWriter } from '../../src/index.ts';
+import { LeaseWatch, type ObservedLease } from '../../src/lease/lease-watch.ts';
 import { ChunkSink } from '../../src/write/chunk-sink.ts';
 import type { Decorate } from './sequence.ts';
 
@@ -84,14 +85,15 @@ export function dedupWithoutDurability(): Disposable {
   };
 }
 
-/** What lies below a prefix cannot be seen by this process. */
-export function blindTo(prefix: string): Decorate {
-  return (inner) =>
-    storeWith(inner, {
-      list: (asked, options) => (asked.startsWith(prefix) ? nothing() : inner.list(asked, options)),
-    });
-}
-
-async function* nothing(): AsyncGenerator<never, void> {
-  // yields nothing
+/** Whoever looks at leases sees those of garbage collections only: a collection does not know that anybody writes. Ends the bug when disposed. */
+export function collectionBlindToWriters(): Disposable {
+  const { observe } = LeaseWatch.prototype;
+  LeaseWatch.prototype.observe = async function (options?: CallOptions): Promise<ObservedLease[]> {
+    return (await observe.call(this, options)).filter(({ record }) => record?.kind === 'exclusive');
+  };
+  return {
+    [Symbol.dispose]: () => {
+      LeaseWatch.prototype.observe = observe;
+    },
+  };
 }

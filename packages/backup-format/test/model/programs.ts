@@ -32,7 +32,7 @@ export async function runProgram(context: ProgramContext, program: Program): Pro
 function isExpected(error: unknown, process: Process): boolean {
   if (error instanceof Crash) return process.dead;
   if (isRepositoryError(error, 'REPO_STORE_FAILED')) return process.fate.fault !== undefined;
-  return false;
+  return isRepositoryError(error, 'REPO_LOCK_LOST', 'REPO_LOCKED');
 }
 
 export interface BackupChoice {
@@ -48,6 +48,7 @@ export function backup(side: Side, choice: BackupChoice): Program {
     const repository = await context.open(side);
     const parent = choice.incremental ? await newestPoint(repository, choice.group) : undefined;
     const { group, disks } = choice;
+    const parentIsThere = side.truth.watch(parent?.id ?? '');
     const mode = parent ? 'incremental' : 'full';
     await using writer = await repository.begin({ group, runId: 'model', capturedAt: '2026-11-22T19:00:00Z', mode, ...(parent && { parentId: parent.id }) });
     side.truth.writing(writer.id, group, disks);
@@ -59,16 +60,21 @@ export function backup(side: Side, choice: BackupChoice): Program {
           scanModelDisk(disk, repository.config.digest, before),
         );
       });
-      if (choice.together) await Promise.all(writes.map((write) => write()));
-      else for (const write of writes) await write();
+      await inTurn(choice.together, writes);
       await writer.writeMetadata('vm.xml', Buffer.from(`<VM>${group}</VM>`));
       await writer.commit({ annotations: {} });
       side.truth.settle(writer.id, 'committed');
     } catch (error) {
       side.truth.settle(writer.id, 'unsettled');
+      if (isRepositoryError(error, 'REPO_POINT_NOT_FOUND') && parent && !parentIsThere()) return; // forgotten meanwhile
       throw error;
     }
   };
+}
+
+async function inTurn(together: boolean, work: readonly (() => Promise<void>)[]): Promise<void> {
+  if (together) await Promise.all(work.map((one) => one()));
+  else for (const one of work) await one();
 }
 
 async function newestPoint(repository: Repository, group: string): Promise<RestorePoint | undefined> {
@@ -157,6 +163,32 @@ export function verify(side: Side, mode: 'structure' | 'all'): Program {
       const touched = step.value.affects.map(({ pointId }) => pointId).filter((id) => watched.get(id)?.());
       if (touched.length > 0) throw new Violation(`verify calls ${touched.join(', ')} damaged: ${String(step.value.error)}`, { cause: step.value.error });
     }
+  };
+}
+
+/** `graceMs` may be anything: leases alone make it safe beside writers, the grace is for readers and for whoever changes his mind. */
+export function collectGarbage(side: Side, options: { readonly graceMs: number; readonly repackBelow: number; readonly wait: boolean }): Program {
+  return async (context) => {
+    await (await context.open(side)).collectGarbage(options);
+  };
+}
+
+export function repair(side: Side): Program {
+  return async (context) => {
+    await (await context.open(side)).repair();
+  };
+}
+
+/** One process with several things to do, that keeps its repositories open in between. */
+export function oneAfterTheOther(programs: readonly Program[]): Program {
+  return async (context) => {
+    const opened = new Map<Side, Promise<Repository>>();
+    const open = (side: Side): Promise<Repository> => {
+      const known = opened.get(side) ?? context.open(side);
+      opened.set(side, known);
+      return known;
+    };
+    for (const program of programs) await runProgram({ process: context.process, open }, program);
   };
 }
 

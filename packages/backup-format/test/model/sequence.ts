@@ -2,7 +2,21 @@ import { seededRandom } from '@onevault/base/testing';
 import { createRepository, type DigestAlgorithm, memoryStore, type ObjectStore, openRepository, type Repository } from '../../src/index.ts';
 import { BLOCK, changeDisk, type ModelDisk, newDisk } from './model-disk.ts';
 import { ModelTime } from './model-time.ts';
-import { backup, copy, forget, hold, type Program, release, restore, runProgram, type Side, verify } from './programs.ts';
+import {
+  backup,
+  collectGarbage,
+  copy,
+  forget,
+  hold,
+  oneAfterTheOther,
+  type Program,
+  release,
+  repair,
+  restore,
+  runProgram,
+  type Side,
+  verify,
+} from './programs.ts';
 import { ScheduledStore } from './scheduled-store.ts';
 import { type ModelRandom, type Operation, Process, type ProcessFate, Scheduler } from './scheduler.ts';
 import { Truth } from './truth.ts';
@@ -13,6 +27,8 @@ export type Decorate = (store: ObjectStore, process: Process) => ObjectStore;
 export interface SequenceOptions {
   readonly seed: number;
   readonly decorate?: Decorate;
+  /** `collection`: backups, forgetting and garbage collections at the same time, and little else. */
+  readonly focus?: 'collection';
 }
 
 export interface SequenceReport {
@@ -27,12 +43,14 @@ export interface SequenceReport {
 export class SequenceFailed extends Error {
   override readonly name = 'SequenceFailed';
   readonly seed: number;
+  readonly trace: readonly string[];
 
   constructor(sequence: { readonly seed: number; readonly steps: readonly string[]; readonly trace: readonly string[] }, options: { readonly cause: unknown }) {
     const { seed, steps, trace } = sequence;
     const why = options.cause instanceof Error ? options.cause.message : String(options.cause);
     super(`ONEVAULT_MODEL_SEED=${seed}: ${why}\nsteps:\n  ${steps.join('\n  ')}\nlast operations:\n${trace.slice(-60).join('\n')}`, options);
     this.seed = seed;
+    this.trace = trace;
   }
 }
 
@@ -53,6 +71,8 @@ export async function playSequence(options: SequenceOptions): Promise<SequenceRe
 }
 
 const GROUPS = ['vm-1', 'vm-2'];
+/** Share of removals after which everything is restored at once; the others show at the end of the step. */
+const REMOVALS_CHECKED = 0.2;
 const MINUTE_MS = 60_000;
 const SKEW_MS = 10 * MINUTE_MS;
 
@@ -62,12 +82,14 @@ class Sequence {
   readonly #random: ModelRandom;
   readonly #time = new ModelTime();
   readonly #decorate: Decorate;
+  readonly #focus: SequenceOptions['focus'];
   readonly #guests = new Map<string, Map<string, ModelDisk>>();
   #sides: readonly [Side, Side] | undefined;
   #processes = 0;
 
-  constructor({ seed, decorate }: SequenceOptions) {
+  constructor({ seed, decorate, focus }: SequenceOptions) {
     this.#random = seededRandom(seed);
+    this.#focus = focus;
     this.#decorate = decorate ?? ((store) => store);
     this.scheduler = new Scheduler(this.#random, this.#time);
     this.scheduler.afterWrite = (operation) => this.#afterWrite(operation);
@@ -80,7 +102,7 @@ class Sequence {
   async play(): Promise<void> {
     this.#sides = [await this.#newSide('A', 'blake3'), await this.#newSide('B', this.#chance(0.5) ? 'blake3' : 'sha256')];
     for (const group of GROUPS) this.#guests.set(group, new Map([['disk-0', newDisk(this.#random)]]));
-    for (let left = 4 + this.#random.int(6); left > 0; left--) await this.#phase();
+    for (let left = 3 + this.#random.int(5); left > 0; left--) await this.#phase();
     for (const { truth } of this.#sides) await truth.checkVerify();
   }
 
@@ -108,7 +130,7 @@ class Sequence {
   /** One process alone or several at once; then everything must be as promised. */
   async #phase(): Promise<void> {
     this.#guestsWrite();
-    const count = this.#chance(0.4) ? 1 : 2 + this.#random.int(3);
+    const count = this.#chance(this.#focus === 'collection' ? 0.1 : 0.4) ? 1 : 2 + this.#random.int(3);
     const work = Array.from({ length: count }, () => this.#start());
     this.steps.push(work.map(({ what }) => what).join(' | '));
     const runs = work.map(({ run }) => run());
@@ -127,7 +149,9 @@ class Sequence {
   }
 
   #start(): { readonly what: string; run(): Promise<void> } {
-    const { what, program } = this.#choose();
+    const chosen = Array.from({ length: this.#chance(0.8) ? 1 : 2 }, () => this.#choose());
+    const what = chosen.map((one) => one.what).join(', then ');
+    const program = oneAfterTheOther(chosen.map((one) => one.program));
     const fate = this.#fate();
     const process = new Process(`p${++this.#processes}`, fate);
     const skewMs = this.#random.int(2 * SKEW_MS) - SKEW_MS;
@@ -142,16 +166,18 @@ class Sequence {
 
   #choose(): { readonly what: string; readonly program: Program } {
     const side = this.#side();
-    const luck = this.#random.next();
-    if (luck < 0.4) return this.#chooseBackup(side);
+    const luck = this.#random.next() * (this.#focus === 'collection' ? 0.62 : 1);
+    if (luck < 0.35) return this.#chooseBackup(side);
+    if (luck < 0.48) return this.#chooseCollection(side);
+    if (luck < 0.5) return { what: `repair of ${side.name}`, program: repair(side) };
     const id = this.#pick(side.truth.idsOf('committed'));
     if (id === undefined) return this.#chooseBackup(side);
     const evenLast = this.#chance(0.5);
-    if (luck < 0.55) return { what: `forget ${id} in ${side.name}${evenLast ? ' even the last' : ''}`, program: forget(side, id, evenLast) };
-    if (luck < 0.6) return { what: `hold ${id} in ${side.name}`, program: hold(side, id) };
-    if (luck < 0.65) return { what: `release ${id} in ${side.name}`, program: release(side, id) };
-    if (luck < 0.75) return { what: `restore ${id} from ${side.name}`, program: restore(side, id) };
-    if (luck < 0.9) return this.#chooseCopy(side);
+    if (luck < 0.62) return { what: `forget ${id} in ${side.name}${evenLast ? ' even the last' : ''}`, program: forget(side, id, evenLast) };
+    if (luck < 0.66) return { what: `hold ${id} in ${side.name}`, program: hold(side, id) };
+    if (luck < 0.7) return { what: `release ${id} in ${side.name}`, program: release(side, id) };
+    if (luck < 0.8) return { what: `restore ${id} from ${side.name}`, program: restore(side, id) };
+    if (luck < 0.93) return this.#chooseCopy(side);
     const mode = this.#chance(0.5) ? 'structure' : 'all';
     return { what: `verify ${mode} of ${side.name}`, program: verify(side, mode) };
   }
@@ -163,6 +189,14 @@ class Sequence {
     const disks = new Map(this.#guests.get(group));
     const what = `${incremental ? 'incremental' : `full${confirmDedup ? ' confirmed' : ''}`} backup of ${group} to ${side.name}`;
     return { what, program: backup(side, { group, disks, incremental, confirmDedup, together: this.#chance(0.3) }) };
+  }
+
+  #chooseCollection(side: Side): { readonly what: string; readonly program: Program } {
+    const graceMs = (this.#pick([0, 10, 24 * 60]) ?? 0) * MINUTE_MS;
+    const repackBelow = this.#pick([0, 0.5, 1]) ?? 0;
+    const wait = this.#chance(0.7);
+    const what = `gc of ${side.name} after ${graceMs / MINUTE_MS} min, repacking below ${repackBelow}${wait ? '' : ', without waiting'}`;
+    return { what, program: collectGarbage(side, { graceMs, repackBelow, wait }) };
   }
 
   #chooseCopy(from: Side): { readonly what: string; readonly program: Program } {
@@ -186,12 +220,15 @@ class Sequence {
   /** Right when something has happened: a manifest that appears is whole, and what is removed was needed by nobody. */
   async #afterWrite({ kind, key }: Operation): Promise<void> {
     const truths = this.#sides?.map(({ truth }) => truth) ?? [];
-    if (key.startsWith('points/') && kind.startsWith('put')) {
-      const id = key.split('/')[2]?.replace('.json', '') ?? '';
-      for (const truth of truths) if (truth.points.has(id) && (await truth.store.stat(key))) await truth.checkPoint(id);
-    }
-    if (kind.startsWith('delete') && (key.startsWith('packs/') || key.startsWith('index/'))) for (const truth of truths) await truth.checkCommitted();
+    if (kind.startsWith('put') && key.startsWith('points/')) for (const truth of truths) await checkManifest(truth, key);
+    const removes = kind.startsWith('delete') && /^(?:packs|index)\//.test(key);
+    if (removes && this.#chance(REMOVALS_CHECKED)) for (const truth of truths) await truth.checkCommitted();
   }
+}
+
+async function checkManifest(truth: Truth, key: string): Promise<void> {
+  const id = key.split('/')[2]?.replace('.json', '') ?? '';
+  if (truth.points.has(id) && (await truth.store.stat(key))) await truth.checkPoint(id);
 }
 
 function told({ crash, fault, pause }: ProcessFate): string {

@@ -1,18 +1,7 @@
-import { seededRandom } from '@onevault/base/testing';
-import { createRepository, memoryStore, openRepository, type Repository } from '../../src/index.ts';
 import { BLOCK, type ModelDisk } from './model-disk.ts';
-import { ModelTime } from './model-time.ts';
-import { backup, copy, forget, hold, type Program, runProgram, type Side } from './programs.ts';
-import { ScheduledStore } from './scheduled-store.ts';
-import { Process, type ProcessFate, Scheduler } from './scheduler.ts';
-import { Truth } from './truth.ts';
-
-interface Stage {
-  readonly a: Side;
-  readonly b: Side;
-  /** Runs one process to its end. */
-  run(program: Program, fate?: ProcessFate): Promise<Process>;
-}
+import { backup, collectGarbage, copy, forget, hold, type Program, repair, type Side } from './programs.ts';
+import type { ProcessFate } from './scheduler.ts';
+import { Stage } from './stage.ts';
 
 /** What was there before, and the work in which a process dies. */
 export interface ShortRun {
@@ -22,16 +11,16 @@ export interface ShortRun {
   readonly leastWrites: number;
 }
 
-const FIRST = disk([1, 0, 2, 3, 1], 77);
-const THIRD = disk([6, 4, 2, 2, 1, 5, 7], 1000);
+export const FIRST = disk([1, 0, 2, 3, 1], 77);
+export const THIRD = disk([6, 4, 2, 2, 1, 5, 7], 1000);
 const SECOND = disk([1, 4, 2, 0, 1, 5], 1);
 
-function disk(blocks: readonly number[], last: number): ModelDisk {
+export function disk(blocks: readonly number[], last: number): ModelDisk {
   return { blocks, sizeBytes: (blocks.length - 1) * BLOCK + last };
 }
 
-function backupOf(side: Side, content: ModelDisk, incremental: boolean): Program {
-  return backup(side, { group: 'vm-1', disks: new Map([['disk-0', content]]), incremental, confirmDedup: false, together: false });
+export function backupOf(side: Side, content: ModelDisk, incremental: boolean, group = 'vm-1'): Program {
+  return backup(side, { group, disks: new Map([['disk-0', content]]), incremental, confirmDedup: false, together: false });
 }
 
 async function nothing(): Promise<void> {
@@ -39,9 +28,22 @@ async function nothing(): Promise<void> {
 }
 
 async function twoPoints(stage: Stage): Promise<void> {
-  await stage.run(backupOf(stage.a, FIRST, false));
-  await stage.run(backupOf(stage.a, SECOND, true));
+  await stage.run([backupOf(stage.a, FIRST, false)]);
+  await stage.run([backupOf(stage.a, SECOND, true)]);
 }
+
+async function forgotten(stage: Stage): Promise<void> {
+  await twoPoints(stage);
+  await stage.run([forget(stage.a, firstPoint(stage.a), false)]);
+}
+
+/** One point is left, and what only the other one used waits to be deleted. */
+async function condemned(stage: Stage): Promise<void> {
+  await forgotten(stage);
+  await stage.run([collectGarbage(stage.a, NO_GRACE)]);
+}
+
+const NO_GRACE = { graceMs: 0, repackBelow: 1, wait: true };
 
 function firstPoint(side: Side): string {
   return side.truth.idsOf('committed')[0] ?? '';
@@ -52,43 +54,19 @@ export const SHORT_RUNS: ReadonlyMap<string, ShortRun> = new Map([
   ['an incremental backup', { before: twoPoints, work: ({ a }: Stage) => backupOf(a, THIRD, true), leastWrites: 3 }],
   ['forgetting', { before: twoPoints, work: ({ a }: Stage) => forget(a, firstPoint(a), false), leastWrites: 1 }],
   ['holding', { before: twoPoints, work: ({ a }: Stage) => hold(a, firstPoint(a)), leastWrites: 1 }],
+  ['a garbage collection that condemns and rewrites', { before: forgotten, work: ({ a }: Stage) => collectGarbage(a, NO_GRACE), leastWrites: 4 }],
+  ['a garbage collection that deletes', { before: condemned, work: ({ a }: Stage) => collectGarbage(a, NO_GRACE), leastWrites: 4 }],
+  ['a repair', { before: twoPoints, work: ({ a }: Stage) => repair(a), leastWrites: 1 }],
   ['a copy', { before: twoPoints, work: ({ a, b }: Stage) => copy(a, b, undefined, false), leastWrites: 8 }],
 ]);
 
 /** Plays one run with a death in it, then the same work again. False when the process had ended before it could die. */
 export async function playShortRun(run: ShortRun, crash: NonNullable<ProcessFate['crash']>): Promise<boolean> {
-  const random = seededRandom(crash.atWrite);
-  const time = new ModelTime();
-  const scheduler = new Scheduler(random, time);
-  let processes = 0;
-  const runProcess = async (program: Program, fate: ProcessFate = {}): Promise<Process> => {
-    const process = new Process(`p${++processes}`, fate);
-    const open = (side: Side): Promise<Repository> =>
-      openRepository(new ScheduledStore(side.store, scheduler, process, () => random.next()), {
-        clock: time.clock(0),
-        randomBytes: (length) => random.bytes(length),
-      });
-    const work = runProgram({ process, open }, program);
-    work.catch(() => undefined);
-    await scheduler.run([work]);
-    await work;
-    return process;
-  };
-  const newSide = async (name: string): Promise<Side> => {
-    const store = memoryStore(name);
-    const clock = time.clock(0);
-    await createRepository(store, { blockSizeBytes: BLOCK }, { clock, randomBytes: (length) => random.bytes(length) });
-    return { name, store, truth: new Truth(store, clock) };
-  };
-  const stage: Stage = { a: await newSide('A'), b: await newSide('B'), run: runProcess };
-  const sides = [stage.a, stage.b];
+  const stage = await Stage.open(crash.atWrite);
   await run.before(stage);
-  const died = (await runProcess(run.work(stage), { crash })).dead;
-  for (const { truth } of sides) await truth.checkAll();
-  if (stage.a.truth.idsOf('committed').length > 0) await runProcess(run.work(stage));
-  for (const { truth } of sides) {
-    await truth.checkAll();
-    await truth.checkVerify();
-  }
-  return died;
+  const [process] = await stage.run([run.work(stage), { crash }]);
+  for (const { truth } of [stage.a, stage.b]) await truth.checkAll();
+  if (stage.a.truth.idsOf('committed').length > 0) await stage.run([run.work(stage)]);
+  await stage.check();
+  return process?.dead ?? false;
 }

@@ -1,0 +1,38 @@
+import { collectGarbage, forget, oneAfterTheOther, type Program } from './programs.ts';
+import type { Decorate } from './sequence.ts';
+import { backupOf, disk, FIRST } from './short-runs.ts';
+import { Stage } from './stage.ts';
+
+const OTHER = disk([11, 12, 13], 500);
+const HOUR_MS = 3600_000;
+/** Long, but not so long that a lease is lost. */
+const STOPPED_MS = 5 * 60_000;
+
+/** What was forgotten is backed up again while it is being collected: the closest that a writer and a garbage collection can come. */
+export async function playCollectionRace(seed: number, decorate?: Decorate): Promise<void> {
+  const stage = await Stage.open(seed, decorate);
+  const { a, random } = stage;
+  const collection = collectGarbage(a, { graceMs: 0, repackBelow: random.int(2), wait: random.int(2) === 0 });
+  await stage.run([backupOf(a, FIRST, false)], [backupOf(a, OTHER, false, 'vm-2')]);
+  const [first = ''] = [...a.truth.points].flatMap(([id, { group }]) => (group === 'vm-1' ? [id] : []));
+  await stage.run([forget(a, first, true)]);
+  if (random.int(2) === 0) await stage.run([collection]);
+  stage.time.advance(random.int(2) * HOUR_MS);
+  const again: Program = oneAfterTheOther([backupOf(a, FIRST, false), backupOf(a, FIRST, true)]);
+  const pause = random.int(3) > 0 ? { atOperation: 10 + random.int(25), ms: STOPPED_MS } : undefined;
+  await stage.run([again, { pause }], [oneAfterTheOther([collection, collection])]);
+  await stage.check();
+  await stage.run([collection]);
+  await stage.check();
+}
+
+/** Two back the same content up at once, and one of them dies. */
+export async function playWriterRace(seed: number, decorate?: Decorate): Promise<void> {
+  const stage = await Stage.open(seed, decorate);
+  const { a, random } = stage;
+  const crash = { atWrite: 1 + random.int(6), when: random.int(2) === 0 ? 'before' : 'after' } as const;
+  await stage.run([backupOf(a, FIRST, false), { crash }], [backupOf(a, FIRST, false, 'vm-2')]);
+  await stage.check();
+  await stage.run([backupOf(a, FIRST, true)]);
+  await stage.check();
+}
