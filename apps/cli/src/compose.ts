@@ -23,7 +23,7 @@ export interface Composition {
   /** The secret that flags or environment give, if any. */
   secret(options?: CallOptions): Promise<RepositorySecret | undefined>;
   readonly ask: AskSecret;
-  /** Where the repository is, or would be; or the store at another place, as `resolveRepository` gives it. Nothing is reached before the first call. */
+  /** Where the repository is, or would be; or the store at another place, a path or URL with absolute paths. Nothing is reached before the first call. */
   openStore(place?: string, use?: { readonly cached: boolean }): ObjectStore;
   journals(): JournalStore;
   /** Cloud, proxy, repository and journal in one: what a backup or a restore needs. */

@@ -69,7 +69,7 @@ export function resolveSettings(flags: GlobalFlags, around: Surroundings): Setti
 }
 
 /** A path or URL as typed in `cwd`, with absolute paths. Throws REPO_URL_INVALID. */
-export function resolveRepository(typed: string, cwd: string): string {
+function resolveRepository(typed: string, cwd: string): string {
   const address = parseStoreUrl(typed);
   if (address.kind === 'file') return resolve(cwd, address.path);
   return formatStoreUrl({ ...address, ...(address.caFile !== undefined && { caFile: resolve(cwd, address.caFile) }) });
