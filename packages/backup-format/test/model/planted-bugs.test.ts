@@ -22,7 +22,7 @@ vi.mock('../../src/gc/decide.ts', async (original) => {
 
 vi.mock('../../src/gc/condemned.ts', async (original) => {
   const real: typeof CondemnedPacks = await original();
-  return { ...real, condemnedBy: (record: GcRecord) => (bugs.condemnedIgnored ? real.NOTHING_CONDEMNED : real.condemnedBy(record)) };
+  return { ...real, condemnedBy: (record: GcRecord) => (bugs.condemnedIgnored ? { has: () => false } : real.condemnedBy(record)) };
 });
 
 /** Plants a bug until it is disposed. */
