@@ -49,7 +49,7 @@ export interface RepairReport {
   readonly record?: string;
 }
 
-export const QUARANTINE_PREFIX = 'quarantine/';
+const QUARANTINE_PREFIX = 'quarantine/';
 
 /**
  * Makes everything that can be read reachable again. It only adds, until what it added is durable: new packs, then tables, then damaged tables and manifests go,

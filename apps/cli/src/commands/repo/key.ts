@@ -98,7 +98,7 @@ async function withKeys(context: CommandContext, work: (keys: RepositoryKeys) =>
   return EXIT.ok;
 }
 
-export function runKeyList(context: CommandContext): Promise<ExitCode> {
+function runKeyList(context: CommandContext): Promise<ExitCode> {
   return withKeys(context, async (keys) => {
     const { output, signal } = context;
     const listed = await keys.list({ signal });
@@ -119,7 +119,7 @@ export function runKeyList(context: CommandContext): Promise<ExitCode> {
   });
 }
 
-export function runKeyAdd(context: CommandContext, flags: AddFlags): Promise<ExitCode> {
+function runKeyAdd(context: CommandContext, flags: AddFlags): Promise<ExitCode> {
   return withKeys(context, async (keys) => {
     const { output, signal } = context;
     const recovery = flags.recovery === true ? newRecoveryKey(randomBytes) : undefined;
@@ -133,7 +133,7 @@ export function runKeyAdd(context: CommandContext, flags: AddFlags): Promise<Exi
   });
 }
 
-export function runKeyRemove(context: CommandContext, id: string): Promise<ExitCode> {
+function runKeyRemove(context: CommandContext, id: string): Promise<ExitCode> {
   return withKeys(context, async (keys) => {
     await keys.remove(id, { signal: context.signal });
     context.output.line(`removed ${id}; a copy of its slot made before still opens the repository with its secret`);
@@ -141,7 +141,7 @@ export function runKeyRemove(context: CommandContext, id: string): Promise<ExitC
   });
 }
 
-export function runKeyChange(context: CommandContext, flags: ChangeFlags): Promise<ExitCode> {
+function runKeyChange(context: CommandContext, flags: ChangeFlags): Promise<ExitCode> {
   return withKeys(context, async (keys) => {
     const secret = await newSecret(context, flags);
     const slot = await keys.replace(secret, flags.label === undefined ? {} : { label: flags.label }, { signal: context.signal });
@@ -149,7 +149,7 @@ export function runKeyChange(context: CommandContext, flags: ChangeFlags): Promi
   });
 }
 
-export function runKeyTest(context: CommandContext): Promise<ExitCode> {
+function runKeyTest(context: CommandContext): Promise<ExitCode> {
   return withKeys(context, async (keys) => {
     const slot = (await keys.list({ signal: context.signal })).flatMap((one) => (one.kind === 'slot' && one.slot.current ? [one.slot] : []))[0];
     if (!slot) throw usageError('the slot that opened the repository was removed at the same moment', 'try again');

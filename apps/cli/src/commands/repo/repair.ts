@@ -16,7 +16,7 @@ export function repairCommand(run: RunCommand): Command {
     .action((flags: RepairFlags, sub: Command) => run(sub, (context) => runRepair(context, flags.dryRun ?? false)));
 }
 
-export async function runRepair({ compose, output, signal }: CommandContext, dryRun: boolean): Promise<ExitCode> {
+async function runRepair({ compose, output, signal }: CommandContext, dryRun: boolean): Promise<ExitCode> {
   await using repository = await compose.openRepository({ signal });
   const report = await repository.repair({ signal, dryRun });
   for (const line of repairLines(report)) output.line(printable(line));
