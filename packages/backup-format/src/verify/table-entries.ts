@@ -4,7 +4,7 @@ import { ENTRY_BYTES } from '../format/table-layout.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { IndexTable } from '../index/table-reader.ts';
 
-export interface LedTo {
+interface LedTo {
   readonly digest: Uint8Array;
   readonly packId: string;
 }
