@@ -9,10 +9,19 @@ import { TaskError } from '../tools/child.mjs';
 /** 1 January 2020: no file is as old as 1970 in anybody's listing, and none says when it was packed. */
 const MTIME = '@1577836800';
 
-/** Packs `parent/name` so that order, times, owners and modes do not depend on who packs it; the file appears whole or not at all. */
+/** Packs `parent/name` so that order, links into pnpm's store, times, owners and modes do not depend on who packs it; the file appears whole or not at all. */
 export async function writeArchive(parent, name, archive) {
   await chmod(`${parent}/${name}/bin/onevault`, 0o755);
-  const reproducible = ['--sort=name', `--mtime=${MTIME}`, '--owner=0', '--group=0', '--numeric-owner', '--mode=u+rwX,go+rX,go-w', '--format=ustar'];
+  const reproducible = [
+    '--sort=name',
+    `--mtime=${MTIME}`,
+    '--owner=0',
+    '--group=0',
+    '--numeric-owner',
+    '--mode=u+rwX,go+rX,go-w',
+    '--hard-dereference',
+    '--format=ustar',
+  ];
   const tar = spawn('tar', ['-C', parent, ...reproducible, '-cf', '-', name], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(tar, 'close');
   const unfinished = `${archive}.${process.pid}`;

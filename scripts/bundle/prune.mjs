@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 
 /** Never read at run time: source maps, type declarations, prose (licences are kept: they must go where the code goes), test entries, what pnpm notes. */
@@ -16,6 +17,8 @@ export async function prune(root) {
   // The test entries of our own packages, and the TypeScript sources that zod ships beside its build.
   for (const dir of await ownPackages(root)) await rm(`${dir}/dist/testing`, { recursive: true, force: true });
   await rm(`${root}/node_modules/zod/src`, { recursive: true, force: true });
+  // The AWS SDK ships each module three times; Node loads the one in dist-cjs.
+  for (const dir of await awsPackages(root)) for (const unused of ['dist-es', 'dist-types']) await rm(`${dir}/${unused}`, { recursive: true, force: true });
   return `${removed} files`;
 }
 
@@ -34,6 +37,12 @@ async function pruneDir(dir) {
 
 function isUnused(name) {
   return !LICENCE.test(name) && UNUSED_FILES.some((pattern) => pattern.test(name));
+}
+
+async function awsPackages(root) {
+  const scopes = ['@aws', '@aws-sdk', '@smithy'].map((scope) => `${root}/node_modules/${scope}`);
+  const found = await Promise.all(scopes.filter((scope) => existsSync(scope)).map(async (scope) => (await readdir(scope)).map((name) => `${scope}/${name}`)));
+  return found.flat();
 }
 
 async function ownPackages(root) {
