@@ -20,6 +20,8 @@ export interface Composition {
   openCloud(options?: CallOptions): Promise<OneApi & AsyncDisposable>;
   /** Asks for the secret when the repository needs one that was not given. */
   openRepository(options?: CallOptions): Promise<Repository>;
+  /** The repository that a copy goes to, at a path or URL. */
+  openTarget(place: string, options?: CallOptions): Promise<Repository>;
   /** The secret that flags or environment give, if any. */
   secret(options?: CallOptions): Promise<RepositorySecret | undefined>;
   readonly ask: AskSecret;
@@ -42,6 +44,7 @@ export function compose(settings: Settings, logger: Logger, clock: Clock = syste
     ask,
     secret: async (options = {}) => settings.secret && (await readSecret(settings.secret, options)),
     openRepository: (options = {}) => openIn(composition, options, { cached: false }),
+    openTarget: (place, options = {}) => openTarget(composition, place, options),
     openStore: (place = settings.repo ?? repositoryUnset(), use = { cached: false }) => {
       const address = parseStoreUrl(place);
       return decorateStore(openStore(address, { env: settings.storeEnvironment, clock, logger }), address.kind, settings.traffic, use, { clock, logger });
@@ -53,10 +56,22 @@ export function compose(settings: Settings, logger: Logger, clock: Clock = syste
 }
 
 async function openIn(composition: Composition, options: CallOptions, use: { readonly cached: boolean }): Promise<Repository> {
+  return unlock(composition, composition.openStore(undefined, use), await composition.secret(options), options);
+}
+
+async function openTarget(composition: Composition, place: string, options: CallOptions): Promise<Repository> {
+  const { settings, clock, logger } = composition;
+  const address = parseStoreUrl(place);
+  const secret = settings.target.secret && (await readSecret(settings.target.secret, options));
+  const store = openStore(address, { env: settings.target.storeEnvironment, clock, logger });
+  return unlock(composition, decorateStore(store, address.kind, settings.traffic, { cached: false }, { clock, logger }), secret, options);
+}
+
+/** Opens what is in a store, and asks for the secret when one is needed and none was given. */
+async function unlock(composition: Composition, owned: ObjectStore, given: RepositorySecret | undefined, options: CallOptions): Promise<Repository> {
   const { clock, logger } = composition;
-  const given = await composition.secret(options);
   await using scope = new Scope();
-  const store = scope.use(composition.openStore(undefined, use));
+  const store = scope.use(owned);
   const open = (secret: RepositorySecret | undefined): Promise<Repository> =>
     openRepository(store, { clock, logger, randomBytes, ...(secret && { secret }) }, options);
   const repository = await open(given).catch(async (error: unknown) => {

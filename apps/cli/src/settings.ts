@@ -3,6 +3,7 @@ import { formatStoreUrl, parseStoreUrl } from '@onevault/backup-format';
 import { usageError } from './errors.ts';
 import type { OutputOptions } from './render/output.ts';
 import { resolveSecret, type SecretFlags, type SecretSource } from './secret/secret-source.ts';
+import { targetEnvironment } from './store/target-environment.ts';
 import { resolveTraffic, type StoreTraffic, type TrafficFlags } from './store/traffic.ts';
 
 /** What the flags say, as commander collects them; every one may be absent. */
@@ -41,6 +42,8 @@ export interface Settings {
   /** The environment as the store should see it: AWS_*, ONEVAULT_S3_CREDENTIALS_COMMAND. */
   readonly storeEnvironment: Readonly<Record<string, string | undefined>>;
   readonly traffic: StoreTraffic;
+  /** The same two of the repository that a copy goes to, from ONEVAULT_TARGET_…; its place is said on the command line. */
+  readonly target: Pick<Settings, 'secret' | 'storeEnvironment'>;
   /** The environment as one-client should see it: ONE_* as they are, `--endpoint` on top. */
   readonly oneEnvironment: Readonly<Record<string, string | undefined>>;
   /** Directory laid out like the proxy VM's root (sys/, dev/); `/` on a real one. */
@@ -59,6 +62,7 @@ export function resolveSettings(flags: GlobalFlags, around: Surroundings): Setti
     repo: repo === undefined ? undefined : resolveRepository(repo, cwd),
     secret: resolveSecret(flags, around, 'ONEVAULT_'),
     storeEnvironment: env,
+    target: { secret: resolveSecret({}, around, 'ONEVAULT_TARGET_'), storeEnvironment: targetEnvironment(env) },
     traffic: resolveTraffic(flags, around),
     oneEnvironment: flags.endpoint === undefined ? env : { ...env, ONE_XMLRPC: flags.endpoint },
     proxyRoot: resolve(cwd, flags.proxyRoot ?? set(env['ONEVAULT_PROXY_ROOT']) ?? '/'),

@@ -39,6 +39,7 @@ export async function openStage(outer: CommandContext, options: StageOptions): P
     repo: join(dir, 'repository'),
     oneEnvironment: { ONE_XMLRPC: place.endpoint, ONE_AUTH: place.authFile },
     storeEnvironment: {},
+    target: { secret: undefined, storeEnvironment: {} },
     traffic: UNLIMITED,
     secret: undefined,
     proxyRoot: place.proxyRoot,

@@ -21,7 +21,7 @@ interface Place {
 }
 
 /** Flag before environment, where `prefix` is that of the variables. Two of the same rank are refused: which one opens would be a guess. */
-export function resolveSecret(flags: SecretFlags, { env, cwd }: Place, prefix: 'ONEVAULT_' | 'ONEVAULT_NEW_'): SecretSource | undefined {
+export function resolveSecret(flags: SecretFlags, { env, cwd }: Place, prefix: 'ONEVAULT_' | 'ONEVAULT_NEW_' | 'ONEVAULT_TARGET_'): SecretSource | undefined {
   const option = prefix === 'ONEVAULT_' ? '--' : '--new-';
   const typed = only(sources(flags, cwd), [`${option}passphrase-file`, `${option}passphrase-command`, `${option}key-file`]);
   if (typed) return typed;

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { RunCommand } from '../../command-context.ts';
 import { initCommand } from '../init.ts';
 import { checkCommand, verifyCommand } from '../verify.ts';
+import { copyCommand } from './copy.ts';
 import { gcCommand } from './gc.ts';
 import { infoCommand } from './info.ts';
 import { keyCommand } from './key.ts';
@@ -19,6 +20,7 @@ const SUBCOMMANDS: readonly ((run: RunCommand) => Command)[] = [
   verifyCommand,
   repairCommand,
   gcCommand,
+  copyCommand,
   unlockCommand,
 ];
 
