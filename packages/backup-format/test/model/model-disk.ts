@@ -56,9 +56,9 @@ export function changeDisk(disk: ModelDisk, random: ModelRandom): ModelDisk {
 
 const digests = new Map<string, Uint8Array>();
 
-export type DigestOf = (bytes: Uint8Array) => Uint8Array;
+type DigestOf = (bytes: Uint8Array) => Uint8Array;
 
-export function digestOf(algorithm: DigestAlgorithm): DigestOf {
+function digestOf(algorithm: DigestAlgorithm): DigestOf {
   return algorithm === 'blake3' ? blake3 : (bytes) => createHash('sha256').update(bytes).digest();
 }
 

@@ -12,7 +12,7 @@ export interface ShortRun {
 }
 
 export const FIRST = disk([1, 0, 2, 3, 1], 77);
-export const THIRD = disk([6, 4, 2, 2, 1, 5, 7], 1000);
+const THIRD = disk([6, 4, 2, 2, 1, 5, 7], 1000);
 const SECOND = disk([1, 4, 2, 0, 1, 5], 1);
 
 export function disk(blocks: readonly number[], last: number): ModelDisk {
