@@ -110,6 +110,7 @@ export function hold(side: Side, id: string): Program {
     const repository = await context.open(side);
     const mustBeThere = side.truth.watch(id);
     const point = side.truth.points.get(id);
+    const releases = point?.releasing === 0 ? point.releases : undefined;
     try {
       await repository.marks.hold(id, { reason: 'the model', by: context.process.name });
     } catch (error) {
@@ -117,7 +118,7 @@ export function hold(side: Side, id: string): Program {
       throw error;
     }
     if (point?.state === 'gone') throw new Violation(`the point ${id} was held after it was forgotten`);
-    if (point) point.held = true;
+    if (point && point.releases === releases) point.held = true;
   };
 }
 
@@ -125,12 +126,17 @@ export function release(side: Side, id: string): Program {
   return async (context) => {
     const repository = await context.open(side);
     const point = side.truth.points.get(id);
-    if (point) point.held = false;
-    for await (const marks of repository.marks.list({ pointId: id })) {
-      await repository.marks.release(
-        id,
-        marks.holds.map((standing) => standing.id),
-      );
+    if (!point) return;
+    point.held = false;
+    point.releases += 1;
+    point.releasing += 1;
+    try {
+      for await (const marks of repository.marks.list({ pointId: id })) {
+        const holds = marks.holds.map((standing) => standing.id);
+        await repository.marks.release(id, holds);
+      }
+    } finally {
+      point.releasing -= 1;
     }
   };
 }

@@ -18,6 +18,9 @@ interface PointTruth {
   /** How often somebody has begun to forget it, and how many are at it. */
   forgets: number;
   forgetting: number;
+  /** The same of releasing its holds: one that is taken away before its holder has heard of it holds nothing. */
+  releases: number;
+  releasing: number;
 }
 
 /** A promise of the repository that was broken. */
@@ -49,7 +52,7 @@ export class Truth {
   writing(id: string, group: string, disks: ReadonlyMap<string, ModelDisk>): void {
     const known = this.points.get(id);
     if (known && known.state !== 'gone') return; // a copy of what is there
-    this.points.set(id, { group, disks, state: 'writing', held: false, forgets: 0, forgetting: 0 });
+    this.points.set(id, { group, disks, state: 'writing', held: false, forgets: 0, forgetting: 0, releases: 0, releasing: 0 });
   }
 
   settle(id: string, state: PointState): void {
