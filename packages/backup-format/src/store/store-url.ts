@@ -58,7 +58,9 @@ export function formatStoreUrl(address: StoreAddress): string {
 
 function filePath(text: string): string {
   try {
-    return fileURLToPath(text);
+    const path = fileURLToPath(text);
+    if (path.includes('\0')) throw new TypeError('a path has no NUL');
+    return path;
   } catch (error) {
     throw invalid(`'${text}' does not name a file of this machine`, 'file:/path/to/repository', error);
   }

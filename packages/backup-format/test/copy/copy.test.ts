@@ -225,7 +225,8 @@ describe.each([
     const once = memoryStore();
     await runCopy(source, await targetKind.create(once));
     expect(Buffer.compare(await diskOf(target, (await allPoints(target))[0]), disk)).toBe(0);
-    expect(await packsBytes(to)).toBe(await packsBytes(once));
+    // Under a random key the digests are random, and so is, by some bytes, what zstd makes of a page of them. A block stored twice would be thousands.
+    expect(Math.abs((await packsBytes(to)) - (await packsBytes(once)))).toBeLessThan(256);
   });
 
   it('reports progress that ends at the size of the point', async () => {
