@@ -5,7 +5,7 @@ vi.mock('@toondepauw/node-zstd', async (original) => (await import('./synchronou
 
 /** ONEVAULT_MODEL_SEED plays one sequence again; ONEVAULT_LONG=1 plays 2 000, ONEVAULT_MODEL_RUNS any number. */
 const only = process.env['ONEVAULT_MODEL_SEED'];
-const runs = Number(process.env['ONEVAULT_MODEL_RUNS'] ?? (process.env['ONEVAULT_LONG'] ? 2000 : 60));
+const runs = Number(process.env['ONEVAULT_MODEL_RUNS'] ?? (process.env['ONEVAULT_LONG'] ? 2000 : 120));
 const firstSeed = only === undefined ? Date.now() % 1_000_000_000 : Number(only);
 
 describe('random sequences of everything that can be done to a repository, by several processes that crash, stall and have wrong clocks', () => {
