@@ -127,14 +127,19 @@ export function release(side: Side, id: string): Program {
     const repository = await context.open(side);
     const point = side.truth.points.get(id);
     if (!point) return;
+    const mustBeThere = side.truth.watch(id);
     point.held = false;
+    const before = point.releasing === 0 ? point.releases : undefined;
     point.releases += 1;
     point.releasing += 1;
+    const isAlone = (): boolean => before !== undefined && point.releases === before + 1;
     try {
       for await (const marks of repository.marks.list({ pointId: id })) {
         const holds = marks.holds.map((standing) => standing.id);
         await repository.marks.release(id, holds);
       }
+    } catch (error) {
+      if (!isRepositoryError(error, 'REPO_HOLD_NOT_FOUND') || (isAlone() && mustBeThere())) throw error; // else somebody else was quicker
     } finally {
       point.releasing -= 1;
     }
