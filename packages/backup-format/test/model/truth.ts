@@ -68,18 +68,24 @@ export class Truth {
     return () => point.forgets === forgets && point.state === 'committed';
   }
 
-  /** Somebody begins to forget; the answer is to be called with how it ended, or not at all when that is not known. */
+  /**
+   * Somebody begins to forget; the answer is to be called with how it ended. Of two who forget the same point at once, one who may not take the last good
+   * point may give back what the other one has taken: then nobody knows.
+   */
   forgetting(id: string): (end: 'forgotten' | 'refused' | 'failed') => void {
     const point = this.points.get(id);
     if (!point) return () => undefined;
     const before = point.state;
     point.state = point.state === 'gone' ? 'gone' : 'unsettled';
-    point.forgets += 1;
+    const alone = point.forgetting === 0;
+    const mine = point.forgets + 1;
+    point.forgets = mine;
     point.forgetting += 1;
     return (end) => {
       point.forgetting -= 1;
+      if (!alone || point.forgets !== mine) return;
       if (end === 'forgotten') point.state = 'gone';
-      if (end === 'refused' && point.forgetting === 0 && before === 'committed' && point.state === 'unsettled') point.state = 'committed';
+      if (end === 'refused' && before === 'committed') point.state = 'committed';
     };
   }
 
