@@ -23,6 +23,7 @@ const USAGE = `npm run bench -- [options]
   --changed 2%     how much of the disk's bytes a guest overwrites between two incrementals
   --scattered      its writes fall anywhere, not near one another
   --compression-level N   ours (default: the product's)
+  --block-size SIZE  ours (default: the product's)
   --encrypt        ours also into an encrypted repository, beside the peers
   --workers N      scan threads (default: what the library chooses)
   --json           the result as JSON on stdout, the table on stderr
@@ -36,6 +37,7 @@ const options = readOptions(USAGE, {
   changed: { type: 'string', default: '2%', parse: parseFraction },
   scattered: { type: 'boolean', default: false },
   'compression-level': { type: 'string', parse: parseCount },
+  'block-size': { type: 'string', parse: parseSize },
   encrypt: { type: 'boolean', default: false },
   workers: { type: 'string', parse: parseCount },
   json: { type: 'boolean', default: false },
@@ -54,14 +56,14 @@ await mkdir(work);
 const rows = [];
 try {
   const peers = { restic: await resticPeer(`${work}/restic`), borg: await borgPeer(`${work}/borg`) };
-  if (options.encrypt)
-    peers.encrypted = oursTool(`${work}/encrypted`, { workers: options.workers, compressionLevel: options['compression-level'], encrypt: true });
+  const own = { workers: options.workers, compressionLevel: options['compression-level'], blockSizeBytes: options['block-size'] };
+  if (options.encrypt) peers.encrypted = oursTool(`${work}/encrypted`, { ...own, encrypt: true });
   for (const [name, peer] of Object.entries(peers)) note(peer?.version ?? peer?.name ?? `${name} is not installed: its columns stay empty`);
   const context = {
     ...options,
     work,
     image: disk.path,
-    ours: oursTool(`${work}/onevault`, { workers: options.workers, compressionLevel: options['compression-level'] }),
+    ours: oursTool(`${work}/onevault`, own),
     peers,
     note,
   };
