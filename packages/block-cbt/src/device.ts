@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type CallOptions, Mutex } from '@onevault/base';
+import { DirectWriter } from './direct-writer.ts';
 import { type ByteRange, outOfRange, readFailure, shortRead, writeFailure } from './errors.ts';
 import { PAGE_BYTES, pageAlignedMemory, roundUpToPage } from './page-memory.ts';
 import type { BlockDevice, WritableBlockDevice } from './scan-api.ts';
@@ -88,26 +89,32 @@ export class OpenedDevice implements BlockDevice {
   }
 }
 
-/** How much may be written before the kernel is asked to bring it to the device, so that the last flush finds little left to do. */
+/** How much may be written through the page cache before the kernel is asked to bring it to the device, so that the last flush finds little left to do. */
 const WRITE_BACK_BYTES = 128 * 1024 * 1024;
 
-/** A device open for reading and writing, through the page cache: `flush` is what makes it durable. */
+/**
+ * A device open for reading and writing. Whole pages are written past the page cache where the device lets us: a restore would fill the cache with what
+ * nobody reads again, and copying into it can cost more than the device itself. The rest goes through the cache; `flush` makes both durable.
+ */
 export class OpenedWritableDevice implements WritableBlockDevice {
   readonly path: string;
   readonly sizeBytes: number;
   readonly direct = false;
   readonly #handle: FileHandle;
   readonly #reader: OpenedDevice;
+  readonly #directWriter: DirectWriter | undefined;
   #unsyncedBytes = 0;
   #writeBack: Promise<void> | undefined;
   /** The kernel reports a failed write-back once, to whoever syncs next: it is kept until it can be thrown. */
   #lost: { readonly error: unknown } | undefined;
 
-  constructor(handle: FileHandle, facts: OpenedDeviceFacts) {
+  /** `directHandle` is the same device, opened once more with O_DIRECT. */
+  constructor(handle: FileHandle, facts: OpenedDeviceFacts, directHandle?: FileHandle) {
     this.#handle = handle;
     this.#reader = new OpenedDevice(handle, facts);
     this.path = facts.path;
     this.sizeBytes = facts.sizeBytes;
+    this.#directWriter = directHandle && new DirectWriter(directHandle);
   }
 
   get fd(): number {
@@ -121,12 +128,13 @@ export class OpenedWritableDevice implements WritableBlockDevice {
   async writeFrom(offset: number, data: Uint8Array, options: CallOptions = {}): Promise<void> {
     requireInside(this, { offset, length: data.byteLength });
     this.#throwLost();
-    for (let done = 0; done < data.byteLength; ) {
+    const direct = (await this.#directWriter?.write(offset, data, options)) ?? 0;
+    for (let done = direct; done < data.byteLength; ) {
       options.signal?.throwIfAborted();
       const rest = { offset: offset + done, length: data.byteLength - done };
       done += await this.#write(data, done, rest);
     }
-    this.#count(data.byteLength);
+    this.#count(data.byteLength - direct);
   }
 
   async #write(data: Uint8Array, at: number, rest: ByteRange): Promise<number> {
@@ -142,7 +150,7 @@ export class OpenedWritableDevice implements WritableBlockDevice {
     await this.#writeBack;
     this.#throwLost();
     try {
-      await this.#handle.sync();
+      await this.#handle.sync(); // of the file, not of the descriptor: what went past the cache is in it
     } catch (error) {
       throw writeFailure(this.path, { offset: 0, length: this.sizeBytes }, error);
     }
@@ -168,6 +176,7 @@ export class OpenedWritableDevice implements WritableBlockDevice {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writeBack;
+    await this.#directWriter?.[Symbol.asyncDispose]();
     await this.#reader[Symbol.asyncDispose]();
   }
 }

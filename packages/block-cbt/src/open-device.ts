@@ -33,6 +33,8 @@ export async function openBlockDevice(path: string, options: OpenDeviceOptions =
 export interface OpenWritableOptions extends CallOptions {
   /** A block device is opened O_EXCL: refused with CBT_DEVICE_BUSY while it is mounted or held. There is no way to ask for less. */
   readonly exclusive: true;
+  /** `auto` (default) writes whole pages past the page cache where the file system lets it. */
+  readonly direct?: 'auto' | 'off';
   readonly sysfsRoot?: string;
 }
 
@@ -41,9 +43,23 @@ export async function openWritableBlockDevice(path: string, options: OpenWritabl
   options.signal?.throwIfAborted();
   await requireDevicePath(path);
   // O_EXCL without O_CREAT means "nobody else holds it" for a block device (open(2)) and is ignored for a file.
-  return withHandle(path, constants.O_RDWR | constants.O_EXCL, options, (handle, { sizeBytes }) =>
-    Promise.resolve(new OpenedWritableDevice(handle, { path, sizeBytes, direct: false })),
-  );
+  return withHandle(path, constants.O_RDWR | constants.O_EXCL, options, async (handle, { sizeBytes }) => {
+    const direct = options.direct === 'off' ? undefined : await openForDirectWrites(handle, sizeBytes);
+    return new OpenedWritableDevice(handle, { path, sizeBytes, direct: false }, direct);
+  });
+}
+
+/** The very device behind `handle`, whatever its name means by now, once more with O_DIRECT; undefined where that is not to be had. */
+async function openForDirectWrites(handle: FileHandle, sizeBytes: number): Promise<FileHandle | undefined> {
+  let direct: FileHandle | undefined;
+  try {
+    direct = await open(`/proc/self/fd/${handle.fd}`, constants.O_RDWR | constants.O_DIRECT);
+    if (sizeBytes > 0) await direct.read(pageAlignedMemory(PAGE_BYTES), 0, PAGE_BYTES, 0); // some file systems accept the flag and refuse the first use
+    return direct;
+  } catch {
+    await direct?.close();
+    return undefined; // the page cache does the same, if slower
+  }
 }
 
 function openBuffered(path: string, options: OpenDeviceOptions, bufferedBecause: string): Promise<OpenedDevice> {

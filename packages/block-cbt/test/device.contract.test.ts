@@ -31,12 +31,12 @@ describeWith([await requiresDirectIo()], 'a file read past the page cache', () =
   }
 });
 
-describe('a file open for writing', () => {
+describe.each(['off', 'auto'] as const)('a file open for writing, direct: %s', (direct) => {
   for (const { title, run } of [...blockDeviceContract, ...writableBlockDeviceContract]) {
     it(title, async () => {
       await using directory = await temporaryDirectory();
       await writeImage(`${directory.path}/disk.img`, ODD_SIZE);
-      await using device = await openWritableBlockDevice(`${directory.path}/disk.img`, { exclusive: true });
+      await using device = await openWritableBlockDevice(`${directory.path}/disk.img`, { exclusive: true, direct });
       await run({ device, contents: imageBytes(ODD_SIZE) });
     });
   }

@@ -106,6 +106,7 @@ export const writableBlockDeviceContract: readonly DeviceContractCase<WritableBl
         [0, 1],
         [4095, 4098],
         [100_000, 1024 ** 2 + 1],
+        [98_304, 1024 ** 2 + 4097], // whole pages over what may still be in the cache, and a rest
         [contents.byteLength - 3, 3],
       ] as const) {
         const data = new Uint8Array(length).fill(offset % 251);
