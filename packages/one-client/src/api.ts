@@ -1,5 +1,23 @@
-import type { CallOptions } from '@onevault/base';
-import type { Datastore, DatastoreId, DiskId, Host, Image, ImageId, SnapshotId, Template, TemplateId, User, Vm, VmId, VmSummary } from './model.ts';
+import type { CallOptions, Secret } from '@onevault/base';
+import type { AclRule } from './acl.ts';
+import type {
+  Attributes,
+  Datastore,
+  DatastoreId,
+  DiskId,
+  Group,
+  Host,
+  HostId,
+  Image,
+  ImageId,
+  SnapshotId,
+  Template,
+  TemplateId,
+  User,
+  Vm,
+  VmId,
+  VmSummary,
+} from './model.ts';
 
 /**
  * The calls as OpenNebula offers them. Its verbs answer before the work is done: a resolved promise means "accepted" (the effect is judged by
@@ -10,10 +28,19 @@ export interface OneApi {
   version(options?: CallOptions): Promise<string>;
   /** The caller itself (one.user.info -1): also the connection test. */
   whoAmI(options?: CallOptions): Promise<User>;
+  /** A user or group with its quotas. */
+  user(id: number, options?: CallOptions): Promise<User>;
+  group(id: number, options?: CallOptions): Promise<Group>;
+  /** Every access rule; see `mayDo`. */
+  aclRules(options?: CallOptions): Promise<readonly AclRule[]>;
+  /** oned.conf; without the group oneadmin only a part of it. */
+  configuration(options?: CallOptions): Promise<Attributes>;
 
   vm(id: VmId, options?: CallOptions): Promise<Vm>;
   /** Every VM the caller may use and that is not DONE, by paging. */
   vms(options?: CallOptions): AsyncIterable<VmSummary>;
+  /** The same with full bodies but for the history, of which the last record comes. Twenty times the bytes: for what must look into every VM. */
+  fullVms(options?: CallOptions): AsyncIterable<Vm>;
   createDiskSnapshot(vm: VmId, disk: DiskId, name: string, options?: CallOptions): Promise<SnapshotId>;
   deleteDiskSnapshot(vm: VmId, disk: DiskId, snapshot: SnapshotId, options?: CallOptions): Promise<void>;
   revertDiskSnapshot(vm: VmId, disk: DiskId, snapshot: SnapshotId, options?: CallOptions): Promise<void>;
@@ -28,12 +55,16 @@ export interface OneApi {
 
   image(id: ImageId, options?: CallOptions): Promise<Image>;
   images(options?: CallOptions): AsyncIterable<Image>;
+  /** Merges into its TEMPLATE. */
+  updateImage(id: ImageId, attributes: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
   allocateImage(attributes: Readonly<Record<string, string>>, datastore: DatastoreId, options?: CallOptions): Promise<ImageId>;
   deleteImage(id: ImageId, options?: CallOptions & { readonly force?: boolean }): Promise<void>;
   setImagePersistent(id: ImageId, persistent: boolean, options?: CallOptions): Promise<void>;
 
   datastores(options?: CallOptions): Promise<readonly Datastore[]>;
+  datastore(id: DatastoreId, options?: CallOptions): Promise<Datastore>;
   hosts(options?: CallOptions): Promise<readonly Host[]>;
+  host(id: HostId, options?: CallOptions): Promise<Host>;
 
   /** `template`: OpenNebula template text; build it with `formatTemplate`. */
   allocateTemplate(template: string, options?: CallOptions): Promise<TemplateId>;
@@ -44,7 +75,9 @@ export interface OneApi {
   deleteTemplate(id: TemplateId, options?: CallOptions): Promise<void>;
 
   /** The body of a virtual network, security group, group …: kept as XML beside a restore point. */
-  rawInfo(kind: 'vn' | 'secgroup' | 'group' | 'cluster' | 'user' | 'host' | 'datastore', id: number, options?: CallOptions): Promise<string>;
+  rawInfo(kind: RawKind, id: number, options?: CallOptions): Promise<string>;
+  /** The body with what oned keeps encrypted (`*_ENCRYPTED_ATTR`) in the clear, for cloud administrators; others get it as `.info` gives it. Never to be printed. */
+  decryptedInfo(kind: 'vm' | 'image', id: number, options?: CallOptions): Promise<Secret>;
 
   /** Polls at most once a second until `verdict` says done; a verdict may throw. Throws ONE_WAIT_TIMEOUT after `timeoutMs`. */
   waitForVm(id: VmId, verdict: (vm: Vm) => Verdict, options: WaitOptions): Promise<Vm>;
@@ -52,6 +85,7 @@ export interface OneApi {
   waitForImage(id: ImageId, verdict: (image: Image | undefined) => Verdict, options: WaitOptions): Promise<Image | undefined>;
 }
 
+export type RawKind = 'vn' | 'secgroup' | 'group' | 'cluster' | 'user' | 'host' | 'datastore' | 'vmgroup';
 export type Verdict = 'wait' | 'done';
 export type VmAction = 'suspend' | 'resume' | 'poweroff' | 'poweroff-hard' | 'terminate' | 'terminate-hard' | 'hold' | 'release' | 'stop' | 'undeploy';
 

@@ -1,6 +1,7 @@
 import { EntityDecoder } from '@nodable/entities';
 import { XMLParser } from 'fast-xml-parser';
 import { OneError } from './errors.ts';
+import { type ListTree, readPlainBody } from './plain-body.ts';
 
 /** What may stand once or many times; always a list, so that one disk reads like two. */
 const LISTS: ReadonlySet<string> = new Set([
@@ -17,6 +18,8 @@ const LISTS: ReadonlySet<string> = new Set([
   'USER.GROUPS.ID',
 ]);
 
+/** The same, for `readPlainBody`. */
+export const BODY_LISTS: ListTree = treeOf(LISTS);
 const LIST_NAMES: ReadonlySet<string> = new Set([...LISTS].map((path) => path.slice(path.lastIndexOf('.') + 1)));
 
 /** OpenNebula's own template language allows `2FA="yes"` and then prints `<2FA>`, which is no XML name. No name of its own starts like this. */
@@ -38,6 +41,24 @@ const parser = new XMLParser({
   isArray: (name, path) => LIST_NAMES.has(name) && LISTS.has(path.toString()),
 });
 
+function treeOf(paths: ReadonlySet<string>): ListTree {
+  interface Branch {
+    isList?: boolean;
+    inner?: Record<string, Branch>;
+  }
+  const top: Branch = {};
+  for (const path of paths) {
+    let at = top;
+    for (const name of path.split('.')) {
+      at.inner ??= {};
+      at.inner[name] ??= {};
+      at = at.inner[name];
+    }
+    at.isList = true;
+  }
+  return top.inner ?? {};
+}
+
 function markDigits(xml: string): string {
   return xml.replace(/<!\[CDATA\[.*?\]\]>|<(\/?)(\d\w*)>/gs, (whole: string, slash: string | undefined, name: string | undefined) =>
     name === undefined ? whole : `<${slash}${DIGIT_MARK}${name}>`,
@@ -46,7 +67,13 @@ function markDigits(xml: string): string {
 
 /** The element `root` of a body, as nested records of text. Throws ONE_RESPONSE_INVALID for anything that is not that element, well formed and whole. */
 export function parseBody(xml: string, root: string): unknown {
-  if (xml.includes('<!DOCTYPE')) throw invalidBody(root, 'it declares a document type, which oned never does');
+  return readPlainBody(xml, root, BODY_LISTS) ?? parseAnyBody(xml, root);
+}
+
+/** For what is written in another way, or not well. */
+export function parseAnyBody(xml: string, root: string): unknown {
+  if (xml.includes('<!DOCTYPE') && xml.replace(/<!\[CDATA\[.*?\]\]>/gs, '').includes('<!DOCTYPE'))
+    throw invalidBody(root, 'it declares a document type, which oned never does');
   let document: unknown;
   try {
     document = parser.parse(markDigits(xml), true); // unvalidated, a truncated document would parse silently

@@ -26,6 +26,11 @@ export function list<Item extends z.ZodType>(item: Item): z.ZodPreprocess<z.ZodA
   return z.preprocess((value) => (value === undefined || value === '' ? [] : value), z.array(item));
 }
 
+/** What stands once, several times or not at all, where `body.ts` makes no list of it. */
+export function many<Item extends z.ZodType>(item: Item): z.ZodPreprocess<z.ZodArray<Item>> {
+  return z.preprocess((value) => (Array.isArray(value) ? value : value === undefined || value === '' ? [] : [value]), z.array(item));
+}
+
 /** An element that may be there without content. */
 export function element<Shape extends z.ZodRawShape>(shape: Shape): z.ZodPreprocess<z.ZodObject<{ -readonly [Key in keyof Shape]: Shape[Key] }>> {
   return z.preprocess((value) => (value === undefined || value === '' ? {} : value), z.object(shape));

@@ -10,7 +10,7 @@ import { imageStateName } from './states.ts';
 import { formatTemplate } from './template-text.ts';
 import { waitFor } from './wait.ts';
 
-type ImageCalls = Pick<OneApi, 'image' | 'images' | 'allocateImage' | 'deleteImage' | 'setImagePersistent' | 'waitForImage'>;
+type ImageCalls = Pick<OneApi, 'image' | 'images' | 'updateImage' | 'allocateImage' | 'deleteImage' | 'setImagePersistent' | 'waitForImage'>;
 
 const POOL = { pool: 'IMAGE_POOL', child: 'IMAGE', parse: parseImage } as const;
 
@@ -30,6 +30,9 @@ export function imageCalls(deps: CallDeps): ImageCalls {
   return {
     image,
     images: (options) => pagedPool(POOL, (offset, count) => call(methods.imagePoolInfo, [offset, count], options), deps),
+    async updateImage(id, attributes, options) {
+      await call(methods.imageUpdate, [id, formatTemplate(attributes)], options);
+    },
     allocateImage: async (attributes, datastore, options) => imageId(await call(methods.imageAllocate, [formatTemplate(attributes), datastore], options)),
     async deleteImage(id, options = {}) {
       await call(methods.imageDelete, [id, options.force ?? false], options);

@@ -3,7 +3,8 @@
  * typed objects, every failure a OneError with a stable code, and waiting for effects. Nothing here knows what a backup is.
  * @packageDocumentation
  */
-export type { OneApi, Verdict, VmAction, WaitOptions } from './api.ts';
+export type { AclRule, ResourceKind } from './acl.ts';
+export type { OneApi, RawKind, Verdict, VmAction, WaitOptions } from './api.ts';
 export type { Unreadable } from './caller.ts';
 export { createOneClient, type OneClientOptions } from './client.ts';
 export { type Connection, type Environment, type FindOptions, findConnection } from './credentials.ts';
@@ -19,6 +20,8 @@ export {
   type DiskSnapshots,
   datastoreId,
   diskId,
+  type Grant,
+  type Group,
   type HistoryRecord,
   type Host,
   type HostId,
@@ -26,6 +29,10 @@ export {
   type Image,
   type ImageId,
   imageId,
+  type Lock,
+  type Owned,
+  type Permissions,
+  type Quotas,
   type Snapshot,
   type SnapshotId,
   snapshotId,
@@ -40,6 +47,8 @@ export {
 } from './model.ts';
 export { parseImage } from './parse-image.ts';
 export { parseVm } from './parse-vm.ts';
+export { datastoreQuota, imageQuota, networkQuota, type Quota, quotaLeft, type VmQuota, vmQuota } from './quotas.ts';
+export { type Guarded, isCloudAdmin, mayCreate, mayDo, type Right, type RightsVerdict } from './rights.ts';
 export {
   DATASTORE_TYPE,
   datastoreStateName,

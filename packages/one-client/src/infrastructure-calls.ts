@@ -1,14 +1,21 @@
+import { Secret } from '@onevault/base';
+import { parseAclRule } from './acl.ts';
 import type { OneApi } from './api.ts';
 import type { CallDeps } from './caller.ts';
 import { methods } from './methods.ts';
-import { parseDatastore, parseHost, parseUser } from './parse-infrastructure.ts';
+import { imageId, vmId } from './model.ts';
+import { parseConfiguration, parseDatastore, parseGroup, parseHost, parseUser } from './parse-infrastructure.ts';
 import { wholePool } from './pool.ts';
 
-type InfrastructureCalls = Pick<OneApi, 'version' | 'whoAmI' | 'datastores' | 'hosts' | 'rawInfo'>;
+type InfrastructureCalls = Pick<
+  OneApi,
+  'version' | 'whoAmI' | 'user' | 'group' | 'aclRules' | 'configuration' | 'datastores' | 'datastore' | 'hosts' | 'host' | 'rawInfo' | 'decryptedInfo'
+>;
 
 const CALLER = -1;
 const DATASTORES = { pool: 'DATASTORE_POOL', child: 'DATASTORE', parse: parseDatastore } as const;
 const HOSTS = { pool: 'HOST_POOL', child: 'HOST', parse: parseHost } as const;
+const ACLS = { pool: 'ACL_POOL', child: 'ACL', parse: parseAclRule } as const;
 
 const RAW = {
   vn: methods.vnetInfo,
@@ -18,6 +25,7 @@ const RAW = {
   user: methods.userInfo,
   host: methods.hostInfo,
   datastore: methods.datastoreInfo,
+  vmgroup: methods.vmGroupInfo,
 } as const;
 
 export function infrastructureCalls(deps: CallDeps): InfrastructureCalls {
@@ -25,8 +33,16 @@ export function infrastructureCalls(deps: CallDeps): InfrastructureCalls {
   return {
     version: (options) => call(methods.systemVersion, [], options),
     whoAmI: async (options) => parseUser(await call(methods.userInfo, [CALLER], options)),
+    user: async (id, options) => parseUser(await call(methods.userInfo, [id], options)),
+    group: async (id, options) => parseGroup(await call(methods.groupInfo, [id], options)),
+    aclRules: async (options) => wholePool(await call(methods.aclInfo, [], options), ACLS, deps),
+    configuration: async (options) => parseConfiguration(await call(methods.systemConfig, [], options)),
     datastores: async (options) => wholePool(await call(methods.datastorePoolInfo, [], options), DATASTORES, deps),
+    datastore: async (id, options) => parseDatastore(await call(methods.datastoreInfo, [id], options)),
     hosts: async (options) => wholePool(await call(methods.hostPoolInfo, [], options), HOSTS, deps),
+    host: async (id, options) => parseHost(await call(methods.hostInfo, [id], options)),
     rawInfo: (kind, id, options) => call(RAW[kind], [id], options),
+    decryptedInfo: async (kind, id, options) =>
+      new Secret(await (kind === 'vm' ? call(methods.vmInfoDecrypted, [vmId(id)], options) : call(methods.imageInfoDecrypted, [imageId(id)], options))),
   };
 }

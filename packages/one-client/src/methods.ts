@@ -22,8 +22,9 @@ const text = z.string();
 const ALL = -2;
 /** VM state filter: any but DONE. */
 const NOT_DONE = -1;
-/** Never ask for decrypted attributes: they would end up in restore points. */
+/** Attributes that oned keeps encrypted stay so: what is read is printed, and kept in restore points. `…Decrypted` are the exception, and say so. */
 const ENCRYPTED = false;
+const DECRYPTED = true;
 
 function repeatable<Args extends readonly unknown[], Result>(
   name: Method<Args, Result>['name'],
@@ -43,9 +44,13 @@ function once<Args extends readonly unknown[], Result>(
 
 export const methods = {
   systemVersion: repeatable('one.system.version', () => [], text),
+  systemConfig: repeatable('one.system.config', () => [], xml),
+  aclInfo: repeatable('one.acl.info', () => [], xml),
   userInfo: repeatable('one.user.info', (user: number) => [user, ENCRYPTED], xml),
 
   vmInfo: repeatable('one.vm.info', (vm: VmId) => [vm, ENCRYPTED], xml),
+  vmInfoDecrypted: repeatable('one.vm.info', (vm: VmId) => [vm, DECRYPTED], xml),
+  vmPoolInfoExtended: repeatable('one.vmpool.infoextended', (offset: number, count: number) => [ALL, offset, -count, NOT_DONE], xml),
   vmPoolInfo: repeatable('one.vmpool.info', (offset: number, count: number) => [ALL, offset, -count, NOT_DONE], xml),
   vmDiskSnapshotCreate: once('one.vm.disksnapshotcreate', (vm: VmId, disk: DiskId, name: string) => [vm, disk, name], id),
   vmDiskSnapshotDelete: once('one.vm.disksnapshotdelete', (vm: VmId, disk: DiskId, snapshot: SnapshotId) => [vm, disk, snapshot], id),
@@ -61,6 +66,9 @@ export const methods = {
   vmUpdate: repeatable('one.vm.update', (vm: VmId, template: string) => [vm, template, 1], id),
 
   imageInfo: repeatable('one.image.info', (image: ImageId) => [image, ENCRYPTED], xml),
+  imageInfoDecrypted: repeatable('one.image.info', (image: ImageId) => [image, DECRYPTED], xml),
+  // 1 merges, 0 would replace the template.
+  imageUpdate: repeatable('one.image.update', (image: ImageId, template: string) => [image, template, 1], id),
   imagePoolInfo: repeatable('one.imagepool.info', (offset: number, count: number) => [ALL, offset, -count], xml),
   // false: the datastore's capacity is checked.
   imageAllocate: once('one.image.allocate', (template: string, datastore: DatastoreId) => [template, datastore, false], id),
@@ -85,6 +93,7 @@ export const methods = {
 
   vnetInfo: repeatable('one.vn.info', (vnet: number) => [vnet, ENCRYPTED], xml),
   securityGroupInfo: repeatable('one.secgroup.info', (group: number) => [group, ENCRYPTED], xml),
+  vmGroupInfo: repeatable('one.vmgroup.info', (group: number) => [group, ENCRYPTED], xml),
   groupInfo: repeatable('one.group.info', (group: number) => [group, ENCRYPTED], xml),
   clusterInfo: repeatable('one.cluster.info', (cluster: number) => [cluster, ENCRYPTED], xml),
   hostInfo: repeatable('one.host.info', (host: number) => [host, ENCRYPTED], xml),

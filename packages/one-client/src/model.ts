@@ -27,6 +27,36 @@ export interface Attributes {
   readonly [name: string]: Attribute;
 }
 
+/** What one of the three parties may do with an object. */
+export interface Grant {
+  readonly use: boolean;
+  readonly manage: boolean;
+  readonly admin: boolean;
+}
+
+/** PERMISSIONS of an object: what its owner, its group and everybody else may do with it. */
+export interface Permissions {
+  readonly owner: Grant;
+  readonly group: Grant;
+  readonly other: Grant;
+}
+
+/** LOCK of an object. Level 1 refuses USE, MANAGE and ADMIN, 2 MANAGE and ADMIN, 3 ADMIN; to everybody (src/rm/RequestManagerLock.cc, "all" is 1). */
+export interface Lock {
+  readonly level: number;
+  readonly ownerId: number;
+  /** Seconds since the epoch. */
+  readonly since: number;
+}
+
+/** What every object that belongs to somebody has, and all that decides who may do what with it; `mayDo` reads it. */
+export interface Owned {
+  readonly uid: number;
+  readonly gid: number;
+  readonly permissions: Permissions;
+  readonly lock: Lock | undefined;
+}
+
 /** VM/TEMPLATE/DISK. A volatile disk (`TYPE` fs or swap) has no `imageId`. */
 export interface Disk {
   readonly diskId: DiskId;
@@ -90,6 +120,8 @@ export interface VmSummary {
   readonly state: number;
   readonly lcmState: number;
   readonly startTime: number;
+  /** Its name at the hypervisor; for KVM the domain's uuid. Empty until it is deployed. */
+  readonly deployId: string;
   readonly hostName: string | undefined;
   readonly diskCount: number;
   readonly diskSizeMiB: number;
@@ -98,9 +130,8 @@ export interface VmSummary {
 }
 
 /** The full body (one.vm.info). */
-export interface Vm extends VmSummary {
+export interface Vm extends VmSummary, Owned {
   readonly prevState: number;
-  readonly deployId: string;
   /** TEMPLATE/OS/UUID: what the guest sees as /sys/class/dmi/id/product_uuid. */
   readonly uuid: string | undefined;
   readonly disks: readonly Disk[];
@@ -112,8 +143,14 @@ export interface Vm extends VmSummary {
   readonly userTemplate: Attributes;
   /** BACKUPS/BACKUP_CONFIG, OpenNebula's own backup. */
   readonly backupConfig: Readonly<Record<string, string>>;
-  /** LOCK/LOCKED, 1 USE .. 4 ALL. */
+  /** BACKUPS/BACKUP_IDS: images of OpenNebula's own backups of it. */
+  readonly backupIds: readonly ImageId[];
+  /** The level of `lock`. */
   readonly lockLevel: number | undefined;
+  /** TEMPLATE/FEATURES/GUEST_AGENT: it has a channel for a guest agent; whether one answers is not known. */
+  readonly guestAgent: boolean;
+  /** TEMPLATE/OS/MACHINE; 7.2 and later write one at creation. */
+  readonly machine: string | undefined;
   /** USER_TEMPLATE/ERROR: sticky, never cleared by OpenNebula; compare with what it was before a call. */
   readonly error: string | undefined;
   /** USER_TEMPLATE/SCHED_MESSAGE: why it stays PENDING. */
@@ -121,11 +158,9 @@ export interface Vm extends VmSummary {
   readonly xml: string;
 }
 
-export interface Image {
+export interface Image extends Owned {
   readonly id: ImageId;
   readonly name: string;
-  readonly uid: number;
-  readonly gid: number;
   readonly userName: string;
   readonly groupName: string;
   readonly type: number;
@@ -139,12 +174,14 @@ export interface Image {
   readonly vmIds: readonly VmId[];
   readonly registeredAt: number;
   readonly snapshotCount: number;
+  /** Those that stayed with a persistent image when its disk went. */
+  readonly snapshots: readonly Snapshot[];
   readonly error: string | undefined;
   readonly template: Attributes;
   readonly xml: string;
 }
 
-export interface Datastore {
+export interface Datastore extends Owned {
   readonly id: DatastoreId;
   readonly name: string;
   /** 0 IMAGE, 1 SYSTEM, 2 FILE, 3 BACKUP. */
@@ -155,6 +192,10 @@ export interface Datastore {
   readonly totalMiB: number;
   readonly freeMiB: number;
   readonly usedMiB: number;
+  /** What oned compares a new image's virtual size with: free space, cut by LIMIT_MB (src/datastore/Datastore.cc, get_avail_mb). As old as the last monitoring. */
+  readonly availableMiB: number;
+  /** DATASTORE_CAPACITY_CHECK of this datastore; undefined where oned.conf decides (stock: yes). */
+  readonly capacityCheck: boolean | undefined;
   readonly clusterIds: readonly number[];
   readonly template: Attributes;
   readonly xml: string;
@@ -166,18 +207,62 @@ export interface Host {
   readonly state: number;
   readonly vmMad: string;
   readonly clusterId: number;
+  readonly clusterName: string;
+  /** HOST_SHARE: CPU in hundredths of a core, after overcommitment. */
+  readonly capacity: { readonly maxCpu: number; readonly usedCpu: number; readonly maxMemoryKiB: number; readonly usedMemoryKiB: number };
+  /** Space of system datastores that are not shared, as this host sees it. */
+  readonly datastores: readonly { readonly id: DatastoreId; readonly totalMiB: number; readonly freeMiB: number; readonly usedMiB: number }[];
+  readonly template: Attributes;
   readonly xml: string;
 }
 
-export interface Template {
+export interface Template extends Owned {
   readonly id: TemplateId;
   readonly name: string;
+  readonly template: Attributes;
   readonly xml: string;
 }
 
 export interface User {
   readonly id: number;
   readonly name: string;
+  /** Primary group: the one its new objects and their quota belong to. */
+  readonly gid: number;
   readonly groupIds: readonly number[];
+  readonly template: Attributes;
+  /** Absent in pools. OpenNebula does not enforce them for uid 0. */
+  readonly quotas: Quotas;
   readonly xml: string;
+}
+
+export interface Group {
+  readonly id: number;
+  readonly name: string;
+  readonly userIds: readonly number[];
+  readonly adminIds: readonly number[];
+  readonly template: Attributes;
+  /** OpenNebula does not enforce them for gid 0. */
+  readonly quotas: Quotas;
+  readonly xml: string;
+}
+
+/** One row of a quota: numbers by metric (`SIZE`, `IMAGES`, `VMS`, `SYSTEM_DISK_SIZE`, …) as OpenNebula names them. */
+export interface QuotaRow {
+  /** The datastore, image or network; undefined for VMs. */
+  readonly id: number | undefined;
+  /** Of VM quotas that count only in some clusters (7.2 and later). */
+  readonly clusterIds: readonly number[];
+  /** -1: the default's; -2: unlimited. */
+  readonly limits: Readonly<Record<string, number>>;
+  readonly used: Readonly<Record<string, number>>;
+}
+
+export type QuotaKind = 'datastore' | 'network' | 'vm' | 'image';
+export type QuotaTable = Readonly<Record<QuotaKind, readonly QuotaRow[]>>;
+
+/** What a user or group may use; read with `datastoreQuota`, `vmQuota`, `imageQuota`. */
+export interface Quotas {
+  readonly own: QuotaTable;
+  /** Of the cloud, for users or for groups: what a limit of -1 means. */
+  readonly defaults: QuotaTable;
 }

@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { attributes, element, int, list, readObject, text, textOf } from './fields.ts';
 import { datastoreId, type Image, imageId, vmId } from './model.ts';
+import { ownership, toOwned } from './parse-owned.ts';
+import { snapshot } from './parse-snapshots.ts';
 
 const image = z
   .object({
     ID: int,
     NAME: text,
-    UID: int,
-    GID: int,
+    ...ownership,
     UNAME: text,
     GNAME: text,
     TYPE: int,
@@ -20,15 +21,14 @@ const image = z
     RUNNING_VMS: int,
     VMS: element({ ID: list(int) }),
     REGTIME: int,
-    SNAPSHOTS: element({ SNAPSHOT: list(z.unknown()) }),
+    SNAPSHOTS: element({ SNAPSHOT: list(snapshot) }),
     TEMPLATE: attributes,
   })
   .transform(
     (raw): Omit<Image, 'xml'> => ({
       id: imageId(raw.ID),
       name: raw.NAME,
-      uid: raw.UID,
-      gid: raw.GID,
+      ...toOwned(raw),
       userName: raw.UNAME,
       groupName: raw.GNAME,
       type: raw.TYPE,
@@ -42,6 +42,7 @@ const image = z
       vmIds: raw.VMS.ID.map(vmId),
       registeredAt: raw.REGTIME,
       snapshotCount: raw.SNAPSHOTS.SNAPSHOT.length,
+      snapshots: raw.SNAPSHOTS.SNAPSHOT,
       error: textOf(raw.TEMPLATE['ERROR']),
       template: raw.TEMPLATE,
     }),

@@ -1,11 +1,14 @@
 import { z } from 'zod';
-import { attributes, element, int, list, readObject, text } from './fields.ts';
-import { type Datastore, datastoreId, type Host, hostId, type Template, templateId, type User } from './model.ts';
+import { attributes, element, int, list, many, optionalInt, readObject, text, textOf } from './fields.ts';
+import { type Attributes, type Datastore, datastoreId, type Group, type Host, hostId, type Template, templateId, type User } from './model.ts';
+import { ownership, toOwned } from './parse-owned.ts';
+import { quotaFields, toQuotas } from './parse-quotas.ts';
 
 const datastore = z
   .object({
     ID: int,
     NAME: text,
+    ...ownership,
     TYPE: int,
     STATE: int,
     DS_MAD: text,
@@ -20,6 +23,7 @@ const datastore = z
     (raw): Omit<Datastore, 'xml'> => ({
       id: datastoreId(raw.ID),
       name: raw.NAME,
+      ...toOwned(raw),
       type: raw.TYPE,
       state: raw.STATE,
       dsMad: raw.DS_MAD,
@@ -27,22 +31,101 @@ const datastore = z
       totalMiB: raw.TOTAL_MB,
       freeMiB: raw.FREE_MB,
       usedMiB: raw.USED_MB,
+      availableMiB: availableMiB(raw.FREE_MB, raw.USED_MB, raw.TEMPLATE),
+      capacityCheck: yesOrNo(raw.TEMPLATE, 'DATASTORE_CAPACITY_CHECK'),
       clusterIds: raw.CLUSTERS.ID,
       template: raw.TEMPLATE,
     }),
   );
 
+/** Datastore::get_avail_mb. */
+function availableMiB(free: number, used: number, template: Attributes): number {
+  const limit = Number.parseInt(textOf(template['LIMIT_MB']) ?? '', 10);
+  return Math.max(0, Number.isNaN(limit) ? free : Math.min(free, limit - used));
+}
+
+function yesOrNo(template: Attributes, name: string): boolean | undefined {
+  const value = textOf(template[name])?.toUpperCase();
+  return value === undefined ? undefined : value === 'YES';
+}
+
+const absent = optionalInt.transform((value) => value ?? 0);
+
 const host = z
-  .object({ ID: int, NAME: text, STATE: int, VM_MAD: text, CLUSTER_ID: int })
-  .transform((raw): Omit<Host, 'xml'> => ({ id: hostId(raw.ID), name: raw.NAME, state: raw.STATE, vmMad: raw.VM_MAD, clusterId: raw.CLUSTER_ID }));
+  .object({
+    ID: int,
+    NAME: text,
+    STATE: int,
+    VM_MAD: text,
+    CLUSTER_ID: int,
+    CLUSTER: text.default(''),
+    HOST_SHARE: element({
+      MAX_CPU: absent,
+      CPU_USAGE: absent,
+      MAX_MEM: absent,
+      MEM_USAGE: absent,
+      DATASTORES: element({ DS: many(z.object({ ID: int, TOTAL_MB: absent, FREE_MB: absent, USED_MB: absent })) }),
+    }),
+    TEMPLATE: attributes,
+  })
+  .transform(
+    (raw): Omit<Host, 'xml'> => ({
+      id: hostId(raw.ID),
+      name: raw.NAME,
+      state: raw.STATE,
+      vmMad: raw.VM_MAD,
+      clusterId: raw.CLUSTER_ID,
+      clusterName: raw.CLUSTER,
+      capacity: {
+        maxCpu: raw.HOST_SHARE.MAX_CPU,
+        usedCpu: raw.HOST_SHARE.CPU_USAGE,
+        maxMemoryKiB: raw.HOST_SHARE.MAX_MEM,
+        usedMemoryKiB: raw.HOST_SHARE.MEM_USAGE,
+      },
+      datastores: raw.HOST_SHARE.DATASTORES.DS.map((one) => ({
+        id: datastoreId(one.ID),
+        totalMiB: one.TOTAL_MB,
+        freeMiB: one.FREE_MB,
+        usedMiB: one.USED_MB,
+      })),
+      template: raw.TEMPLATE,
+    }),
+  );
 
-const template = z.object({ ID: int, NAME: text }).transform((raw): Omit<Template, 'xml'> => ({ id: templateId(raw.ID), name: raw.NAME }));
+const template = z
+  .object({ ID: int, NAME: text, ...ownership, TEMPLATE: attributes })
+  .transform((raw): Omit<Template, 'xml'> => ({ id: templateId(raw.ID), name: raw.NAME, ...toOwned(raw), template: raw.TEMPLATE }));
 
-const user = z
-  .object({ ID: int, NAME: text, GROUPS: element({ ID: list(int) }) })
-  .transform((raw): Omit<User, 'xml'> => ({ id: raw.ID, name: raw.NAME, groupIds: raw.GROUPS.ID }));
+const user = z.object({ ID: int, NAME: text, GID: int, GROUPS: element({ ID: list(int) }), TEMPLATE: attributes, ...quotaFields }).transform(
+  (raw): Omit<User, 'xml'> => ({
+    id: raw.ID,
+    name: raw.NAME,
+    gid: raw.GID,
+    groupIds: raw.GROUPS.ID,
+    template: raw.TEMPLATE,
+    quotas: toQuotas(raw),
+  }),
+);
+
+const group = z
+  .object({ ID: int, NAME: text, USERS: element({ ID: many(int) }), ADMINS: element({ ID: many(int) }), TEMPLATE: attributes, ...quotaFields })
+  .transform(
+    (raw): Omit<Group, 'xml'> => ({
+      id: raw.ID,
+      name: raw.NAME,
+      userIds: raw.USERS.ID,
+      adminIds: raw.ADMINS.ID,
+      template: raw.TEMPLATE,
+      quotas: toQuotas(raw),
+    }),
+  );
+
+const configuration = attributes;
 
 export const parseDatastore = (xml: string): Datastore => ({ ...readObject(xml, 'DATASTORE', datastore), xml });
 export const parseHost = (xml: string): Host => ({ ...readObject(xml, 'HOST', host), xml });
 export const parseTemplate = (xml: string): Template => ({ ...readObject(xml, 'VMTEMPLATE', template), xml });
 export const parseUser = (xml: string): User => ({ ...readObject(xml, 'USER', user), xml });
+export const parseGroup = (xml: string): Group => ({ ...readObject(xml, 'GROUP', group), xml });
+/** oned.conf, as much of it as the caller may see. */
+export const parseConfiguration = (xml: string): Attributes => readObject(xml, 'OPENNEBULA_CONFIGURATION', configuration);

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { parseBody } from './body.ts';
-import { attributes, element, int, list, optionalInt, optionalNumber, optionalText, readObject, shaped, text, textOf, vector, yesNo } from './fields.ts';
-import { type Disk, type DiskSnapshots, datastoreId, diskId, type HistoryRecord, hostId, imageId, snapshotId, type Vm, type VmSummary, vmId } from './model.ts';
+import { attributes, element, int, list, many, optionalInt, optionalNumber, optionalText, readObject, shaped, text, textOf, vector, yesNo } from './fields.ts';
+import { type Disk, type DiskSnapshots, datastoreId, diskId, type HistoryRecord, hostId, imageId, type Vm, type VmSummary, vmId } from './model.ts';
+import { ownership, toOwned } from './parse-owned.ts';
+import { snapshot } from './parse-snapshots.ts';
 
 const disk = z
   .object({
@@ -47,30 +49,12 @@ const diskWithAttributes = z.intersection(
   vector.transform((all) => ({ attributes: all })),
 );
 
-const snapshot = z.object({
-  ID: int,
-  NAME: optionalText,
-  ACTIVE: yesNo,
-  PARENT: int.default(-1),
-  CHILDREN: optionalText.transform((ids) => (ids ?? '').split(',').filter((id) => id !== '')),
-  DATE: int,
-  SIZE: int,
-});
-
 const diskSnapshots = z.object({ DISK_ID: int, ALLOW_ORPHANS: text.default('NO'), NEXT_SNAPSHOT: int, SNAPSHOT: list(snapshot) }).transform(
   (raw): DiskSnapshots => ({
     diskId: diskId(raw.DISK_ID),
     allowOrphans: raw.ALLOW_ORPHANS,
     nextSnapshot: raw.NEXT_SNAPSHOT,
-    snapshots: raw.SNAPSHOT.map((one) => ({
-      id: snapshotId(one.ID),
-      name: one.NAME,
-      active: one.ACTIVE,
-      parent: one.PARENT,
-      children: one.CHILDREN.map((id) => snapshotId(Number(id))),
-      date: one.DATE,
-      sizeMiB: one.SIZE,
-    })),
+    snapshots: raw.SNAPSHOT,
   }),
 );
 
@@ -86,7 +70,7 @@ const history = z.object({ SEQ: int, HOSTNAME: text, HID: int, CID: int, DS_ID: 
   }),
 );
 
-const identity = { ID: int, NAME: text, UID: int, GID: int, UNAME: text, GNAME: text, STATE: int, LCM_STATE: int, STIME: int };
+const identity = { ID: int, NAME: text, UID: int, GID: int, UNAME: text, GNAME: text, STATE: int, LCM_STATE: int, STIME: int, DEPLOY_ID: text.default('') };
 
 const summary = z
   .object({
@@ -105,6 +89,7 @@ const summary = z
       state: raw.STATE,
       lcmState: raw.LCM_STATE,
       startTime: raw.STIME,
+      deployId: raw.DEPLOY_ID,
       hostName: raw.HISTORY_RECORDS.HISTORY.at(-1)?.HOSTNAME,
       diskCount: raw.TEMPLATE.DISK.length,
       diskSizeMiB: raw.TEMPLATE.DISK.reduce((sum, one) => sum + (one.SIZE ?? 0), 0),
@@ -115,27 +100,30 @@ const summary = z
 
 const details = z
   .object({
+    ...ownership,
     PREV_STATE: int,
-    DEPLOY_ID: text.default(''),
     TEMPLATE: element({
       DISK: list(diskWithAttributes),
-      OS: element({ UUID: optionalText }),
+      OS: element({ UUID: optionalText, MACHINE: optionalText }),
+      FEATURES: element({ GUEST_AGENT: yesNo }),
       CONTEXT: element({ DISK_ID: optionalInt, TARGET: optionalText }),
     }),
     SNAPSHOTS: list(diskSnapshots),
     HISTORY_RECORDS: element({ HISTORY: list(history) }),
-    BACKUPS: element({ BACKUP_CONFIG: vector }),
-    LOCK: element({ LOCKED: optionalInt }),
+    BACKUPS: element({ BACKUP_CONFIG: vector, BACKUP_IDS: element({ ID: many(int) }) }),
   })
   .transform((raw) => ({
+    ...toOwned(raw),
     prevState: raw.PREV_STATE,
-    deployId: raw.DEPLOY_ID,
     uuid: raw.TEMPLATE.OS.UUID,
+    machine: raw.TEMPLATE.OS.MACHINE,
+    guestAgent: raw.TEMPLATE.FEATURES.GUEST_AGENT,
     disks: raw.TEMPLATE.DISK,
     contextDisk: raw.TEMPLATE.CONTEXT.DISK_ID === undefined ? undefined : { diskId: diskId(raw.TEMPLATE.CONTEXT.DISK_ID), target: raw.TEMPLATE.CONTEXT.TARGET },
     snapshots: raw.SNAPSHOTS,
     history: raw.HISTORY_RECORDS.HISTORY,
     backupConfig: raw.BACKUPS.BACKUP_CONFIG,
+    backupIds: raw.BACKUPS.BACKUP_IDS.ID.map(imageId),
     lockLevel: raw.LOCK.LOCKED,
   }));
 

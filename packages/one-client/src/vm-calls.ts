@@ -12,6 +12,7 @@ type VmCalls = Pick<
   OneApi,
   | 'vm'
   | 'vms'
+  | 'fullVms'
   | 'createDiskSnapshot'
   | 'deleteDiskSnapshot'
   | 'revertDiskSnapshot'
@@ -25,6 +26,9 @@ type VmCalls = Pick<
 
 const LIVE = -1;
 const POOL = { pool: 'VM_POOL', child: 'VM', parse: parseVmSummary } as const;
+const FULL_POOL = { ...POOL, parse: parseVm } as const;
+/** A full body is a page by itself: 6 to 20 KiB. */
+const FULL_PAGE = 50;
 
 export function vmCalls(deps: CallDeps): VmCalls {
   const { call, clock, outageMs } = deps;
@@ -32,6 +36,11 @@ export function vmCalls(deps: CallDeps): VmCalls {
   return {
     vm,
     vms: (options) => pagedPool(POOL, (offset, count) => call(methods.vmPoolInfo, [offset, count], options), deps),
+    fullVms: (options) =>
+      pagedPool(FULL_POOL, (offset, count) => call(methods.vmPoolInfoExtended, [offset, count], options), {
+        ...deps,
+        pageSize: Math.min(deps.pageSize, FULL_PAGE),
+      }),
     createDiskSnapshot: async (id, disk, name, options) => snapshotId(await call(methods.vmDiskSnapshotCreate, [id, disk, name], options)),
     async deleteDiskSnapshot(id, disk, snapshot, options) {
       await call(methods.vmDiskSnapshotDelete, [id, disk, snapshot], options);

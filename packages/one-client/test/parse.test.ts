@@ -31,6 +31,11 @@ describe('a VM', () => {
       history: [{ seq: 0, hostName: 'localhost', hostId: 1, clusterId: 0, datastoreId: 0, vmMad: 'kvm', tmMad: 'local' }],
       backupConfig: {},
       lockLevel: undefined,
+      lock: undefined,
+      permissions: { owner: { use: true, manage: true, admin: false }, group: { use: false, manage: false, admin: false } },
+      backupIds: [],
+      guestAgent: false,
+      machine: undefined,
       error: undefined,
       userTemplate: {},
       xml: vmXml,
@@ -93,6 +98,7 @@ describe('a VM', () => {
       .replace('<LAST_POLL>', '<LOCK><LOCKED>4</LOCKED><OWNER>0</OWNER></LOCK><LAST_POLL>')
       .replace('<BACKUP_CONFIG/>', '<BACKUP_CONFIG><MODE><![CDATA[INCREMENT]]></MODE></BACKUP_CONFIG>');
     expect(parseVm(marked)).toMatchObject({ error: 'x: y', schedMessage: 'no host', lockLevel: 4, backupConfig: { MODE: 'INCREMENT' } });
+    expect(parseVm(marked).lock).toEqual({ level: 4, ownerId: 0, since: 0 });
   });
 
   test('keeps an attribute whose name OpenNebula takes and XML does not', () => {
@@ -189,8 +195,12 @@ describe('images, datastores, hosts, templates and users', () => {
   test('an image tells its error and its snapshots', () => {
     const failed = imageXml
       .replace('<TEMPLATE>', '<TEMPLATE><ERROR><![CDATA[Error creating datablock]]></ERROR>')
-      .replace('</NEXT_SNAPSHOT>', '</NEXT_SNAPSHOT><SNAPSHOT><ID>0</ID></SNAPSHOT>');
-    expect(parseImage(failed)).toMatchObject({ error: 'Error creating datablock', snapshotCount: 1 });
+      .replace('</NEXT_SNAPSHOT>', '</NEXT_SNAPSHOT><SNAPSHOT><ACTIVE>YES</ACTIVE><DATE>5</DATE><ID>0</ID><PARENT>-1</PARENT><SIZE>64</SIZE></SNAPSHOT>');
+    expect(parseImage(failed)).toMatchObject({
+      error: 'Error creating datablock',
+      snapshotCount: 1,
+      snapshots: [{ id: 0, active: true, parent: -1, children: [], sizeMiB: 64 }],
+    });
   });
 
   test('a datastore has its drivers and its space', async () => {
@@ -214,6 +224,24 @@ describe('images, datastores, hosts, templates and users', () => {
     ]);
   });
 
+  test('a datastore offers what its limit leaves, and never less than nothing', async () => {
+    const [, body = ''] = splitPool(await recordedBody('7.0.2', '004'), 'DATASTORE_POOL', 'DATASTORE');
+    const withLimit = (attribute: string): ReturnType<typeof parseDatastore> => parseDatastore(body.replace('<TEMPLATE>', `<TEMPLATE>${attribute}`));
+    expect(withLimit('')).toMatchObject({ availableMiB: 73798, capacityCheck: undefined });
+    expect(withLimit('<LIMIT_MB><![CDATA[31101]]></LIMIT_MB>').availableMiB).toBe(1000);
+    expect(withLimit('<LIMIT_MB><![CDATA[999999]]></LIMIT_MB>').availableMiB).toBe(73798);
+    expect(withLimit('<LIMIT_MB><![CDATA[10]]></LIMIT_MB>').availableMiB).toBe(0);
+    expect(withLimit('<DATASTORE_CAPACITY_CHECK><![CDATA[no]]></DATASTORE_CAPACITY_CHECK>').capacityCheck).toBe(false);
+  });
+
+  test('a host has its room for VMs', async () => {
+    const [host] = splitPool(await recordedBody('7.0.2', '005'), 'HOST_POOL', 'HOST').map(parseHost);
+    expect(host?.capacity.maxCpu).toBeGreaterThan(0);
+    expect(host?.capacity.maxMemoryKiB).toBeGreaterThan(0);
+    expect(host?.datastores).toEqual([expect.objectContaining({ id: 0 })]);
+    expect(host?.template['HYPERVISOR']).toBe('kvm');
+  });
+
   test('a host, a template and a user', async () => {
     const [host] = splitPool(await recordedBody('7.0.2', '005'), 'HOST_POOL', 'HOST').map(parseHost);
     expect(host).toMatchObject({ id: 1, name: 'localhost', state: 2, vmMad: 'kvm', clusterId: 0 });
@@ -224,13 +252,21 @@ describe('images, datastores, hosts, templates and users', () => {
       [0, 'target'],
     ]);
     const user = '<USER><ID>3</ID><GID>1</GID><GROUPS><ID>1</ID></GROUPS><GNAME>users</GNAME><NAME>alice</NAME><PASSWORD>x</PASSWORD></USER>';
-    expect(parseUser(user)).toMatchObject({ id: 3, name: 'alice', groupIds: [1] });
+    expect(parseUser(user)).toMatchObject({ id: 3, name: 'alice', gid: 1, groupIds: [1] });
   });
 
   test('what declares a document type, or is another object, is refused', () => {
     const bomb = `<!DOCTYPE x [<!ENTITY a "b">]>${imageXml}`;
     for (const bad of [bomb, vmXml, '<IMAGE/><IMAGE/>', '<IMAGE>', 'IMAGE', '']) {
       expect(() => parseImage(bad)).toThrow(expect.objectContaining({ code: 'ONE_RESPONSE_INVALID' }));
+    }
+  });
+
+  test('what looks like a document type inside a value is a value', () => {
+    const script = '<!DOCTYPE html><html></html>';
+    for (const wrap of ['', '\n']) {
+      const odd = vmXml.replace('<TEMPLATE>', `<TEMPLATE><START_SCRIPT><![CDATA[${script}]]></START_SCRIPT>${wrap}`);
+      expect(parseVm(odd).template['START_SCRIPT']).toBe(script);
     }
   });
 

@@ -1,5 +1,8 @@
 import { type Disk, type DiskSnapshots, datastoreId, diskId, hostId, imageId, snapshotId, type Vm, vmId } from '@onevault/one-client';
 
+const ALL = { use: true, manage: true, admin: true };
+const NONE = { use: false, manage: false, admin: false };
+
 /** A RUNNING KVM VM as one.vm.info would give it, with only what a test cares about spelled out. */
 export function buildVm(facts: Partial<Vm> = {}): Vm {
   return {
@@ -27,7 +30,12 @@ export function buildVm(facts: Partial<Vm> = {}): Vm {
     template: {},
     userTemplate: {},
     backupConfig: {},
+    backupIds: [],
+    permissions: { owner: ALL, group: NONE, other: NONE },
+    lock: facts.lockLevel === undefined ? undefined : { level: facts.lockLevel, ownerId: 0, since: 0 },
     lockLevel: undefined,
+    guestAgent: false,
+    machine: undefined,
     error: undefined,
     schedMessage: undefined,
     xml: '<VM/>',
