@@ -128,15 +128,22 @@ export async function findProxyVm(settings: Settings, cloud: OneApi, options: Ca
   if (settings.proxyVm !== undefined) return vmId(settings.proxyVm);
   const uuid = await readProductUuid(settings.proxyRoot, options);
   return await findOwnVm(
-    mapOrdered(runningVms(cloud, options), (id) => cloud.vm(id, options), { ...options, concurrency: LOOKUPS }),
+    mapOrdered(runningVms(cloud, uuid, options), (id) => cloud.vm(id, options), { ...options, concurrency: LOOKUPS }),
     uuid,
     options,
   );
 }
 
-/** We are running, so the VM we are in is. */
-async function* runningVms(cloud: OneApi, options: CallOptions): AsyncGenerator<VmId> {
-  for await (const vm of cloud.vms(options)) if (isRunning(vm)) yield vm.id;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/**
+ * We are running, so the VM we are in is. Its DEPLOY_ID, which the listing has, is the uuid of its domain (KVM's deploy script): whoever has another one
+ * is somebody else, and need not be read. What is no uuid says nothing.
+ */
+async function* runningVms(cloud: OneApi, uuid: string, options: CallOptions): AsyncGenerator<VmId> {
+  for await (const { id, deployId, ...vm } of cloud.vms(options)) {
+    if (isRunning(vm) && (!UUID.test(deployId) || deployId.toLowerCase() === uuid.toLowerCase())) yield id;
+  }
 }
 
 function repositoryUnset(): never {

@@ -21,7 +21,7 @@ describe('events as text', () => {
       '  disk 0 read 256.0 MiB in 800 ms: 12 blocks changed, 3.0 MiB stored',
       '  taken back: image onevault-run-1 (id 9), 300 ms',
       'warning: image onevault-run-1 (id 9) could not be taken back: one.image.delete: no',
-      'warning: network 3: not authorized (METADATA_MISSING)',
+      'warning: network 3: not authorized (METADATA_NOT_PERMITTED)',
       '',
     ]);
   });
@@ -32,7 +32,7 @@ describe('events as text', () => {
     for (const one of EVERY_EVENT) renderer.emit(one);
     expect(output.err().trim().split('\n')).toEqual([
       'warning: image onevault-run-1 (id 9) could not be taken back: one.image.delete: no',
-      'warning: network 3: not authorized (METADATA_MISSING)',
+      'warning: network 3: not authorized (METADATA_NOT_PERMITTED)',
     ]);
   });
 

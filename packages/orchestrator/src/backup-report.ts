@@ -43,6 +43,10 @@ export function pointAnnotations({ deps, run, inventory, plan }: BackupJob, stor
       lcmState: vm.lcmState,
       startTime: vm.startTime,
     },
+    metadata: {
+      missing: inventory.metadata.missing.map(({ name, code }) => ({ name, code })),
+      secrets: { kept: inventory.metadata.secrets.kept, attributes: [...inventory.metadata.secrets.attributes] },
+    },
     captureSpreadMs: spreadMs(stored.capturedAt),
     skippedDisks: skippedDisks(plan).map((disk) => ({
       diskId: disk.disk.diskId,

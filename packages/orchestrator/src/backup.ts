@@ -17,7 +17,8 @@ import { storeDisk } from './store-disk.ts';
  * which is what makes the restore point exist. Fails whole: a restore point never lacks a disk that the plan promised.
  */
 export async function backupVm(deps: JobDeps, request: BackupRequest, options: CallOptions = {}): Promise<BackupReport> {
-  const inventory = await takeInventory(deps.cloud, request.vmId, options);
+  const keepSecrets = deps.repository.config.encryption !== undefined;
+  const inventory = await takeInventory(deps.cloud, request.vmId, { keepSecrets }, options);
   const plan = planBackup(inventory.vm, { ...request, proxyVm: deps.proxyVm });
   const captures = promisedCaptures(plan);
   const facts = { kind: 'backup', about: `VM ${plan.vmId} ${plan.vm.name}` } as const;
@@ -45,7 +46,7 @@ function announce({ run, plan, inventory }: BackupJob): void {
   run.emit({ type: 'run.started', kind: 'backup', vmId: plan.vmId, vmName: plan.vm.name });
   run.emit({ type: 'vm.planned', plan });
   for (const disk of skippedDisks(plan)) run.emit({ type: 'disk.skipped', diskId: disk.disk.diskId, reasons: disk.reasons });
-  for (const body of inventory.missing) run.warn('METADATA_MISSING', `${body.name}: ${body.why}`);
+  for (const { name, code, why, wanted } of inventory.metadata.missing) if (wanted) run.warn(code, `${name}: ${why}`);
 }
 
 function pointSpec({ run, plan }: BackupJob, parents: Parents, captured: readonly CapturedDisk[]): RestorePointSpec {
@@ -83,5 +84,5 @@ async function storeDisks(job: BackupJob, writer: RestorePointWriter, captured: 
 }
 
 async function storeMetadata(writer: RestorePointWriter, inventory: Inventory, options: CallOptions): Promise<void> {
-  for (const [name, body] of inventory.metadata) await writer.writeMetadata(name, new TextEncoder().encode(body), options);
+  for (const [name, body] of inventory.metadata.files) await writer.writeMetadata(name, new TextEncoder().encode(body), options);
 }

@@ -1,5 +1,5 @@
 import type { Attribute, Attributes, Vm } from '@onevault/one-client';
-import { text, vectors } from './inventory.ts';
+import { text, vectors } from './attributes.ts';
 import type { NicChoice } from './request.ts';
 
 /** A disk of the new VM: an image that was restored, an empty volatile one, or a CD-ROM that still exists. */

@@ -1,5 +1,5 @@
 import type { RestorePoint, StoredDisk } from '@onevault/backup-format';
-import { type CallOptions, errorCode } from '@onevault/base';
+import { BaseError, type CallOptions, errorCode, isAbort } from '@onevault/base';
 import {
   DATASTORE_TYPE,
   type Datastore,
@@ -12,12 +12,13 @@ import {
   type Vm,
   vmStateName,
 } from '@onevault/one-client';
+import { vectors } from './attributes.ts';
 import { JobError } from './errors.ts';
-import { vectors } from './inventory.ts';
 import { diskImageName, isValidName } from './names.ts';
 import type { JobDeps } from './ports.ts';
 import type { NicChoice, RestoreRequest } from './request.ts';
 import { diskKey } from './restore-point.ts';
+import { type VmWithSecrets, withKeptSecrets } from './restore-secrets.ts';
 
 const MIB = 1024 * 1024;
 
@@ -55,7 +56,7 @@ export interface RestorePlan {
 export async function planRestore(deps: JobDeps, request: RestoreRequest, options: CallOptions): Promise<RestorePlan> {
   assertName(request.name, request.name);
   const point = await deps.repository.point(request.pointId, options);
-  const saved = await savedVm(deps, point, options);
+  const { vm: saved, notes: secretNotes } = await withSavedSecrets(deps, point, options);
   for (const disk of saved.disks) assertName(request.name, diskImageName(request.name, disk.diskId));
   const datastores = await deps.cloud.datastores(options);
   const cdroms = saved.disks.filter(isCdrom);
@@ -89,6 +90,7 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
     cdroms: [...present],
     nics,
     notes: [
+      ...secretNotes,
       ...cdroms
         .filter((disk) => !present.has(disk))
         .map((disk) => diskNote('CDROM_GONE', disk, `is a CD-ROM whose image ${disk.imageId} does not exist any more; it is left out`)),
@@ -119,6 +121,16 @@ function assertAllPlaced(point: RestorePoint, disks: readonly DiskRestore[]): vo
 
 function diskNote(code: string, disk: Disk, what: string): { readonly code: string; readonly message: string } {
   return { code, message: `disk ${disk.diskId} (${disk.target}) ${what}` };
+}
+
+async function withSavedSecrets(deps: JobDeps, point: RestorePoint, options: CallOptions): Promise<VmWithSecrets> {
+  const saved = await savedVm(deps, point, options);
+  try {
+    return await withKeptSecrets(deps, point, saved, options);
+  } catch (error) {
+    if (error instanceof BaseError || isAbort(error)) throw error;
+    throw invalidMetadata(point, 'has secrets beside it that cannot be read', error);
+  }
 }
 
 async function savedVm(deps: JobDeps, point: RestorePoint, options: CallOptions): Promise<Vm> {

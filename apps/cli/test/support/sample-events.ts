@@ -99,7 +99,7 @@ export const EVERY_EVENT: readonly JobEvent[] = [
   event({ type: 'step.finished', step: 'delete-image', object: 'image onevault-run-1 (id 9)', durationMs: 300 }),
   event({ type: 'step.failed', step: 'delete-image', object: 'image onevault-run-1 (id 9)', durationMs: 300, code: 'ONE_ACTION' }),
   event({ type: 'cleanup.failed', object: 'image onevault-run-1 (id 9)', error: { name: 'OneError', message: 'one.image.delete: no' } }),
-  event({ type: 'warning', code: 'METADATA_MISSING', message: 'network 3: not authorized' }),
+  event({ type: 'warning', code: 'METADATA_NOT_PERMITTED', message: 'network 3: not authorized' }),
   event({ type: 'restore-point.committed', pointId: 'p1' }),
   event({ type: 'vm.restored', vmId: 9, vmName: 'web-2' }),
   event({ type: 'run.finished', outcome: 'complete', report: backupReport, residue: [] }),

@@ -35,12 +35,15 @@ export function copyCommand(run: RunCommand): Command {
     .action((flags: CopyFlags, sub: Command) => run(sub, (context) => runCopy(context, flags)));
 }
 
+const CLEAR_COPY = 'the other repository is not encrypted: disks are readable in it, and passwords of VMs that OpenNebula itself keeps encrypted';
+
 async function runCopy(context: CommandContext, flags: CopyFlags): Promise<ExitCode> {
   const { compose, output, clock, signal } = context;
   const chosen = [flags.point.length > 0, flags.vm.length > 0, flags.all === true].filter(Boolean).length;
   if (chosen !== 1) throw usageError('say what to copy: --point ID, --vm VM or --all', 'one of them; --since narrows it');
   await using source = await compose.openRepository({ signal });
   await using target = await compose.openTarget(flags.to, { signal });
+  if (source.config.encryption && !target.config.encryption) output.warn(CLEAR_COPY);
   const startedMs = clock.monotonicMs();
   const selection = await selectPoints(source, flags, signal);
   const outcomes: CopyOutcome[] = [];
