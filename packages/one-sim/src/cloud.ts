@@ -4,11 +4,20 @@ import { Faults } from './control/fault-rules.ts';
 import { DiskFile } from './disk/disk-file.ts';
 import { Layout } from './layout.ts';
 import { Engine } from './lifecycle/engine.ts';
+import { GuestPauses } from './lifecycle/guest-pause.ts';
 import type { Pace } from './lifecycle/pace.ts';
 import type { World } from './model/world.ts';
 import type { Datastore, Vm } from './model/world-schema.ts';
 import type { WorldStore } from './model/world-store.ts';
 import { GuestTree } from './proxy/guest-tree.ts';
+
+interface DatastoreUsage {
+  /** As last monitored. */
+  readonly usedMiB: number;
+  readonly freeMiB: number;
+  /** What does not fit any more, in truth. */
+  readonly overflowMiB: number;
+}
 
 /** Everything the methods, the operations and the control surface work on: one per simulator. */
 export class Cloud {
@@ -19,6 +28,7 @@ export class Cloud {
   readonly pace: Pace;
   readonly faults = new Faults();
   readonly engine: Engine;
+  readonly pauses = new GuestPauses();
   readonly #disks = new Map<string, DiskFile>();
   readonly #guests = new Map<number, GuestTree>();
   #requestId = 0;
@@ -57,18 +67,25 @@ export class Cloud {
     if (!vm.guestTree) return undefined;
     let tree = this.#guests.get(vm.id);
     if (!tree) {
-      tree = new GuestTree(this.layout.guest(vm.id), this.layout.guestStaging(vm.id), { allTargetLetters: this.world.atLeast(7, 4) });
+      tree = new GuestTree(this.layout.guest(vm.id), this.layout.guestStaging(vm.id));
       this.#guests.set(vm.id, tree);
     }
     return tree;
   }
 
-  /** Used and free MiB: images at their virtual size plus what others keep there. */
-  usage(datastore: Datastore): { readonly usedMiB: number; readonly freeMiB: number } {
+  /** Used and free MiB as oned knows them: images at their virtual size plus what others keep there. */
+  usage(datastore: Datastore): DatastoreUsage {
     const images = [...this.world.images.values()].filter((image) => image.datastoreId === datastore.id);
     const snapshots = images.flatMap((image) => image.snapshots.snapshots).reduce((sum, snapshot) => sum + snapshot.sizeMiB, 0);
     const usedMiB = datastore.foreignMiB + images.reduce((sum, image) => sum + image.sizeMiB, 0) + snapshots;
-    return { usedMiB, freeMiB: Math.max(0, datastore.totalMiB - usedMiB) };
+    const freeMiB = datastore.monitoredFreeMiB ?? Math.max(0, datastore.totalMiB - usedMiB);
+    return { usedMiB: datastore.totalMiB - freeMiB, freeMiB, overflowMiB: Math.max(0, usedMiB - datastore.totalMiB) };
+  }
+
+  /** An operation on the datastore ended: what was monitored is what is there (MonitorThread after every image action). */
+  refreshUsage(datastoreId: number): void {
+    const datastore = this.world.datastores.get(datastoreId);
+    if (datastore) delete datastore.monitoredFreeMiB;
   }
 
   /** MiB really free on the filesystem below the state directory. */

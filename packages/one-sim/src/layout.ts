@@ -24,11 +24,12 @@ export class Layout {
     return join(this.datastore(vm.history.at(-1)?.datastoreId ?? 0), String(vm.id));
   }
 
-  /** The file the guest has: the image's own when persistent, the VM's copy otherwise. */
+  /** The file the guest has: the image's own when persistent and linked to (LN_TARGET NONE), the VM's copy otherwise. */
   disk(world: World, vm: Vm, disk: Vector): string {
     const imageId = imageIdOf(disk);
     const image = imageId === undefined ? undefined : world.images.get(imageId);
-    return image && isPersistent(disk) ? this.image(image) : join(this.vm(vm), `disk.${diskIdOf(disk)}`);
+    const linked = image !== undefined && isPersistent(disk) && disk['LN_TARGET'] !== 'SYSTEM';
+    return linked ? this.image(image) : join(this.vm(vm), `disk.${diskIdOf(disk)}`);
   }
 
   snapshot(diskPath: string, snapshotId: number): string {

@@ -1,6 +1,7 @@
 import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DeviceUse } from '../src/index.ts';
 import { startTestSimulator, type TestSimulator } from '../testing/index.ts';
 
 /** The proxy's guest as its own kernel would show it. */
@@ -43,7 +44,7 @@ test('its root disk has a mounted partition, and the context CD is an optical dr
 test('a vd disk is the next free letter, whatever its TARGET, and carries its serial, size and read-only flag', async () => {
   await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",TARGET="vdx",SERIAL="ov-1234567890abcdef",READONLY="YES"`);
   expect((await devices()).sort()).toEqual(['vda', 'vdb']);
-  expect(await block('vdb/serial')).toBe('ov-1234567890abcdef\n');
+  expect(await block('vdb/serial')).toBe('ov-1234567890abcdef'); // virtio_blk's serial_show ends without a line break
   expect(await block('vdb/size')).toBe('4096\n');
   expect(await block('vdb/ro')).toBe('1\n');
   expect(await block('vdb/queue/logical_block_size')).toBe('512\n');
@@ -133,8 +134,8 @@ describe('faults of devices', () => {
     await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",SERIAL="x"`);
     await one.sim.control.inject({ fault: 'device', serial: 'x', sizeBytes: 2 ** 20 });
     await attach(`IMAGE_ID="${await image('b')}",DEV_PREFIX="vd",SERIAL="y"`);
-    expect(await block('vdb/serial')).toBe('x\n');
-    expect(await block('vdc/serial')).toBe('x\n');
+    expect(await block('vdb/serial')).toBe('x');
+    expect(await block('vdc/serial')).toBe('x');
     expect(await block('vdc/size')).toBe('2048\n');
   });
 });
@@ -149,7 +150,105 @@ test.each([
   await other.sim.control.idle();
   await other.must('one.vm.attach', PROXY, `DISK=[IMAGE_ID="${id}",DEV_PREFIX="vd",SERIAL="abc/-1._x"]`);
   await other.sim.control.idle();
-  expect(await readFile(join(other.sim.dir, 'proxy/0/sys/block/vdb/serial'), 'utf8')).toBe(`${seen}\n`);
+  const guest = join(other.sim.dir, 'proxy/0');
+  expect(await readFile(join(guest, 'sys/block/vdb/serial'), 'utf8')).toBe(seen);
+  const byId = await readdir(join(guest, 'dev/disk/by-id'));
+  expect(byId.filter((link) => link.startsWith('virtio-'))).toEqual(seen === '' ? [] : [`virtio-${seen}`]);
+});
+
+test.each([
+  ['7.0.1', 'boot-1'],
+  ['6.10.5', ''],
+])('%s: after a boot the guest sees the serial %j of a disk of its template', async (version, seen) => {
+  await using other = await startTestSimulator({ version });
+  const id = await other.must('one.image.allocate', 'NAME="a"\nSIZE="1"', 100, false);
+  await other.sim.control.idle();
+  await other.must('one.vm.attach', PROXY, `DISK=[IMAGE_ID="${id}",DEV_PREFIX="vd",SERIAL="boot-1"]`);
+  await other.sim.control.idle();
+  for (const verb of ['poweroff-hard', 'resume']) {
+    await other.must('one.vm.action', verb, PROXY);
+    await other.sim.control.idle();
+  }
+  expect(await readFile(join(other.sim.dir, 'proxy/0/sys/block/vdb/serial'), 'utf8')).toBe(seen);
+});
+
+describe('SCSI addresses', () => {
+  test('a disk is found by its address, below sys/class and by path, whatever its name', async () => {
+    await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="sd",TARGET="sdz",SERIAL="x"`);
+    expect(await readdir(join(root, 'sys/class/scsi_device/2:0:25:0/device/block'))).toEqual(['sda']);
+    expect(await readlink(join(root, 'dev/disk/by-path/pci-0000:00:05.0-scsi-0:0:25:0'))).toBe('../../sda');
+    await one.must('one.vm.detach', PROXY, 2);
+    await one.sim.control.idle();
+    expect(await readdir(join(root, 'sys/class/scsi_device'))).toEqual([]);
+    expect((await readdir(join(root, 'dev/disk/by-path'))).filter((link) => link.includes('scsi'))).toEqual([]);
+  });
+
+  test.each([
+    ['6.10.5', false],
+    ['7.0.2', false],
+    ['7.4.0', true],
+  ])('%s: sdaa beside sda works: %s', async (version, works) => {
+    await using other = await startTestSimulator({ version });
+    const { control } = other.sim;
+    const targets = ['sdb', 'sdba'];
+    for (const target of targets) {
+      const id = await other.must('one.image.allocate', `NAME="${target}"\nSIZE="1"`, 100, false);
+      await control.idle();
+      await other.must('one.vm.attach', PROXY, `DISK=[IMAGE_ID="${id}",TARGET="${target}",DEV_PREFIX="sd"]`);
+      await control.idle();
+    }
+    const proxy = (await control.state()).vms.find((vm) => vm.id === PROXY);
+    expect(proxy?.disks.map((disk) => disk.target).filter((target) => targets.includes(target))).toEqual(works ? targets : ['sdb']);
+    expect(proxy?.error?.includes('Could not attach') ?? false).toBe(!works);
+    if (works) expect(await readdir(join(other.sim.dir, 'proxy/0/sys/class/scsi_device'))).toContain('2:0:52:0');
+  });
+});
+
+test('an IDE target takes no hot-plug, and PCI slots come to an end', async () => {
+  const first = await image('hd');
+  await attach(`IMAGE_ID="${first}",DEV_PREFIX="hd"`);
+  expect((await one.sim.control.state()).vms[0]?.error).toContain(`ATTACHDISK: Could not attach`);
+  for (let n = 0; n < 25; n++) await attach(`IMAGE_ID="${await image(`vd${n}`)}",DEV_PREFIX="vd"`);
+  expect((await one.sim.control.state()).vms[0]?.disks.length).toBe(25); // with the root disk
+});
+
+describe('a disk that the guest uses', () => {
+  test.each<readonly [DeviceUse, (held: string) => Promise<void>]>([
+    [
+      { kind: 'lvm', name: 'guestvg-root' },
+      async (name) => {
+        expect(await readdir(join(root, 'sys/block', name, 'holders'))).toEqual(['dm-0']);
+        expect(await readdir(join(root, 'sys/block/dm-0/slaves'))).toEqual([name]);
+        expect(await block('dm-0/dm/name')).toBe('guestvg-root\n');
+        expect(await block('dm-0/dm/uuid')).toMatch(/^LVM-/);
+        expect(await readlink(join(root, 'dev/mapper/guestvg-root'))).toBe('../dm-0');
+      },
+    ],
+    [{ kind: 'multipath', name: 'mpatha' }, async () => expect(await block('dm-0/dm/uuid')).toMatch(/^mpath-/)],
+    [
+      { kind: 'mount', name: '/mnt/a b' },
+      async (name) => {
+        expect(await readFile(join(root, 'proc/mounts'), 'utf8')).toContain(`/dev/${name} /mnt/a\\040b ext4`);
+        expect(await readFile(join(root, 'proc/self/mountinfo'), 'utf8')).toContain(`252:16 / /mnt/a\\040b`);
+      },
+    ],
+    [{ kind: 'swap', name: '' }, async (name) => expect(await readFile(join(root, 'proc/swaps'), 'utf8')).toContain(`/dev/${name} `)],
+    [{ kind: 'md', name: '' }, async (name) => expect(await readFile(join(root, 'proc/mdstat'), 'utf8')).toContain(`md127 : active raid1 ${name}[0]`)],
+  ])('$kind: leaves its traces, and the disk cannot be detached until it lets go', async (use, traces) => {
+    await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",SERIAL="x"`);
+    await one.sim.control.useDevice(PROXY, 2, use);
+    await traces('vdb');
+    await one.must('one.vm.detach', PROXY, 2);
+    await one.sim.control.idle();
+    const state = await one.sim.control.state();
+    expect(state.vms[0]).toMatchObject({ stateText: 'RUNNING', error: expect.stringContaining('Could not detach') });
+    expect(state.vms[0]?.disks.length).toBe(2);
+    await one.sim.control.letGoDevice(PROXY, 2);
+    await one.must('one.vm.detach', PROXY, 2);
+    await one.sim.control.idle();
+    expect((await one.sim.control.state()).vms[0]?.disks.length).toBe(1);
+    expect((await readdir(join(root, 'sys/block'))).sort()).toEqual(['sr0', 'vda']);
+  });
 });
 
 test('a guest that is powered off has no devices; the disks are there again when it runs', async () => {

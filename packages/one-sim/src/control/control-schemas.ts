@@ -40,11 +40,13 @@ const diskSpec = z.object({
   datastore: id.default(100),
   devPrefix: z.string().default('vd'),
   imageName: z.string().optional(),
-  type: z.enum(['OS', 'DATABLOCK', 'CDROM']).optional(),
+  type: z.enum(['OS', 'DATABLOCK', 'CDROM', 'FILESYSTEM']).optional(),
   /** FORMAT attribute, where the datastore does not force one. */
   format: z.enum(['raw', 'qcow2']).optional(),
   readonly: z.boolean().default(false),
 });
+
+const guestAgent = z.enum(['none', 'works', 'silent']);
 
 const vmSpec = z.object({
   name: z.string(),
@@ -56,6 +58,10 @@ const vmSpec = z.object({
   nics: z.array(z.string()).default([]),
   context: z.boolean().default(true),
   hypervisor: z.enum(['kvm', 'lxc']).default('kvm'),
+  /** qemu-guest-agent; `silent` is configured and does not answer. */
+  guestAgent: guestAgent.default('none'),
+  /** System datastore it must be placed on; the one of its images' driver otherwise. */
+  systemDatastore: id.optional(),
   cpu: z.number().positive().default(1),
   memoryMiB: z.number().int().positive().default(512),
   /** Template text added as it is. */
@@ -116,6 +122,12 @@ export const simStateSchema = z.object({
   waiting: z.array(z.string()),
 });
 
+const historySchema = z.object({
+  states: z.array(z.string()),
+  pauses: z.array(z.object({ how: z.enum(['suspended', 'frozen']), why: z.enum(['snapshot', 'saveas']), disk: id, bytes: z.number(), ms: z.number() })),
+  harm: z.array(z.string()),
+});
+
 export const leftoverSchema = z.object({ kind: z.enum(['vm', 'image', 'template', 'snapshot', 'disk']), id, name: z.string(), vm: id.optional() });
 
 /** Name, input and output of every control operation: the one definition that both ends parse with. */
@@ -138,7 +150,19 @@ export const controlSchemas = {
   idle: { input: z.object({}), output: nothing },
   vanishDevice: { input: vmDisk, output: nothing },
   shrinkDevice: { input: vmDisk.extend({ sizeBytes: bytes }), output: nothing },
-  setDatastoreFree: { input: z.object({ datastore: id, freeMiB: z.number().int().nonnegative() }), output: nothing },
+  setDatastoreFree: { input: z.object({ datastore: id, freeMiB: z.number().int().nonnegative(), monitored: z.boolean().default(true) }), output: nothing },
+  setHostCapacity: {
+    input: z.object({ host: id, memoryMiB: z.number().int().nonnegative().optional(), cpu: z.number().nonnegative().optional() }),
+    output: nothing,
+  },
+  setGuestAgent: { input: z.object({ vm: id, agent: guestAgent }), output: nothing },
+  monitored: { input: z.object({ vm: id, found: z.enum(['UNKNOWN', 'RUNNING', 'POWEROFF', 'SUSPENDED']) }), output: nothing },
+  history: { input: z.object({ vm: id }), output: historySchema },
+  useDevice: {
+    input: vmDisk.extend({ kind: z.enum(['lvm', 'multipath', 'crypt', 'md', 'mount', 'swap']), name: z.string() }),
+    output: nothing,
+  },
+  letGoDevice: { input: vmDisk, output: nothing },
   state: { input: z.object({}), output: simStateSchema },
   leftovers: { input: z.object({ prefix: z.string().min(1) }), output: z.array(leftoverSchema) },
   createVm: { input: vmSpec, output: z.object({ vmId: id, imageIds: z.array(id), templateId: id }) },

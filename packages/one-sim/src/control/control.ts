@@ -1,6 +1,9 @@
 import type { z } from 'zod';
 import type { RandomWrites } from '../disk/random-writes.ts';
+import type { Monitored } from '../lifecycle/monitor.ts';
 import type { OperationTimes, TimedStep } from '../lifecycle/pace.ts';
+import type { VmHistory } from '../model/vm-history.ts';
+import type { DeviceUse } from '../proxy/device-users.ts';
 import type { controlSchemas, leftoverSchema, simStateSchema } from './control-schemas.ts';
 import type { FaultRule } from './fault-rules.ts';
 
@@ -34,8 +37,18 @@ export interface SimControl {
   /** A proxy's device disappears from /sys and /dev, still attached. */
   vanishDevice(vm: number, disk: number): Promise<void>;
   shrinkDevice(vm: number, disk: number, sizeBytes: number): Promise<void>;
-  /** As if others had filled the datastore up to that. */
-  setDatastoreFree(datastore: number, freeMiB: number): Promise<void>;
+  /** Something in a proxy's guest begins to use an attached disk (LVM auto-activation, a mount …): it cannot be detached until it lets go. */
+  useDevice(vm: number, disk: number, use: DeviceUse): Promise<void>;
+  letGoDevice(vm: number, disk: number): Promise<void>;
+  /** As if others had filled the datastore up to that; not `monitored`: oned does not know it before the next operation there ends. */
+  setDatastoreFree(datastore: number, freeMiB: number, options?: { readonly monitored?: boolean }): Promise<void>;
+  /** So much a host has in all, used or not; a VM that does not fit stays PENDING. CPU in cores. */
+  setHostCapacity(host: number, capacity: { readonly memoryMiB?: number; readonly cpu?: number }): Promise<void>;
+  setGuestAgent(vm: number, agent: 'none' | 'works' | 'silent'): Promise<void>;
+  /** What a poll of the hypervisor found: the way into UNKNOWN, and out of it. */
+  monitored(vm: number, found: Monitored): Promise<void>;
+  /** Every state the VM passed through since this simulator started, every pause a driver put on its guest, and every harm done to its data. */
+  history(vm: number): Promise<VmHistory>;
   state(): Promise<SimState>;
   /** Everything whose name or serial begins with the prefix and is still there. */
   leftovers(prefix: string): Promise<readonly Leftover[]>;

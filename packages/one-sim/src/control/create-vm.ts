@@ -20,7 +20,7 @@ export async function createVm(cloud: Cloud, spec: Spec, session: string): Promi
     await until(cloud, () => cloud.world.images.get(id)?.state !== IMAGE_STATE.LOCKED);
   }
   const templateId = await call('one.template.allocate', vmTemplate(spec, imageIds));
-  const vmId = await call('one.template.instantiate', templateId, spec.name, false, spec.proxy ? 'ONEVAULT_SIM_PROXY="YES"' : '', false);
+  const vmId = await call('one.template.instantiate', templateId, spec.name, false, marks(spec), false);
   if (spec.wait) await until(cloud, () => isSettled(cloud, vmId));
   return { vmId, imageIds, templateId };
 }
@@ -36,6 +36,11 @@ function isSettled(cloud: Cloud, vmId: number): boolean {
 
 async function until(cloud: Cloud, done: () => boolean): Promise<void> {
   while (!done()) await cloud.engine.nextFinish();
+}
+
+/** What the simulator is to know of the guest; taken out of the template by instantiate. */
+function marks(spec: Spec): string {
+  return (spec.proxy ? line('ONEVAULT_SIM_PROXY', 'YES') : '') + (spec.guestAgent === 'none' ? '' : line('ONEVAULT_SIM_AGENT', spec.guestAgent));
 }
 
 function imageTemplate(spec: Spec, disk: Spec['disks'][number], at: number): string {
@@ -60,7 +65,7 @@ function vmTemplate(spec: Spec, imageIds: readonly number[]): string {
     line('VCPU', '1'),
     line('MEMORY', String(spec.memoryMiB)),
     'OS=[ARCH="x86_64"]\n',
-    'FEATURES=[ACPI="yes",GUEST_AGENT="no"]\n',
+    `FEATURES=[ACPI="yes",GUEST_AGENT="${spec.guestAgent === 'none' ? 'no' : 'yes'}"]\n`,
     'GRAPHICS=[LISTEN="127.0.0.1",TYPE="VNC"]\n',
     spec.context ? `CONTEXT=[NETWORK="NO",SET_HOSTNAME=${quoted(spec.name)},TOKEN="NO"]\n` : '',
     ...disks,
@@ -68,6 +73,7 @@ function vmTemplate(spec: Spec, imageIds: readonly number[]): string {
     ...swap,
     ...spec.nics.map((network) => `NIC=[NETWORK=${quoted(network)},NETWORK_UNAME="oneadmin"]\n`),
     spec.hypervisor === 'kvm' ? '' : line('HYPERVISOR', spec.hypervisor),
+    spec.systemDatastore === undefined ? '' : line('SCHED_DS_REQUIREMENTS', `ID=${spec.systemDatastore}`),
     spec.extra,
   ].join('');
 }

@@ -1,19 +1,23 @@
 import { mkdir } from 'node:fs/promises';
 import type { Cloud } from '../cloud.ts';
 import { createSparse } from '../disk/sparse-copy.ts';
-import { contextOf, diskIdOf, disksOf, imageIdOf, isPersistent, uuidOf } from '../model/disk-vector.ts';
+import { contextOf, diskIdOf, disksOf, imageIdOf, uuidOf } from '../model/disk-vector.ts';
 import { IMAGE_STATE, LCM_STATE, VM_STATE } from '../model/states.ts';
-import { transferDriver } from '../model/transfer-driver.ts';
+import { bytesToProvide, diskDriver } from '../model/transfer-driver.ts';
 import type { Datastore, Image, Vm } from '../model/world-schema.ts';
 import { setText, textOf, type Vector } from '../template/attributes.ts';
-import { plugDisk, provideDisk } from './hotplug.ts';
-import type { OperationHandler } from './operation-handler.ts';
+import { provideDisk } from './disk-transfer.ts';
+import { plugDisk } from './hotplug.ts';
+import { giveUp, isTroubled, type OperationHandler } from './operation-handler.ts';
+import { beginGuest } from './overlay-chain.ts';
 import { type Placement, placeVm } from './placement.ts';
+import { adaptToSystem } from './system-target.ts';
 import { openRecord, setVmError, setVmMessage, setVmState } from './vm-change.ts';
 
-/** From PENDING over PROLOG and BOOT to RUNNING; taken up where it was after a kill. */
+/** From PENDING over PROLOG and BOOT to RUNNING; taken up where it was after a kill. An injected failure is the transfer's (`before`) or the boot's. */
 export const deployHandler: OperationHandler = {
   step: 'schedule',
+  failsByItself: true,
   async work(cloud, operation, signal) {
     const vm = cloud.world.vms.get(operation.vm ?? -1);
     if (!vm) return;
@@ -24,11 +28,14 @@ export const deployHandler: OperationHandler = {
     }
     if (isProlog(vm)) {
       await prolog(cloud, vm, signal);
+      if (isTroubled(operation) && operation.failPhase === 'before') giveUp(operation);
       setVmState(vm, VM_STATE.ACTIVE, BOOT_AFTER[vm.lcmState] ?? LCM_STATE.BOOT);
       await cloud.store.commit();
     }
     if (vm.state !== VM_STATE.ACTIVE || vm.lcmState === LCM_STATE.RUNNING) return;
     await cloud.pace.pass('boot', { signal });
+    if (isTroubled(operation)) giveUp(operation);
+    beginGuest(vm, vm.lcmState === LCM_STATE.BOOT_STOPPED);
     await bootGuest(cloud, vm);
     vm.deployId = uuidOf(vm) ?? ''; // libvirt's name for a KVM domain of 7.x
     setVmState(vm, VM_STATE.ACTIVE, LCM_STATE.RUNNING);
@@ -37,9 +44,8 @@ export const deployHandler: OperationHandler = {
   fail(cloud, operation, text) {
     const vm = cloud.world.vms.get(operation.vm ?? -1);
     if (!vm) return;
-    if (vm.state === VM_STATE.PENDING && !schedule(cloud, vm, operation.action)) return;
     const prologFailed = isProlog(vm);
-    setVmState(vm, VM_STATE.ACTIVE, prologFailed ? LCM_STATE.PROLOG_FAILURE : LCM_STATE.BOOT_FAILURE);
+    setVmState(vm, VM_STATE.ACTIVE, FAILURE_OF[vm.lcmState] ?? LCM_STATE.BOOT_FAILURE);
     setVmError(cloud, vm, prologFailed ? `Error executing image transfer script: ${text}` : `DEPLOY: ${text}`);
   },
 };
@@ -49,6 +55,19 @@ const BOOT_AFTER: Readonly<Record<number, number>> = {
   [LCM_STATE.PROLOG_RESUME]: LCM_STATE.BOOT_STOPPED,
   [LCM_STATE.PROLOG_UNDEPLOY]: LCM_STATE.BOOT_UNDEPLOY,
 };
+
+/** trigger_prolog_failure and trigger_deploy_failure of LifeCycleStates.cc. */
+const FAILURE_OF: Readonly<Record<number, number>> = {
+  [LCM_STATE.PROLOG]: LCM_STATE.PROLOG_FAILURE,
+  [LCM_STATE.PROLOG_RESUME]: LCM_STATE.PROLOG_RESUME_FAILURE,
+  [LCM_STATE.PROLOG_UNDEPLOY]: LCM_STATE.PROLOG_UNDEPLOY_FAILURE,
+  [LCM_STATE.BOOT]: LCM_STATE.BOOT_FAILURE,
+  [LCM_STATE.BOOT_STOPPED]: LCM_STATE.BOOT_STOPPED_FAILURE,
+  [LCM_STATE.BOOT_UNDEPLOY]: LCM_STATE.BOOT_UNDEPLOY_FAILURE,
+};
+
+/** one.vm.recover with retry: from a failure back to the phase that failed (LifeCycleManager::retry). */
+export const RETRY_OF: Readonly<Record<number, number>> = Object.fromEntries(Object.entries(FAILURE_OF).map(([lcm, failure]) => [failure, Number(lcm)]));
 
 const isProlog = (vm: Vm): boolean => vm.state === VM_STATE.ACTIVE && vm.lcmState in BOOT_AFTER;
 
@@ -72,7 +91,10 @@ function openHistory(cloud: Cloud, vm: Vm, placement: Exclude<Placement, { reado
   const times = { stime: now, etime: 0, pstime: now, petime: 0, rstime: 0, retime: 0, estime: 0, eetime: 0 };
   vm.history.push(openRecord(vm, { seq: 0, ...place, ...times, action: 0, uid: -1, gid: -1, requestId: -1 }));
   setText(vm.template, 'TM_MAD_SYSTEM', datastore.tmMad);
-  for (const disk of disksOf(vm)) if (imageIdOf(disk) === undefined) inheritSystemDatastore(disk, datastore);
+  for (const disk of disksOf(vm)) {
+    if (imageIdOf(disk) === undefined) inheritSystemDatastore(disk, datastore);
+    else adaptToSystem(cloud, disk, datastore);
+  }
 }
 
 /** A volatile disk takes its datastore's attributes when it is placed. */
@@ -89,8 +111,8 @@ function inheritSystemDatastore(disk: Vector, datastore: Datastore): void {
 
 async function prolog(cloud: Cloud, vm: Vm, signal: AbortSignal): Promise<void> {
   const first = vm.lcmState === LCM_STATE.PROLOG;
-  const copied = disksOf(vm).filter((disk) => first && !isPersistent(disk) && transferDriver(disk['TM_MAD']).copiesOnAttach);
-  await cloud.pace.pass('deploy', { signal, bytesCopied: copied.reduce((sum, disk) => sum + Number(disk['SIZE'] ?? 0) * 2 ** 20, 0) });
+  const moved = first ? disksOf(vm).filter((disk) => imageIdOf(disk) !== undefined) : [];
+  await cloud.pace.pass('deploy', { signal, bytesCopied: moved.reduce((sum, disk) => sum + bytesToProvide(diskDriver(cloud.world, disk), disk), 0) });
   if (first) {
     await mkdir(cloud.layout.vm(vm), { recursive: true });
     for (const disk of disksOf(vm)) {
@@ -111,7 +133,7 @@ export async function bootGuest(cloud: Cloud, vm: Vm): Promise<void> {
   const context = contextOf(vm);
   await guest.boot(uuidOf(vm) ?? '', context && cloud.layout.disk(cloud.world, vm, context));
   for (const disk of disksOf(vm).sort((a, b) => diskIdOf(a) - diskIdOf(b))) {
-    if (disk['ATTACH'] !== 'YES') await plugDisk(cloud, vm, disk, false);
+    if (disk['ATTACH'] !== 'YES' && disk['TYPE'] !== 'FILESYSTEM') await plugDisk(cloud, vm, disk, 'boot');
   }
 }
 

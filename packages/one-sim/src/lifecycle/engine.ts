@@ -4,7 +4,7 @@ import { deployHandler } from './deploy.ts';
 import { attachHandler, detachHandler } from './hotplug.ts';
 import { imageCloneHandler, imageCreateHandler, imageDeleteHandler, imageReadyHandler } from './image-work.ts';
 import { DriverFailure, type OperationHandler } from './operation-handler.ts';
-import { resizeHandler } from './resize.ts';
+import { capacityHandler, resizeHandler } from './resize.ts';
 import { saveasHandler } from './saveas.ts';
 import { snapshotCreateHandler, snapshotDeleteHandler, snapshotRevertHandler } from './snapshot-work.ts';
 import { actionHandler } from './vm-action.ts';
@@ -17,6 +17,7 @@ const HANDLERS: Readonly<Record<Operation['kind'], OperationHandler>> = {
   attach: attachHandler,
   detach: detachHandler,
   resize: resizeHandler,
+  capacity: capacityHandler,
   deploy: deployHandler,
   action: actionHandler,
   'image-create': imageCreateHandler,
@@ -24,6 +25,9 @@ const HANDLERS: Readonly<Record<Operation['kind'], OperationHandler>> = {
   'image-delete': imageDeleteHandler,
   'image-clone': imageCloneHandler,
 };
+
+/** What a run that is taken up again after a kill may find already done. */
+const RERUN_FORCED: ReadonlySet<Operation['kind']> = new Set(['image-delete', 'snapshot-delete', 'detach'] as const);
 
 /** Runs the operations of the world, each on its own; what is under way is in `world.operations` and survives a kill. */
 export class Engine {
@@ -43,14 +47,16 @@ export class Engine {
   }
 
   record(operation: Omit<Operation, 'id'>): Operation {
-    const failure = this.#cloud.faults.takeForDriver(operation.kind);
-    const recorded: Operation = { ...operation, id: this.#cloud.world.nextId('operation'), ...(failure === undefined ? {} : { failure }) };
+    const rule = this.#cloud.faults.takeForDriver(operation);
+    const trouble = rule && (rule.stuck ? { stuck: true, failPhase: rule.phase } : { failure: rule.text, failPhase: rule.phase });
+    const recorded: Operation = { ...operation, id: this.#cloud.world.nextId('operation'), ...trouble };
     this.#cloud.world.operations.set(recorded.id, recorded);
     return recorded;
   }
 
   start(operation: Operation): void {
     if (this.#stopping.signal.aborted || this.#running.has(operation.id)) return;
+    if (operation.stuck && operation.failPhase === 'before' && !HANDLERS[operation.kind].failsByItself) return; // the driver hangs: nothing happens until one.vm.recover
     const run = this.#run(operation)
       .catch((error: unknown) => void this.#unexpected.push(error)) // the state could not be written: the directory is gone or full
       .finally(() => this.#running.delete(operation.id));
@@ -67,7 +73,7 @@ export class Engine {
     for (const operation of [...this.#cloud.world.operations.values()]) {
       // The instant of a snapshot passed with the old process; its bytes may be incomplete.
       if (operation.kind === 'snapshot-create') operation.failure ??= 'the driver was lost while oned restarted';
-      if (operation.kind === 'image-delete') operation.force = true; // its file may be gone already
+      if (RERUN_FORCED.has(operation.kind)) operation.force = true; // its file, or its device, may be gone already
       this.start(operation);
     }
   }
@@ -78,7 +84,12 @@ export class Engine {
     await Promise.all(this.#running.values());
   }
 
-  /** Resolves when nothing is under way; a step that is held keeps it waiting. */
+  /** Aborted when the simulator stops. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** Resolves when nothing is under way; a step that is held keeps it waiting, a driver that is stuck does not. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running.values());
   }
@@ -97,21 +108,25 @@ export class Engine {
     const handler = HANDLERS[operation.kind];
     const { signal } = this.#stopping;
     const failure = await this.#attempt(handler, operation, signal);
+    if (operation.stuck) return;
     if (signal.aborted || !this.#cloud.world.operations.delete(operation.id)) return;
+    const datastore = this.#cloud.world.images.get(operation.image ?? -1)?.datastoreId;
     if (failure === undefined) handler.succeed(this.#cloud, operation);
     else handler.fail(this.#cloud, operation, failure);
+    if (datastore !== undefined) this.#cloud.refreshUsage(datastore);
     await this.#cloud.store.commit();
     for (const wake of this.#onFinish.splice(0)) wake();
   }
 
   async #attempt(handler: OperationHandler, operation: Operation, signal: AbortSignal): Promise<string | undefined> {
     try {
-      if (operation.failure !== undefined) {
-        await this.#cloud.pace.pass(handler.step, { signal });
-        return operation.failure;
+      if (operation.failure === undefined || handler.failsByItself || operation.failPhase === 'after') {
+        await handler.work(this.#cloud, operation, signal);
+        return handler.failsByItself ? undefined : operation.failure;
       }
-      await handler.work(this.#cloud, operation, signal);
-      return undefined;
+      await this.#cloud.pace.pass(handler.step, { signal });
+      if (operation.failPhase === 'half') await handler.half?.(this.#cloud, operation, signal);
+      return operation.failure;
     } catch (error) {
       if (!(error instanceof DriverFailure) && !signal.aborted) this.#unexpected.push(error);
       return error instanceof Error ? error.message : String(error);

@@ -4,7 +4,7 @@ import { IMAGE_STATE, IMAGE_TYPE, imageStateText, imageTypeText } from '../model
 import type { Image, Vm } from '../model/world-schema.ts';
 import { textOf, type Vector } from '../template/attributes.ts';
 
-const DISK_TYPES: readonly number[] = [IMAGE_TYPE.OS, IMAGE_TYPE.DATABLOCK, IMAGE_TYPE.CDROM];
+const DISK_TYPES: readonly number[] = [IMAGE_TYPE.OS, IMAGE_TYPE.DATABLOCK, IMAGE_TYPE.CDROM, IMAGE_TYPE.FILESYSTEM];
 
 /** ImageManager::acquire_image: counts the VM in, or says why not. */
 export function acquireImage(image: Image, vmId: number, attach: boolean): string | undefined {
@@ -69,6 +69,7 @@ export function giveBackSnapshots(cloud: Cloud, vm: Vm, disk: Vector): void {
   const tree = snapshotsOf(vm, Number(disk['DISK_ID']));
   const image = imageId === undefined ? undefined : cloud.world.images.get(imageId);
   if (!image || !tree || !isPersistent(disk)) return;
-  const { diskId: _, ...rest } = structuredClone(tree);
+  if (disk['PERSISTENT_SNAPSHOTS'] === 'NO') return; // fs_lvm_ssh: they go with the volume
+  const { diskId: _, direct: _direct, stray: _stray, lost: _lost, ...rest } = structuredClone(tree); // what only the domain knew goes with it
   image.snapshots = rest;
 }

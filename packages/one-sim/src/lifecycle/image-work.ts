@@ -8,6 +8,7 @@ import { setText } from '../template/attributes.ts';
 import { wakeCloningVms } from './deploy.ts';
 import { setImageState } from './image-use.ts';
 import { DriverFailure, type OperationHandler } from './operation-handler.ts';
+import { refuseFullDatastore } from './space.ts';
 import { ctime } from './vm-change.ts';
 
 const imageOf = (cloud: Cloud, operation: Operation): Image | undefined => cloud.world.images.get(operation.image ?? -1);
@@ -18,7 +19,8 @@ export const imageCreateHandler: OperationHandler = {
   async work(cloud, operation, signal) {
     const image = imageOf(cloud, operation);
     if (!image) return;
-    await cloud.pace.pass('allocate', { signal });
+    await cloud.pace.pass('allocate', { signal, bytesCopied: image.path === '' ? 0 : image.sizeMiB * 2 ** 20 });
+    if (image.path !== '') refuseFullDatastore(cloud, image);
     const target = cloud.layout.image(image);
     await mkdir(dirname(target), { recursive: true });
     if (image.path === '') await createSparse(target, image.sizeMiB * 2 ** 20);
@@ -75,7 +77,8 @@ export const imageCloneHandler: OperationHandler = {
     const image = imageOf(cloud, operation);
     const source = cloud.world.images.get(operation.sourceImage ?? -1);
     if (!image || !source) throw new DriverFailure('the source image is gone');
-    await cloud.pace.pass('clone', { signal });
+    await cloud.pace.pass('clone', { signal, bytesCopied: image.sizeMiB * 2 ** 20 });
+    refuseFullDatastore(cloud, image);
     const target = cloud.layout.image(image);
     await mkdir(dirname(target), { recursive: true });
     await copySparse(cloud.layout.image(source), target, { signal });

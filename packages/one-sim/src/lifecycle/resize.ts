@@ -44,3 +44,19 @@ function settle(vm: Vm, disk: Vector, operation: Operation): void {
   delete disk['SIZE_PREV'];
   returnToStable(vm, operation);
 }
+
+/** CPU and MEMORY of a running VM; what was asked for is in its template already. */
+export const capacityHandler: OperationHandler = {
+  step: 'resize',
+  work: (cloud, _operation, signal) => cloud.pace.pass('resize', { signal }),
+  succeed(cloud, operation) {
+    const vm = cloud.world.vms.get(operation.vm ?? -1);
+    if (vm) returnToStable(vm, operation);
+  },
+  fail(cloud, operation, text) {
+    const vm = cloud.world.vms.get(operation.vm ?? -1);
+    if (!vm) return;
+    setVmError(cloud, vm, `RESIZE: ${text}`);
+    returnToStable(vm, operation);
+  },
+};

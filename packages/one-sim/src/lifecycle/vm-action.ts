@@ -5,108 +5,19 @@ import { releaseLeases } from '../model/network-lease.ts';
 import { ACTION, LCM_STATE, VM_STATE } from '../model/states.ts';
 import type { Operation, Vm } from '../model/world-schema.ts';
 import { bootGuest, retryPending } from './deploy.ts';
+import { mustReturn, returnDisk } from './disk-transfer.ts';
 import { giveBackSnapshots, releaseImage } from './image-use.ts';
-import type { OperationHandler } from './operation-handler.ts';
-import type { TimedStep } from './pace.ts';
+import { giveUp, isTroubled, type OperationHandler } from './operation-handler.ts';
+import { beginGuest, endGuest } from './overlay-chain.ts';
 import { openRecord, setVmError, setVmState } from './vm-change.ts';
-
-interface Phase {
-  readonly lcm: number;
-  readonly step: TimedStep;
-}
-
-interface Course {
-  readonly from: readonly (readonly [state: number, lcm: number])[];
-  readonly phases: readonly Phase[];
-  readonly end: readonly [state: number, lcm: number];
-  /** HISTORY/ACTION. */
-  readonly action: number;
-}
+import { type Course, courseFrom, type Phase } from './vm-courses.ts';
 
 const { RUNNING } = LCM_STATE;
-const running = [[VM_STATE.ACTIVE, RUNNING]] as const;
-const epilog: Phase = { lcm: LCM_STATE.EPILOG, step: 'epilog' };
-const stopped = [VM_STATE.SUSPENDED, VM_STATE.POWEROFF, VM_STATE.STOPPED, VM_STATE.UNDEPLOYED].map((state) => [state, 0] as const);
-const waiting = [VM_STATE.PENDING, VM_STATE.HOLD, VM_STATE.CLONING, VM_STATE.CLONING_FAILURE].map((state) => [state, 0] as const);
-const failed = [LCM_STATE.BOOT_FAILURE, LCM_STATE.PROLOG_FAILURE].map((lcm) => [VM_STATE.ACTIVE, lcm] as const);
-
-function course(from: Course['from'], phases: readonly Phase[], end: Course['end'], action: number): Course {
-  return { from, phases, end, action };
-}
-
-function terminate(action: number): readonly Course[] {
-  return [
-    course(running, [{ lcm: LCM_STATE.SHUTDOWN, step: 'terminate' }, epilog], [VM_STATE.DONE, 0], action),
-    course([...stopped, ...failed], [epilog], [VM_STATE.DONE, 0], action),
-    course(waiting, [], [VM_STATE.DONE, 0], action),
-  ];
-}
-
-const powerOff = (action: number): readonly Course[] => [
-  course(running, [{ lcm: LCM_STATE.SHUTDOWN_POWEROFF, step: 'poweroff' }], [VM_STATE.POWEROFF, 0], action),
-];
-const undeploy: readonly Course[] = [
-  course(
-    running,
-    [
-      { lcm: LCM_STATE.SHUTDOWN_UNDEPLOY, step: 'poweroff' },
-      { lcm: LCM_STATE.EPILOG_UNDEPLOY, step: 'epilog' },
-    ],
-    [VM_STATE.UNDEPLOYED, 0],
-    ACTION.UNDEPLOY,
-  ),
-  course([[VM_STATE.POWEROFF, 0]], [{ lcm: LCM_STATE.EPILOG_UNDEPLOY, step: 'epilog' }], [VM_STATE.UNDEPLOYED, 0], ACTION.UNDEPLOY),
-];
-
-/** opennebula.md b.2: what each verb is allowed from, passes through, and ends in. */
-const COURSES: Readonly<Record<string, readonly Course[]>> = {
-  suspend: [course(running, [{ lcm: LCM_STATE.SAVE_SUSPEND, step: 'suspend' }], [VM_STATE.SUSPENDED, 0], ACTION.SUSPEND)],
-  stop: [
-    course(
-      running,
-      [
-        { lcm: LCM_STATE.SAVE_STOP, step: 'stop' },
-        { lcm: LCM_STATE.EPILOG_STOP, step: 'epilog' },
-      ],
-      [VM_STATE.STOPPED, 0],
-      ACTION.STOP,
-    ),
-    course([[VM_STATE.SUSPENDED, 0]], [{ lcm: LCM_STATE.EPILOG_STOP, step: 'epilog' }], [VM_STATE.STOPPED, 0], ACTION.STOP),
-  ],
-  poweroff: powerOff(ACTION.POWEROFF),
-  'poweroff-hard': powerOff(ACTION.POWEROFF_HARD),
-  undeploy,
-  'undeploy-hard': undeploy,
-  resume: [
-    course([[VM_STATE.POWEROFF, 0]], [{ lcm: LCM_STATE.BOOT_POWEROFF, step: 'resume' }], [VM_STATE.ACTIVE, RUNNING], ACTION.RESUME),
-    course([[VM_STATE.SUSPENDED, 0]], [{ lcm: LCM_STATE.BOOT_SUSPENDED, step: 'resume' }], [VM_STATE.ACTIVE, RUNNING], ACTION.RESUME),
-    course([[VM_STATE.STOPPED, 0]], [], [VM_STATE.PENDING, 0], ACTION.RESUME),
-    course([[VM_STATE.UNDEPLOYED, 0]], [], [VM_STATE.PENDING, 0], ACTION.RESUME),
-  ],
-  hold: [course([[VM_STATE.PENDING, 0]], [], [VM_STATE.HOLD, 0], ACTION.HOLD)],
-  release: [course([[VM_STATE.HOLD, 0]], [], [VM_STATE.PENDING, 0], ACTION.RELEASE)],
-  reboot: [course(running, [], [VM_STATE.ACTIVE, RUNNING], 0)],
-  'reboot-hard': [course(running, [], [VM_STATE.ACTIVE, RUNNING], 0)],
-  terminate: terminate(ACTION.TERMINATE),
-  'terminate-hard': terminate(ACTION.TERMINATE_HARD),
-};
-
-export function isKnownAction(action: string): boolean {
-  return Object.hasOwn(COURSES, action);
-}
-
-/** The way this verb takes from here; undefined when it is not available in this state. */
-function courseFrom(action: string | undefined, state: number, lcm: number): Course | undefined {
-  return COURSES[action ?? '']?.find((candidate) => candidate.from.some(([from, fromLcm]) => from === state && fromLcm === lcm));
-}
-
-export function isActionAvailable(action: string, vm: Vm): boolean {
-  return courseFrom(action, vm.state, vm.lcmState) !== undefined;
-}
 
 /** Runs after the answer was sent. `back` is where the VM stood then; if somebody else moved it first, the event is lost, as in the LCM. */
 export const actionHandler: OperationHandler = {
   step: 'react',
+  failsByItself: true,
   async work(cloud, operation, signal) {
     const vm = cloud.world.vms.get(operation.vm ?? -1);
     const [state, lcm] = operation.back ?? [-1, -1];
@@ -121,18 +32,38 @@ export const actionHandler: OperationHandler = {
     for (const phase of way.phases.slice(Math.max(0, resumedAt))) {
       setVmState(vm, VM_STATE.ACTIVE, phase.lcm);
       await cloud.store.commit();
-      await cloud.pace.pass(phase.step, { signal });
+      await takePhase(cloud, vm, operation, { phase, way, signal });
     }
-    await arrive(cloud, vm, way);
+    await arrive(cloud, vm, way, operation);
   },
   succeed: () => undefined,
   fail(cloud, operation, text) {
     const vm = cloud.world.vms.get(operation.vm ?? -1);
+    const way = vm && courseFrom(operation.action, operation.back?.[0] ?? -1, operation.back?.[1] ?? -1);
     if (!vm || !operation.back) return;
-    setVmState(vm, operation.back[0], operation.back[1]);
+    const [state, lcm] = way?.phases.find((phase) => vm.state === VM_STATE.ACTIVE && phase.lcm === vm.lcmState)?.failed ?? operation.back;
+    setVmState(vm, state, lcm);
     setVmError(cloud, vm, `${(operation.action ?? '').toUpperCase()}: ${text}`);
   },
 };
+
+interface Taking {
+  readonly phase: Phase;
+  readonly way: Course;
+  readonly signal: AbortSignal;
+}
+
+/** One phase; an injected failure comes in the first (`before`), or at the end of the last (`after`, `half`). */
+async function takePhase(cloud: Cloud, vm: Vm, operation: Operation, { phase, way, signal }: Taking): Promise<void> {
+  const early = isTroubled(operation) && operation.failPhase === 'before';
+  const ends = way.end[0] === VM_STATE.DONE && phase.lcm === LCM_STATE.EPILOG;
+  const placed = vm.history.some((record) => record.petime !== 0);
+  const returned = ends && placed ? disksOf(vm).filter((disk) => mustReturn(cloud, vm, disk)) : [];
+  await cloud.pace.pass(phase.step, { signal, bytesCopied: returned.reduce((sum, disk) => sum + Number(disk['SIZE'] ?? 0) * 2 ** 20, 0) });
+  if (early) giveUp(operation);
+  for (const disk of returned) await returnDisk(cloud, vm, disk, signal);
+  if (isTroubled(operation) && phase === way.phases.at(-1)) giveUp(operation);
+}
 
 function markHistory(cloud: Cloud, vm: Vm, way: Course): void {
   const last = vm.history.at(-1);
@@ -148,18 +79,38 @@ function markHistory(cloud: Cloud, vm: Vm, way: Course): void {
   }
 }
 
-async function arrive(cloud: Cloud, vm: Vm, way: Course): Promise<void> {
+/** Where a deployment begins that brings a VM back. */
+const ORIGINS: Readonly<Record<number, string>> = { [VM_STATE.STOPPED]: 'stopped', [VM_STATE.UNDEPLOYED]: 'undeployed' };
+
+async function arrive(cloud: Cloud, vm: Vm, way: Course, operation: Operation): Promise<void> {
   const [state, lcm] = way.end;
-  const from = vm.state;
-  if (lcm === RUNNING && way.phases.length > 0) await bootGuest(cloud, vm);
-  if (lcm !== RUNNING) await cloud.guest(vm)?.shutDown();
+  const from = vm.state === VM_STATE.ACTIVE ? (operation.back?.[0] ?? vm.state) : vm.state;
+  if (operation.host !== undefined) changeHost(cloud, vm, operation.host);
+  if (lcm !== RUNNING) {
+    await cloud.guest(vm)?.shutDown();
+    await endGuest(cloud, vm);
+  } else if (way.phases.length > 0 && operation.action !== 'live-migrate') {
+    beginGuest(vm, from === VM_STATE.SUSPENDED || operation.action === 'migrate');
+    await bootGuest(cloud, vm);
+  }
   if (state === VM_STATE.DONE) await takeDown(cloud, vm);
   setVmState(vm, state, lcm);
   if (state === VM_STATE.PENDING) {
-    const origin = from === VM_STATE.STOPPED ? 'stopped' : from === VM_STATE.UNDEPLOYED ? 'undeployed' : undefined;
+    const origin = ORIGINS[from];
     cloud.engine.submit({ kind: 'deploy', vm: vm.id, ...(origin === undefined ? {} : { action: origin }) });
   }
   if (state === VM_STATE.DONE) retryPending(cloud);
+}
+
+/** add_history of the new host. */
+function changeHost(cloud: Cloud, vm: Vm, hostId: number): void {
+  const host = cloud.world.hosts.get(hostId);
+  const last = vm.history.at(-1);
+  if (!host || !last) return;
+  const now = cloud.now();
+  last.etime ||= now;
+  const place = { hostName: host.name, hostId: host.id, clusterId: host.clusterId, vmMad: host.vmMad };
+  vm.history.push(openRecord(vm, { ...last, ...place, stime: now, pstime: 0, petime: 0, rstime: now }));
 }
 
 /** Epilog of a terminated VM: its copies go, its images, leases and persistent snapshots are given back. */

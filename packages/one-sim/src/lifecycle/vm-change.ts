@@ -1,14 +1,17 @@
 import type { Cloud } from '../cloud.ts';
 import { VM_STATE } from '../model/states.ts';
+import { noteState } from '../model/vm-history.ts';
 import type { HistoryRecord, Operation, Vm } from '../model/world-schema.ts';
 import { setText } from '../template/attributes.ts';
 
 /** oned remembers the state before the last change of each kind; the previous pair equals the current one at rest. */
 export function setVmState(vm: Vm, state: number, lcmState = 0): void {
+  const before = { state: vm.state, lcmState: vm.lcmState };
   vm.state = state;
   vm.lcmState = lcmState;
   vm.prevState = state;
   vm.prevLcmState = lcmState;
+  noteState(vm, before);
 }
 
 /** Ends an operation: back to where it began. */

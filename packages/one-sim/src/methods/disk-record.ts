@@ -12,6 +12,7 @@ const INHERITED = [
   'CLONE_TARGET',
   'DISK_TYPE',
   'LN_TARGET',
+  'LVM_THIN_ENABLE',
   'PERSISTENT_SNAPSHOTS',
   'QCOW2_STANDALONE',
   'SPARSE',
@@ -73,7 +74,15 @@ function volatileDisk(wanted: Vector, diskId: number): AcquiredDisk | string {
 /** What the image and its datastore decide, whatever the caller asked for. */
 const DECIDED = ['PERSISTENT', 'CLONE', 'SAVE', 'SOURCE', 'FORMAT', 'DRIVER', 'TM_MAD', 'CLONING'];
 const STILL_LOCKED: readonly number[] = [IMAGE_STATE.LOCKED_USED, IMAGE_STATE.LOCKED_USED_PERS];
-const FROM_IMAGE = ['TARGET', 'DEV_PREFIX', 'SERIAL', 'DISK_TYPE'];
+/** What the image says, with INHERIT_IMAGE_ATTR of the version. */
+function inheritedFromImage({ world }: Cloud): string[] {
+  const since70 = world.atLeast(7, 0) ? ['SERIAL'] : [];
+  const since72 = world.atLeast(7, 2) ? ['MOUNT_POINT', 'MOUNT_TAG'] : [];
+  return ['TARGET', 'DEV_PREFIX', 'DISK_TYPE', ...since70, ...since72];
+}
+
+/** TYPE of a DISK by the image's type; the others' is where they lie. */
+const DISK_TYPE_OF: Readonly<Record<number, string>> = { [IMAGE_TYPE.CDROM]: 'CDROM', [IMAGE_TYPE.FILESYSTEM]: 'FILESYSTEM' };
 
 function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): Vector {
   const datastore = cloud.world.datastores.get(image.datastoreId);
@@ -82,7 +91,7 @@ function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): 
   const vector: Vector = { ...wanted };
   for (const name of DECIDED) delete vector[name];
   inherit(vector, datastore?.template ?? {}, INHERITED);
-  inherit(vector, image.template, FROM_IMAGE);
+  inherit(vector, image.template, inheritedFromImage(cloud));
   vector['DISK_TYPE'] ??= 'FILE';
   vector['DEV_PREFIX'] ??= cdrom ? 'hd' : 'sd';
   Object.assign(vector, {
@@ -99,7 +108,7 @@ function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): 
     SAVE: image.persistent ? 'YES' : 'NO',
     SIZE: wanted['SIZE'] ?? String(image.sizeMiB),
     SOURCE: cloud.layout.image(image),
-    TYPE: cdrom ? 'CDROM' : vector['DISK_TYPE'],
+    TYPE: DISK_TYPE_OF[image.type] ?? vector['DISK_TYPE'],
   });
   if (datastore) Object.assign(vector, { CLUSTER_ID: datastore.clusterIds.join(','), DATASTORE: datastore.name, TM_MAD: datastore.tmMad });
   if (image.persistent) vector['PERSISTENT'] = 'YES';

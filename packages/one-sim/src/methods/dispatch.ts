@@ -12,6 +12,7 @@ import { systemMethods } from './system-methods.ts';
 import { templateMethods } from './template-methods.ts';
 import { vmHotplugMethods } from './vm-hotplug.ts';
 import { vmManageMethods } from './vm-manage.ts';
+import { vmMoveMethods } from './vm-move.ts';
 import { vmReadMethods } from './vm-read.ts';
 import { vmSaveAsMethods } from './vm-saveas.ts';
 import { vmSnapshotMethods } from './vm-snapshot.ts';
@@ -23,6 +24,7 @@ const METHODS = new Map<string, Method>(
     vmSaveAsMethods,
     vmHotplugMethods,
     vmManageMethods,
+    vmMoveMethods,
     imageMethods,
     templateMethods,
     infrastructureMethods,

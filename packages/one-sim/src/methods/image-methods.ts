@@ -5,6 +5,7 @@ import { clearSaveAs } from '../lifecycle/saveas.ts';
 import { setVmState } from '../lifecycle/vm-change.ts';
 import { disksOf } from '../model/disk-vector.ts';
 import { DATASTORE_TYPE, IMAGE_STATE, IMAGE_TYPE, imageStateText } from '../model/states.ts';
+import { transferDriver } from '../model/transfer-driver.ts';
 import type { Image } from '../model/world-schema.ts';
 import { mergeAttributes, setText, takeText, textOf } from '../template/attributes.ts';
 import { action, allocate, internal, noExists } from '../wire/refusal.ts';
@@ -90,6 +91,9 @@ const persistent: Method = (call) => {
   if (image.type === IMAGE_TYPE.KERNEL || image.type === IMAGE_TYPE.RAMDISK || image.type === IMAGE_TYPE.CONTEXT) {
     throw action('KERNEL, RAMDISK and CONTEXT must be non-persistent');
   }
+  const datastore = call.cloud.world.datastores.get(image.datastoreId);
+  if (datastore?.dsMad === 'lvm' && image.persistent !== wanted) throw internal("lvm datastores doesn't support change of image persistency.");
+  if (!wanted && transferDriver(call.cloud.world, datastore?.tmMad).persistentOnly) throw internal('This Datastore only accepts persistent images.');
   const refused = `Could not make image ${wanted ? 'persistent' : 'non-persistent'}:`;
   if (!wanted && image.snapshots.snapshots.length > 0) throw internal(`${refused} Image has snapshots.`);
   if (IN_USE.includes(image.state)) throw internal(`${refused} Image cannot be in state ${imageStateText(image.state)}.`);

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { emptySnapshotTree, resolveOrphans } from '../model/snapshot-tree.ts';
 import { IMAGE_STATE, IMAGE_TYPE } from '../model/states.ts';
+import { transferDriver } from '../model/transfer-driver.ts';
+import type { VersionGate } from '../model/version.ts';
 import type { Datastore, Image } from '../model/world-schema.ts';
 import { type Attributes, isYes, takeText, textOf } from '../template/attributes.ts';
 import { allocate } from '../wire/refusal.ts';
@@ -17,9 +19,10 @@ export function recordImage(call: Call, datastore: Datastore, template: Attribut
   if (invalid !== undefined) throw allocate('image', invalid);
   const taken = [...cloud.world.images.values()].find((image) => image.uid === call.caller.id && image.name === name);
   if (taken) throw allocate('image', `NAME is already taken by IMAGE ${taken.id}.`);
-  const type = imageType(takeText(template, 'TYPE') || 'OS');
+  const type = imageType(cloud.world, takeText(template, 'TYPE') || 'OS');
   const persistent = isYes(takeText(template, 'PERSISTENT')) && (type === IMAGE_TYPE.OS || type === IMAGE_TYPE.DATABLOCK);
-  if (!persistent && origin === 'new' && datastore.tmMad === 'dev') throw allocate('image', 'This Datastore only accepts persistent images.');
+  if (!persistent && origin === 'new' && transferDriver(cloud.world, datastore.tmMad).persistentOnly)
+    throw allocate('image', 'This Datastore only accepts persistent images.');
   if (type === IMAGE_TYPE.OS || type === IMAGE_TYPE.DATABLOCK) template['DEV_PREFIX'] ??= ['sd'];
   else delete template['DEV_PREFIX'];
   const sizeMiB = Number(takeText(template, 'SIZE') ?? 0);
@@ -55,9 +58,9 @@ export function recordImage(call: Call, datastore: Datastore, template: Attribut
   return image;
 }
 
-function imageType(text: string): number {
+function imageType(world: VersionGate, text: string): number {
   const type = Object.entries(IMAGE_TYPE).find(([name]) => name === text.toUpperCase());
-  if (!type) throw allocate('image', `Unknown type ${text}`);
+  if (!type || (type[1] === IMAGE_TYPE.FILESYSTEM && !world.atLeast(7, 2))) throw allocate('image', `Unknown type ${text}`);
   return type[1];
 }
 
@@ -67,7 +70,8 @@ function imageFormat(template: Attributes, datastore: Datastore, type: number, p
   delete template['DRIVER'];
   delete template['TM_MAD'];
   if (origin !== 'new') return 'save_as';
-  if (path === '' && type !== IMAGE_TYPE.OS && type !== IMAGE_TYPE.DATABLOCK) throw allocate('image', 'No PATH nor SOURCE in template.');
+  if (path === '' && type !== IMAGE_TYPE.OS && type !== IMAGE_TYPE.DATABLOCK && type !== IMAGE_TYPE.FILESYSTEM)
+    throw allocate('image', 'No PATH nor SOURCE in template.');
   const driver = textOf(datastore.template, 'DRIVER');
   if (driver === undefined) return (wanted ?? 'raw').toLowerCase();
   template['DRIVER'] = [driver];

@@ -78,7 +78,9 @@ const instantiate: Method = (call) => {
   const forbidden = mayUseImages(call, vectorsOf(merged, 'DISK'));
   if (forbidden) authorize(call, forbidden, 'IMAGE', RIGHT.USE);
   const guestTree = isYes(takeText(merged, 'ONEVAULT_SIM_PROXY'));
-  const vm = recordVm(call, merged, { name, templateId: template.id, hold, guestTree });
+  const agent = takeText(merged, 'ONEVAULT_SIM_AGENT');
+  const guestAgent = agent === 'works' || agent === 'silent' ? agent : undefined;
+  const vm = recordVm(call, merged, { name, templateId: template.id, hold, guestTree, guestAgent });
   if (name === '') vm.name = `${template.name}-${vm.id}`;
   if (vm.state === VM_STATE.PENDING) cloud.engine.submit({ kind: 'deploy', vm: vm.id });
   return vm.id;

@@ -1,4 +1,5 @@
 import { releaseImage } from '../lifecycle/image-use.ts';
+import { adaptToSystem } from '../lifecycle/system-target.ts';
 import { copyHistory, setVmState } from '../lifecycle/vm-change.ts';
 import { diskOf, nextDiskId, usedTargets } from '../model/disk-vector.ts';
 import { ACTION, LCM_STATE, VM_STATE, vmStateText } from '../model/states.ts';
@@ -45,6 +46,8 @@ function setUpAttach(call: Call, vm: Vm, wanted: Vector): Vector {
   const acquired = acquireDisk(call, vm.id, wanted, diskId, true);
   if (typeof acquired === 'string') throw action(acquired);
   const { vector, image } = acquired;
+  // set_up_attach leaves the image acquired here.
+  if (vector['TYPE'] === 'FILESYSTEM') throw action(`Can not attach disks ${vector['TYPE']}`);
   const giveUp = (text: string): never => {
     if (image) releaseImage(call.cloud, vm, image.id);
     throw action(text);
@@ -53,6 +56,7 @@ function setUpAttach(call: Call, vm: Vm, wanted: Vector): Vector {
   const clusterId = vm.history.at(-1)?.clusterId ?? 0;
   const clusters = (vector['CLUSTER_ID'] ?? '').split(',').filter((id) => id !== '');
   if (image && clusters.length > 0 && !clusters.includes(String(clusterId))) giveUp(`Image [${image.id}] is not part of cluster [${clusterId}]`);
+  adaptToSystem(call.cloud, vector, { tmMad: vm.history.at(-1)?.tmMad ?? '' });
   vector['TM_MAD_SYSTEM'] = vm.history.at(-1)?.tmMad ?? '';
   vector['ATTACH'] = 'YES';
   addVector(vm.template, 'DISK', vector);
@@ -71,6 +75,7 @@ const detach: Method = (call) => {
   }
   const transient = hotplugState(vm, LCM_STATE.HOTPLUG_EPILOG_POWEROFF);
   if (transient === undefined) throw action(`Could not detach disk from VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
+  if (disk['TYPE'] === 'FILESYSTEM') throw action('FILESYSTEM disks can not be detached');
   const back: [number, number] = [vm.state, vm.lcmState];
   disk['ATTACH'] = 'YES';
   copyHistory(cloud, vm, ACTION.DISK_DETACH, actor(call));

@@ -1,6 +1,8 @@
 import { retryPending } from '../lifecycle/deploy.ts';
-import { actionOperation, isActionAvailable, isKnownAction } from '../lifecycle/vm-action.ts';
+import { recoverVm, retryVm } from '../lifecycle/recover.ts';
+import { actionOperation } from '../lifecycle/vm-action.ts';
 import { setVmState } from '../lifecycle/vm-change.ts';
+import { isActionAvailable, isKnownAction } from '../lifecycle/vm-courses.ts';
 import { VM_STATE, vmStateText } from '../model/states.ts';
 import { mergeAttributes, vectorsOf } from '../template/attributes.ts';
 import { action } from '../wire/refusal.ts';
@@ -60,20 +62,25 @@ const updateConf: Method = (call) => {
   return vm.id;
 };
 
-const RECOVER_DELETE = 3;
+const RECOVER = { FAILURE: 0, SUCCESS: 1, RETRY: 2, DELETE: 3, DELETE_DB: 5 } as const;
 
-/** one.vm.recover: 3 deletes; the others need a stuck VM, which a simulated driver never leaves. */
+/** one.vm.recover: 0 and 1 answer for a driver that does not, 2 does a failed phase again, 3 and 5 delete (VirtualMachineAPI::recover). */
 const recover: Method = (call) => {
   const { cloud, params } = call;
   const vm = vmOf(call, params.int(1));
   const operation = params.int(2);
   authorize(call, vm, 'VM', RIGHT.ADMIN);
-  if (operation !== RECOVER_DELETE || vm.state === VM_STATE.DONE) {
-    throw action(`Could not perform a recover operation on VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
-  }
+  if (!Object.values<number>(RECOVER).includes(operation)) throw action('Wrong recovery operation code');
+  const done =
+    operation === RECOVER.RETRY
+      ? retryVm(cloud, vm)
+      : operation === RECOVER.SUCCESS || operation === RECOVER.FAILURE
+        ? recoverVm(cloud, vm, operation === RECOVER.SUCCESS)
+        : vm.state !== VM_STATE.DONE;
+  if (!done) throw action(`Could not perform a recover operation on VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
+  if (operation < RECOVER.DELETE) return vm.id;
   for (const running of [...cloud.world.operations.values()]) if (running.vm === vm.id) cloud.engine.abandon(running.id);
-  setVmState(vm, VM_STATE.POWEROFF);
-  call.afterAnswer.push(cloud.engine.record(actionOperation(vm, 'terminate-hard')));
+  call.afterAnswer.push(cloud.engine.record(actionOperation(vm, 'recover-delete')));
   return vm.id;
 };
 

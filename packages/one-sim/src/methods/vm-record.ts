@@ -20,7 +20,7 @@ const KNOWN = new Set(
 export function recordVm(
   call: Call,
   template: Attributes,
-  options: { readonly name: string; readonly templateId: number; readonly hold: boolean; readonly guestTree: boolean },
+  options: { readonly name: string; readonly templateId: number; readonly hold: boolean; readonly guestTree: boolean; readonly guestAgent?: Vm['guestAgent'] },
 ): Vm {
   const { cloud } = call;
   const invalid = options.name === '' ? undefined : whyInvalidName(options.name);
@@ -44,6 +44,7 @@ export function recordVm(
     snapshots: [],
     backupConfig: vectorsOf(template, 'BACKUP_CONFIG')[0] ?? {},
     guestTree: options.guestTree,
+    ...(options.guestAgent === undefined ? {} : { guestAgent: options.guestAgent }),
   };
   for (const [name, values] of Object.entries(template)) {
     if (name === 'NAME' || name === 'DISK' || name === 'NIC' || name === 'BACKUP_CONFIG') continue;
@@ -97,14 +98,16 @@ function acquireDisks(call: Call, vm: Vm, wanted: readonly Vector[]): void {
   });
   // Explicit targets first, then the free ones in order, then the context CD.
   for (const explicit of [true, false]) {
-    for (const vector of acquired.filter((candidate) => ((candidate['TARGET'] ?? '') !== '') === explicit)) {
+    for (const vector of acquired.filter((candidate) => candidate['TYPE'] !== 'FILESYSTEM' && ((candidate['TARGET'] ?? '') !== '') === explicit)) {
       if (!assignTarget(vector, used)) throw allocate('virtual machine', `Two disks have defined the same target ${vector['TARGET']}`);
     }
   }
   const [context] = vectorsOf(vm.template, 'CONTEXT');
   if (!context) return;
   context['DISK_ID'] = String(acquired.length);
-  const place: Vector = { DEV_PREFIX: 'hd', ...(context['TARGET'] === undefined ? {} : { TARGET: context['TARGET'] }) };
+  const q35 = (vectorsOf(vm.template, 'OS')[0]?.['MACHINE'] ?? '').includes('q35');
+  const cdPrefix = call.cloud.world.atLeast(7, 2) && q35 ? 'sd' : 'hd'; // by chipset since 7.2
+  const place: Vector = { DEV_PREFIX: cdPrefix, ...(context['TARGET'] === undefined ? {} : { TARGET: context['TARGET'] }) };
   if (!assignTarget(place, used)) throw allocate('virtual machine', `Two disks have defined the same target ${place['TARGET']}`);
   context['TARGET'] = place['TARGET'] ?? 'hda';
 }

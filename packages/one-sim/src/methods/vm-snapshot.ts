@@ -58,7 +58,7 @@ const create: Method = (call) => {
 
 /** 7.2 and later name the type, earlier ones the kind (VirtualMachineDisk.cc:269, VirtualMachineAPI.cc@7.4.0). */
 function refuseUnsupported(world: World, disk: Vector): void {
-  if (imageIdOf(disk) !== undefined) return;
+  if (imageIdOf(disk) !== undefined && disk['TYPE'] !== 'FILESYSTEM') return;
   throw action(world.atLeast(7, 2) ? `Cannot make snapshots on disks of type: ${disk['TYPE'] ?? ''}` : 'Cannot make snapshots on volatile disks');
 }
 

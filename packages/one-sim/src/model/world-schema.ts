@@ -14,6 +14,8 @@ const snapshotSchema = z.object({
   children: z.array(z.number()),
   active: z.boolean(),
   sizeMiB: z.number(),
+  /** The driver's file of it: gone or never there (`missing`), or committed into its parent's with a pointer left (`moved`). */
+  file: z.enum(['missing', 'moved']).optional(),
 });
 
 /** SNAPSHOTS of one disk or image (src/vm/Snapshots.cc). `diskId` is absent on an image. */
@@ -23,6 +25,14 @@ export const snapshotTreeSchema = z.object({
   currentBase: z.number(),
   nextSnapshot: z.number(),
   snapshots: z.array(snapshotSchema),
+  /** Number of the qcow2 file the guest writes to; absent is 0. Drifts from NEXT_SNAPSHOT when a creation fails (opennebula.md e.4). */
+  overlay: z.number().optional(),
+  /** The domain names that file itself, not the disk.N link: after a hot-attach or a live snapshot, until the next boot. */
+  direct: z.boolean().optional(),
+  /** The snapshot whose frozen file the guest goes on writing to after a resume. */
+  stray: z.number().optional(),
+  /** That file was deleted under the guest: what it writes is gone when it ends. */
+  lost: z.boolean().optional(),
 });
 
 const historySchema = z.object({
@@ -63,6 +73,8 @@ export const vmSchema = z.object({
   backupConfig: z.record(z.string(), z.string()),
   /** This VM is a proxy: its devices are laid out under proxy/<id>/. */
   guestTree: z.boolean(),
+  /** qemu-guest-agent: absent when there is none; `silent` is configured and does not answer. */
+  guestAgent: z.enum(['works', 'silent']).optional(),
 });
 
 export const imageSchema = z.object({
@@ -99,6 +111,8 @@ export const datastoreSchema = z.object({
   state: z.number(),
   clusterIds: z.array(z.number()),
   totalMiB: z.number(),
+  /** Free MiB as last monitored, when that is not what is free (MONITORING_INTERVAL_DATASTORE). */
+  monitoredFreeMiB: z.number().optional(),
   /** What other tenants of the storage use; added to what the images take. */
   foreignMiB: z.number(),
   template: attributesSchema,
@@ -151,6 +165,7 @@ export const operationSchema = z.object({
     'attach',
     'detach',
     'resize',
+    'capacity',
     'deploy',
     'action',
     'image-create',
@@ -168,8 +183,14 @@ export const operationSchema = z.object({
   force: z.boolean().optional(),
   /** The stable [STATE, LCM_STATE] to return to. */
   back: z.tuple([z.number(), z.number()]).optional(),
+  /** Host to go to (one.vm.migrate). */
+  host: z.number().optional(),
   /** Error text a fault rule wants from the driver. */
   failure: z.string().optional(),
+  /** How far the driver comes before it fails: nothing done, half of it, all of it; `mkfs`: the datastore driver, before the transfer (disksaveas). */
+  failPhase: z.enum(['before', 'half', 'after', 'mkfs']).optional(),
+  /** The driver never answers: only one.vm.recover or a forced deletion ends it. */
+  stuck: z.boolean().optional(),
 });
 
 export const worldSchema = z.object({

@@ -1,7 +1,8 @@
+import { type VersionGate, versionGate } from './version.ts';
 import type { Cluster, Datastore, Group, Host, Image, Network, Operation, SecurityGroup, User, Vm, VmTemplate, WorldData } from './world-schema.ts';
 
 /** Everything oned would keep in its database. Mutated in place, synchronously; `World` itself neither reads nor writes files. */
-export class World {
+export class World implements VersionGate {
   readonly version: string;
   readonly vms = new Map<number, Vm>();
   readonly images = new Map<number, Image>();
@@ -60,9 +61,7 @@ export class World {
 
   /** True from 7.0.2 on for `atLeast(7, 0, 2)`. */
   atLeast(major: number, minor: number, patch = 0): boolean {
-    const [a = 0, b = 0, c = 0] = this.version.split('.').map(Number);
-    if (a !== major) return a > major;
-    return b === minor ? c >= patch : b > minor;
+    return versionGate(this.version).atLeast(major, minor, patch);
   }
 }
 

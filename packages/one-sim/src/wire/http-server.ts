@@ -3,6 +3,7 @@ import type { Cloud } from '../cloud.ts';
 import type { CallFault } from '../control/fault-rules.ts';
 import { type Executed, execute } from '../methods/dispatch.ts';
 import { faultResponse, type MethodCall, parseCall, refusalResponse, successResponse } from './envelope.ts';
+import { actForeign } from './foreign-acts.ts';
 import { FAULT_CODE, Fault, Refusal } from './refusal.ts';
 
 export interface ConnectionRules {
@@ -52,9 +53,20 @@ async function answer(cloud: Cloud, body: string, response: ServerResponse): Pro
   } catch (error) {
     return send(response, faultResponse(error instanceof Fault ? error : new Fault(FAULT_CODE.PARSE, String(error))));
   }
+  const foreign = cloud.faults.takeForeign(call.method);
+  if (foreign?.when === 'before') await actForeign(cloud, foreign);
   const fault = cloud.faults.takeForCall(call.method);
-  if (fault) return answerFaulty(cloud, call, fault, response);
+  if (fault) {
+    await answerFaulty(cloud, call, fault, response);
+    if (foreign && foreign.when !== 'before') await actForeign(cloud, foreign);
+    return;
+  }
   const { xml, executed } = await run(cloud, call);
+  if (foreign && foreign.when !== 'before') {
+    startAfter(cloud, executed);
+    await actForeign(cloud, foreign);
+    return send(response, xml);
+  }
   send(response, xml);
   startAfter(cloud, executed);
 }
@@ -92,6 +104,8 @@ async function answerFaulty(cloud: Cloud, call: MethodCall, fault: CallFault, re
       return void response.socket?.destroy();
     case 'huge-answer':
       return send(response, successResponse(`<HUGE>${'x'.repeat(fault.bytes)}</HUGE>`));
+    case 'delay':
+      return answerLate(cloud, call, fault, response);
     case 'hang':
       if (fault.execute) startAfter(cloud, (await run(cloud, call)).executed);
       return;
@@ -100,6 +114,15 @@ async function answerFaulty(cloud: Cloud, call: MethodCall, fault: CallFault, re
     case 'truncate-body':
       return answerBroken(cloud, call, fault.fault, response);
   }
+}
+
+async function answerLate(cloud: Cloud, call: MethodCall, fault: Extract<CallFault, { readonly fault: 'delay' }>, response: ServerResponse): Promise<void> {
+  const late = { signal: cloud.engine.stopping }; // a caller who hangs up is not noticed: the call is executed all the same
+  if (fault.when === 'before') await cloud.clock.sleep(fault.ms, late);
+  const { xml, executed } = await run(cloud, call);
+  startAfter(cloud, executed);
+  if (fault.when === 'after') await cloud.clock.sleep(fault.ms, late);
+  send(response, xml);
 }
 
 async function answerBroken(cloud: Cloud, call: MethodCall, kind: 'drop-after' | 'truncate' | 'truncate-body', response: ServerResponse): Promise<void> {
