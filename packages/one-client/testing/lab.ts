@@ -1,102 +1,153 @@
-import { systemClock } from '@onevault/base';
-import { expect } from 'vitest';
+import { Scope, Secret, systemClock } from '@onevault/base';
+import { expect, type TestContext } from 'vitest';
+import { unwrapAnswer } from '../src/answer.ts';
 import {
+  composeTransport,
+  createOneClient,
   type DatastoreId,
   type Disk,
+  httpTransport,
   type Image,
   type ImageId,
   imageGone,
   imageReady,
   type OneApi,
+  type OneClientOptions,
   type OneErrorCode,
+  type User,
   type Vm,
   type VmId,
   vmSettled,
+  type XmlRpcArgument,
+  type XmlRpcValue,
 } from '../src/index.ts';
+import type { OneCloud } from './one-cloud.ts';
+import { removeTraces, tracePrefix } from './traces.ts';
 
-/** What the suite needs of an OpenNebula, real or simulated. Nothing else in it is touched, and everything the suite creates it deletes. */
-export interface OneApiFixture extends AsyncDisposable {
+interface LabFacts {
+  readonly version: string;
+  readonly me: User;
+  /** Where images are made: the datastore of the VM's first image. */
+  readonly imageDatastore: DatastoreId;
+}
+
+/** One run of the contract: its clients, names and waits, and the end of everything it made. */
+export class Lab implements AsyncDisposable {
+  readonly cloud: OneCloud;
   readonly api: OneApi;
   /** A client of the same endpoint whose session oned refuses. */
   readonly stranger: OneApi;
-  /** RUNNING on KVM, with a qcow2 disk of a non-persistent image and a volatile disk. */
-  readonly vm: VmId;
-  /** RUNNING, with access to the image datastore; free for attaching disks. */
-  readonly proxyVm: VmId;
-  readonly imageDatastore: DatastoreId;
-  /** How long one operation may take: seconds for a simulator, minutes for a real cloud. It must take 0.2 s or more, so that a second call meets the first. */
-  readonly operationTimeoutMs: number;
-}
+  readonly #facts: LabFacts;
+  readonly #run = systemClock.now().getTime().toString(36);
+  readonly #clients = new Scope();
 
-/** Names of this run, what it owns, and its waits. */
-export class Lab {
-  readonly one: OneApiFixture;
-  readonly #run = `ov-contract-${systemClock.now().getTime().toString(36)}`;
-  readonly #images: ImageId[] = [];
-  readonly #cleanups: (() => Promise<unknown>)[] = [];
-
-  constructor(one: OneApiFixture) {
-    this.one = one;
+  private constructor(cloud: OneCloud, api: OneApi & AsyncDisposable, facts: LabFacts) {
+    this.cloud = cloud;
+    this.api = this.#clients.use(api);
+    this.#facts = facts;
+    const [userName = ''] = cloud.session.reveal().split(':', 1);
+    this.stranger = this.#clients.use(createOneClient({ ...connectionOf(cloud), session: new Secret(`${userName}:not-the-password`) }));
   }
 
+  /** Also takes away what an earlier run on this VM, that was interrupted, left behind. */
+  static async open(cloud: OneCloud): Promise<Lab> {
+    const api = createOneClient(connectionOf(cloud));
+    const imageDatastore = imageDisks(await api.vm(cloud.vm))[0]?.datastoreId;
+    if (imageDatastore === undefined) throw new Error(`VM ${cloud.vm} has no disk with an image`);
+    const lab = new Lab(cloud, api, { version: await api.version(), me: await api.whoAmI(), imageDatastore });
+    await lab.#removeTraces(tracePrefix(cloud.vm));
+    return lab;
+  }
+
+  get version(): string {
+    return this.#facts.version;
+  }
+  get me(): User {
+    return this.#facts.me;
+  }
+  get imageDatastore(): DatastoreId {
+    return this.#facts.imageDatastore;
+  }
+
+  /** `ov-contract-<vm>-<run>-<what>` */
   name(what: string): string {
-    return `${this.#run}-${what}`;
+    return `${tracePrefix(this.cloud.vm)}${this.#run}-${what}`;
   }
 
-  own(image: ImageId): void {
-    this.#images.push(image);
+  /** Another client of the same user. */
+  connect(options: { readonly pageSize: number }): OneApi {
+    return this.#clients.use(createOneClient({ ...connectionOf(this.cloud), ...options }));
   }
 
-  ownTemplate(id: Parameters<OneApi['deleteTemplate']>[0]): void {
-    this.#cleanups.push(() => this.one.api.deleteTemplate(id));
-  }
-
-  ownVm(id: VmId): void {
-    this.#cleanups.push(() => this.one.api.vmAction(id, 'terminate-hard'));
+  /** A call as it goes over the wire: for what the product never does. */
+  async raw(method: string, ...args: readonly XmlRpcArgument[]): Promise<XmlRpcValue> {
+    await using transport = httpTransport(this.cloud.endpoint, this.cloud.client?.http);
+    return await composeTransport(transport, unwrapAnswer)({ method, session: this.cloud.session, args, idempotent: false }, {});
   }
 
   settle(vm: VmId, what: string): Promise<Vm> {
-    return this.one.api.waitForVm(vm, vmSettled, { timeoutMs: this.one.operationTimeoutMs, what });
+    return this.api.waitForVm(vm, vmSettled, { timeoutMs: this.cloud.operationTimeoutMs, what });
   }
 
   async untilReady(id: ImageId): Promise<Image> {
-    await this.one.api.waitForImage(id, imageReady, { timeoutMs: this.one.operationTimeoutMs, what: 'the image to be READY' });
-    return await this.one.api.image(id);
+    await this.api.waitForImage(id, imageReady, { timeoutMs: this.cloud.operationTimeoutMs, what: 'the image to be READY' });
+    return await this.api.image(id);
   }
 
   async untilGone(id: ImageId): Promise<void> {
-    await this.one.api.waitForImage(id, imageGone, { timeoutMs: this.one.operationTimeoutMs, what: 'the image to be deleted' });
+    await this.api.waitForImage(id, imageGone, { timeoutMs: this.cloud.operationTimeoutMs, what: 'the image to be deleted' });
   }
 
   async datablock(what: string, sizeMiB = 1): Promise<ImageId> {
     const attributes = { NAME: this.name(what), TYPE: 'DATABLOCK', SIZE: String(sizeMiB), FORMAT: 'raw' };
-    const id = await this.one.api.allocateImage(attributes, this.one.imageDatastore);
-    this.own(id);
+    const id = await this.api.allocateImage(attributes, this.imageDatastore);
     await this.untilReady(id);
     return id;
   }
 
-  /** What a test already deleted is not there any more; whatever else stays shows in the lab's next run. */
-  async cleanUp(): Promise<void> {
-    await Promise.allSettled(this.#cleanups.map((cleanup) => cleanup()));
-    await Promise.allSettled(this.#images.map((id) => this.one.api.deleteImage(id)));
-    await Promise.allSettled(this.#images.map((id) => this.untilGone(id)));
+  /** For a case that this cloud has nothing for: skipped, or failed where everything should be there. */
+  lacks(context: TestContext, what: string): never {
+    if (this.cloud.complete) throw new Error(`the cloud of this suite should be complete, and has no ${what}`);
+    context.skip(`this cloud has no ${what}`);
+  }
+
+  /** Takes away everything this run made, found by its names, and proves it. Throws naming what could not be removed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#removeTraces(this.name(''));
+    } finally {
+      await this.#clients[Symbol.asyncDispose]();
+    }
+  }
+
+  #removeTraces(prefix: string): Promise<void> {
+    const { api, me, cloud } = this;
+    return removeTraces({ api, me, vm: cloud.vm, proxyVm: cloud.proxyVm, timeoutMs: cloud.operationTimeoutMs, maySpoilVm: cloud.maySpoilVm }, prefix);
   }
 }
 
-/** The disk that may be captured at will. */
-export function imageDisk(vm: Vm): Disk & { readonly imageId: ImageId } {
-  const disk = vm.disks.find((one) => one.imageId !== undefined && !one.persistent && !one.readonly);
-  if (disk?.imageId === undefined) throw new Error(`VM ${vm.id} has no disk of a non-persistent image`);
-  return { ...disk, imageId: disk.imageId };
+export const connectionOf = ({ endpoint, session, client }: OneCloud): OneClientOptions => ({ endpoint, session, ...client });
+
+export type ImageDisk = Disk & { readonly imageId: ImageId; readonly datastoreId: DatastoreId };
+
+/** The disks that can be captured. */
+export function imageDisks(vm: Vm): readonly ImageDisk[] {
+  return vm.disks.flatMap((disk) => {
+    const { imageId, datastoreId } = disk;
+    return imageId === undefined || datastoreId === undefined || disk.readonly || /CDROM$/.test(disk.type) ? [] : [{ ...disk, imageId, datastoreId }];
+  });
 }
 
-export function snapshotsOf(vm: Vm, disk: Disk): Vm['snapshots'][number]['snapshots'] {
+export function snapshotsOf(vm: Vm, disk: Pick<Disk, 'diskId'>): Vm['snapshots'][number]['snapshots'] {
   return vm.snapshots.find((one) => one.diskId === disk.diskId)?.snapshots ?? [];
 }
 
-export async function refused(call: Promise<unknown>, code: OneErrorCode): Promise<void> {
-  await expect(call).rejects.toMatchObject({ name: 'OneError', code });
+export async function refused(call: Promise<unknown>, ...codes: readonly OneErrorCode[]): Promise<void> {
+  const error = await call.then(
+    (value) => ({ accepted: value }),
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ name: 'OneError', code: expect.toSatisfy((code: OneErrorCode) => codes.includes(code), codes.join(' or ')) });
 }
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
