@@ -62,10 +62,11 @@ async function workspaceDirs() {
   return ['tests', 'bench', ...folders.flat()];
 }
 
-/** What stands around the deployed app: launcher, licence, version and how to install it. */
+/** What stands around the deployed app: launcher, a trial of the whole job, licence, version and how to install it. */
 async function addFrame(tree, version) {
   await mkdir(`${tree}/bin`);
   await copyFile(`${ROOT}scripts/bundle/launcher.cjs`, `${tree}/bin/onevault`);
+  await cp(`${ROOT}scripts/bundle/try-cloud`, `${tree}/share/try-cloud`, { recursive: true });
   await copyFile(`${ROOT}LICENSE`, `${tree}/LICENSE`);
   await copyFile(`${ROOT}scripts/bundle/README.md`, `${tree}/README.md`);
   await writeFile(`${tree}/VERSION`, `${version}\n`);

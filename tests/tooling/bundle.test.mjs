@@ -44,7 +44,7 @@ describeWith(needed, 'the bundle', () => {
 
   test('is named after its version and platform, and says what it is', async () => {
     expect(home).toMatch(new RegExp(`/onevault-${version}-linux-x64$`));
-    expect((await readdir(home)).sort()).toEqual(['LICENSE', 'README.md', 'VERSION', 'bin', 'lib']);
+    expect((await readdir(home)).sort()).toEqual(['LICENSE', 'README.md', 'VERSION', 'bin', 'lib', 'share']);
     expect((await readFile(`${home}/VERSION`, 'utf8')).trim()).toBe(version);
     expect(await readFile(`${home}/LICENSE`, 'utf8')).toContain('Apache License');
   });
