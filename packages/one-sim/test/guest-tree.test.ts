@@ -34,6 +34,11 @@ test('the machine is known by the UUID of its VM body', async () => {
   expect(await readFile(join(root, 'sys/class/dmi/id/product_uuid'), 'utf8')).toBe(`${uuid}\n`);
 });
 
+test('a proxy whose root disk is on the SCSI bus mounts it from there', async () => {
+  const { vmId } = await one.sim.control.createVm({ name: 'other', disks: [{ sizeMiB: 2, devPrefix: 'sd' }], proxy: true });
+  expect(await readFile(join(one.sim.dir, 'proxy', String(vmId), 'proc/mounts'), 'utf8')).toContain('/dev/sda1 / ext4');
+});
+
 test('its root disk has a mounted partition, and the context CD is an optical drive', async () => {
   expect(await block('vda/vda1/partition')).toBe('1\n');
   expect(await readFile(join(root, 'proc/mounts'), 'utf8')).toContain('/dev/vda1 / ext4');
@@ -146,6 +151,16 @@ describe('faults of devices', () => {
       expect((await one.sim.control.history(PROXY)).harm.length, `${n}`).toBe(1);
     }
     expect((await one.sim.control.history(PROXY)).harm).toEqual(['disk 2 was attached read-only and has been written to']);
+  });
+
+  test('a device that the guest never notices is attached and can be detached', async () => {
+    await one.sim.control.inject({ fault: 'device', unseen: true });
+    await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",SERIAL="x"`);
+    expect(await devices()).toEqual(['vda']);
+    expect((await one.sim.control.state()).vms[0]?.disks.length).toBe(2);
+    await one.must('one.vm.detach', PROXY, 2);
+    await one.sim.control.idle();
+    expect((await one.sim.control.state()).vms[0]?.disks.length).toBe(1);
   });
 
   test('two devices carry the same serial, or one another size', async () => {

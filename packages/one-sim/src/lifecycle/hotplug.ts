@@ -143,6 +143,7 @@ export async function plugDisk(cloud: Cloud, vm: Vm, disk: Vector, how: 'hot' | 
   const serial = fault?.serial ?? guestSerial(cloud, vm, disk, how);
   const target = disk['TARGET'] ?? '';
   await guest.plug({ diskId: diskIdOf(disk), target, scsiTarget: scsiTargetOf(cloud, target, how), file, readOnly: isReadonly(disk), serial });
+  if (fault?.unseen) await guest.vanish(diskIdOf(disk));
 }
 
 /**

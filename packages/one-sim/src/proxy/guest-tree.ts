@@ -2,7 +2,7 @@ import { chmod, mkdir, rename, rm, stat, symlink, truncate, writeFile } from 'no
 import { dirname, join } from 'node:path';
 import { errorCode } from '@onevault/base';
 import { type DeviceUse, DeviceUsers } from './device-users.ts';
-import { buildDevice, type GuestDevice, isScsi, layOutGuest, scsiDirectories, sectors, udevLinks } from './guest-files.ts';
+import { buildDevice, type GuestDevice, isScsi, layOutGuest, SYSTEM_DISK, scsiDirectories, sectors, udevLinks } from './guest-files.ts';
 
 interface Plugged {
   readonly name: string;
@@ -88,6 +88,7 @@ export class GuestTree {
       await symlink(`../../${name}`, link);
     }
     await rename(made, join(this.#root, 'sys/block', name));
+    if (device.diskId === SYSTEM_DISK) await this.#users.mountRoot(`${name}1`);
     return name;
   }
 
