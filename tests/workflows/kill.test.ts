@@ -123,5 +123,5 @@ describe('a run whose process is killed', () => {
 
 function nameOf(object: CloudObject): string {
   if (object.kind === 'attachment') return `disk ${object.serial}`;
-  return `${object.kind} ${object.name}`;
+  return 'name' in object ? `${object.kind} ${object.name}` : object.kind;
 }

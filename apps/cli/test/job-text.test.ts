@@ -22,6 +22,8 @@ describe('events as text', () => {
       '  taken back: image onevault-run-1 (id 9), 300 ms',
       'warning: image onevault-run-1 (id 9) could not be taken back: one.image.delete: no',
       'warning: network 3: not authorized (METADATA_NOT_PERMITTED)',
+      'VM 6 web: revert to a snapshot, run run-1',
+      'warning: disk 0, snapshot 3: reverted',
       '',
     ]);
   });
@@ -33,6 +35,7 @@ describe('events as text', () => {
     expect(output.err().trim().split('\n')).toEqual([
       'warning: image onevault-run-1 (id 9) could not be taken back: one.image.delete: no',
       'warning: network 3: not authorized (METADATA_NOT_PERMITTED)',
+      'warning: disk 0, snapshot 3: reverted',
     ]);
   });
 

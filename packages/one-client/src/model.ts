@@ -106,6 +106,8 @@ export interface HistoryRecord {
   readonly datastoreId: DatastoreId;
   readonly vmMad: string;
   readonly tmMad: string;
+  /** What ended the record, a number of include/VMActions.h: 0 none, 41 a revert of a disk snapshot. */
+  readonly action: number;
 }
 
 /** What a pool listing (one.vmpool.info) is sure to carry. */

@@ -58,17 +58,20 @@ const diskSnapshots = z.object({ DISK_ID: int, ALLOW_ORPHANS: text.default('NO')
   }),
 );
 
-const history = z.object({ SEQ: int, HOSTNAME: text, HID: int, CID: int, DS_ID: int, VM_MAD: text.default(''), TM_MAD: text.default('') }).transform(
-  (raw): HistoryRecord => ({
-    seq: raw.SEQ,
-    hostName: raw.HOSTNAME,
-    hostId: hostId(raw.HID),
-    clusterId: raw.CID,
-    datastoreId: datastoreId(raw.DS_ID),
-    vmMad: raw.VM_MAD,
-    tmMad: raw.TM_MAD,
-  }),
-);
+const history = z
+  .object({ SEQ: int, HOSTNAME: text, HID: int, CID: int, DS_ID: int, VM_MAD: text.default(''), TM_MAD: text.default(''), ACTION: int.default(0) })
+  .transform(
+    (raw): HistoryRecord => ({
+      seq: raw.SEQ,
+      hostName: raw.HOSTNAME,
+      hostId: hostId(raw.HID),
+      clusterId: raw.CID,
+      datastoreId: datastoreId(raw.DS_ID),
+      vmMad: raw.VM_MAD,
+      tmMad: raw.TM_MAD,
+      action: raw.ACTION,
+    }),
+  );
 
 const identity = { ID: int, NAME: text, UID: int, GID: int, UNAME: text, GNAME: text, STATE: int, LCM_STATE: int, STIME: int, DEPLOY_ID: text.default('') };
 

@@ -9,7 +9,19 @@ export type CloudObject =
   | { readonly kind: 'image'; readonly name: string }
   | { readonly kind: 'attachment'; readonly proxyVmId: number; readonly imageId: number; readonly serial: string }
   | { readonly kind: 'template'; readonly name: string }
-  | { readonly kind: 'vm'; readonly name: string };
+  | { readonly kind: 'vm'; readonly name: string }
+  /** A VM that we stopped; taken back by bringing it to what it was. */
+  | { readonly kind: 'power'; readonly vmId: number; readonly was: 'RUNNING' }
+  /** Disks of a stopped VM on their way to snapshots: all of them or none. Half done, it is taken back by finishing it (`cloud/finish-revert.ts`). */
+  | { readonly kind: 'revert'; readonly vmId: number; readonly seq: number; readonly disks: readonly RevertedDisk[] };
+
+/** `seq`, above: the VM's last HISTORY record right before the first disk. */
+export interface RevertedDisk {
+  readonly diskId: number;
+  readonly imageId: number;
+  readonly snapshotId: number;
+  readonly name: string;
+}
 
 /** The step that takes an object away. */
 export const UNDO_STEPS = {
@@ -18,6 +30,8 @@ export const UNDO_STEPS = {
   attachment: 'detach',
   template: 'delete-template',
   vm: 'terminate-vm',
+  power: 'start-vm',
+  revert: 'revert-snapshot',
 } as const satisfies Record<CloudObject['kind'], StepName>;
 
 export function diskOf(object: CloudObject): { readonly diskId?: number } {
@@ -38,5 +52,9 @@ export function describeObject(object: CloudObject, id?: number): string {
       return `template ${object.name}${number}`;
     case 'vm':
       return `VM ${object.name}${number}`;
+    case 'power':
+      return `VM ${object.vmId}, which was ${object.was} before this run stopped it`;
+    case 'revert':
+      return `unfinished revert of VM ${object.vmId}: ${object.disks.map((disk) => `disk ${disk.diskId} to snapshot ${disk.snapshotId} '${disk.name}'`).join(', ')}`;
   }
 }

@@ -1,7 +1,7 @@
 import type { DiskStats } from '@onevault/backup-format';
 import type { SerializedError } from '@onevault/base';
 import type { BackupPlan } from './plan-model.ts';
-import type { BackupReport, RestoreReport } from './report.ts';
+import type { BackupReport, RestoreReport, SnapshotReport } from './report.ts';
 
 export type StepName =
   | 'inventory'
@@ -23,13 +23,17 @@ export type StepName =
   | 'instantiate'
   | 'wait-running'
   | 'delete-template'
-  | 'terminate-vm';
+  | 'terminate-vm'
+  | 'stop-vm'
+  | 'start-vm'
+  | 'revert-snapshot';
 
 /** What happens, as it happens. Fields are added, never renamed: JSON lines are an API. Sizes in bytes, durations in ms. */
 export type JobEvent = { readonly time: string; readonly runId: string } & JobEventBody;
 
 export type JobEventBody =
   | { readonly type: 'run.started'; readonly kind: 'backup' | 'restore'; readonly vmId?: number; readonly vmName: string; readonly pointId?: string }
+  | { readonly type: 'run.started'; readonly kind: 'snapshot'; readonly action: SnapshotReport['action']; readonly vmId: number; readonly vmName: string }
   | { readonly type: 'vm.planned'; readonly plan: BackupPlan }
   | { readonly type: 'disk.skipped'; readonly diskId: number; readonly reasons: readonly { readonly code: string; readonly text: string }[] }
   | { readonly type: 'disk.mode'; readonly diskId: number; readonly mode: 'full' | 'incremental'; readonly reason: string; readonly parentId?: string }
@@ -63,13 +67,23 @@ export type JobEventBody =
     }
   | { readonly type: 'restore-point.committed'; readonly pointId: string }
   | { readonly type: 'vm.restored'; readonly vmId: number; readonly vmName: string }
+  /** After a revert or a deletion that stopped half-way: what became of each disk. */
+  | { readonly type: 'snapshot.standing'; readonly vmId: number; readonly action: 'revert' | 'delete'; readonly disks: readonly DiskStanding[] }
   | { readonly type: 'cleanup.failed'; readonly object: string; readonly error: SerializedError }
   | { readonly type: 'warning'; readonly code: string; readonly message: string }
   | {
       readonly type: 'run.finished';
       readonly outcome: 'complete' | 'residue' | 'failed' | 'cancelled';
-      readonly report?: BackupReport | RestoreReport;
+      readonly report?: BackupReport | RestoreReport | SnapshotReport;
       readonly error?: SerializedError;
       /** What is still in the cloud and should not be, by name; the journal has it too. */
       readonly residue: readonly string[];
     };
+
+export interface DiskStanding {
+  readonly diskId: number;
+  readonly snapshotId: number;
+  readonly snapshotName: string;
+  /** unknown: OpenNebula took the order and what came of it cannot be seen. */
+  readonly state: 'done' | 'not-done' | 'unknown';
+}

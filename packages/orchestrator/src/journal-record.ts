@@ -8,6 +8,13 @@ const object = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('attachment'), proxyVmId: id, imageId: id, serial: z.string() }),
   z.object({ kind: z.literal('template'), name: z.string() }),
   z.object({ kind: z.literal('vm'), name: z.string() }),
+  z.object({ kind: z.literal('power'), vmId: id, was: z.enum(['RUNNING']) }),
+  z.object({
+    kind: z.literal('revert'),
+    vmId: id,
+    seq: id,
+    disks: z.array(z.object({ diskId: id, imageId: id, snapshotId: id, name: z.string() })),
+  }),
 ]);
 const time = z.string();
 const record = z.discriminatedUnion('type', [
@@ -15,7 +22,7 @@ const record = z.discriminatedUnion('type', [
     type: z.literal('run'),
     time,
     runId: z.string(),
-    kind: z.enum(['backup', 'restore']),
+    kind: z.enum(['backup', 'restore', 'snapshot']),
     endpoint: z.string(),
     owner: z.string(),
     about: z.string(),

@@ -6,7 +6,7 @@ export type JournalRecord =
       readonly type: 'run';
       readonly time: string;
       readonly runId: string;
-      readonly kind: 'backup' | 'restore';
+      readonly kind: 'backup' | 'restore' | 'snapshot';
       readonly endpoint: string;
       readonly owner: string;
       readonly about: string;

@@ -1,5 +1,5 @@
 import { type CallOptions, errorCode } from '@onevault/base';
-import { imageId, isDone, type OneApi, templateId, vmId } from '@onevault/one-client';
+import { imageId, isDone, isPoweredOff, type OneApi, templateId, vmId } from '@onevault/one-client';
 import { locateSnapshot } from './cloud/disk-snapshot.ts';
 import { unlessGone } from './cloud/gone.ts';
 import { findOwnTemplate, findOwnVm } from './cloud/new-vm.ts';
@@ -60,6 +60,9 @@ async function lookFor(cloud: OneApi, runId: string, object: CloudObject, id: nu
         return await findOwnTemplate(cloud, object.name, id === undefined ? undefined : templateId(id), options);
       case 'vm':
         return await findOwnVm(cloud, runId, object.name, id === undefined ? undefined : vmId(id), options);
+      case 'power':
+      case 'revert':
+        return await stillStopped(cloud, object.vmId, options);
     }
   } catch (error) {
     if (errorCode(error) === 'JOB_OBJECT_CHANGED') return { id }; // still there, under another name
@@ -72,4 +75,10 @@ async function attachmentBySerial(cloud: OneApi, object: Extract<CloudObject, { 
   if (proxy === undefined || isDone(proxy)) return undefined;
   const disk = proxy.disks.find((entry) => entry.serial === object.serial && entry.imageId === object.imageId);
   return disk && { id: disk.diskId };
+}
+
+/** A VM that we stopped and that nobody has taken anywhere since. */
+async function stillStopped(cloud: OneApi, id: number, options: CallOptions): Promise<Found | undefined> {
+  const vm = await unlessGone(cloud.vm(vmId(id), options));
+  return vm !== undefined && isPoweredOff(vm) ? { id } : undefined;
 }

@@ -51,3 +51,6 @@ export interface JobDeps {
   readonly emit: (event: JobEvent) => void;
   readonly patience?: Patience;
 }
+
+/** What a workflow needs that only speaks with OpenNebula: no proxy, no repository, no data. */
+export type ControlDeps = Pick<JobDeps, 'cloud' | 'journals' | 'clock' | 'randomBytes' | 'logger' | 'emit' | 'patience'>;

@@ -1,5 +1,7 @@
 import type { DiskStats, PointStats } from '@onevault/backup-format';
+import type { RevertProof } from './cloud/revert-disk.ts';
 import type { CaptureMethod, Consistency, Reason } from './plan-model.ts';
+import type { SnapshotNote } from './snapshots/refusal.ts';
 
 export interface DiskReport {
   readonly diskId: number;
@@ -55,6 +57,38 @@ export interface RestoreReport {
   readonly disks: readonly RestoredDiskReport[];
   /** Disks that came back empty or not at all, and attributes that were changed: what and why. */
   readonly notes: readonly { readonly code: string; readonly message: string }[];
+  readonly durationMs: number;
+  readonly residue: readonly string[];
+}
+
+/** One disk's snapshot, and what was done with it. */
+export interface DiskSnapshotReport {
+  readonly diskId: number;
+  readonly target: string;
+  readonly snapshotId: number;
+  readonly snapshotName: string;
+  /** Of a revert. */
+  readonly proof?: RevertProof;
+  readonly durationMs: number;
+}
+
+export interface SnapshotReport {
+  readonly kind: 'snapshot';
+  readonly action: 'create' | 'revert' | 'delete';
+  readonly runId: string;
+  readonly vmId: number;
+  readonly vmName: string;
+  /** What it was about: sets of ours, or single snapshots. */
+  readonly sets: readonly { readonly setId: string | undefined; readonly name: string }[];
+  readonly disks: readonly DiskSnapshotReport[];
+  /** Taken right before a revert, to which one can go back. */
+  readonly safetySet?: { readonly setId: string; readonly name: string };
+  /** Of a create: from the first disk's snapshot to the last one's. */
+  readonly spreadMs?: number;
+  /** Of a revert: how long the guest did not run. */
+  readonly downMs?: number;
+  readonly notes: readonly SnapshotNote[];
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
   readonly durationMs: number;
   readonly residue: readonly string[];
 }

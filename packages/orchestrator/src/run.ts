@@ -7,8 +7,8 @@ import { JobError } from './errors.ts';
 import type { JobEventBody, StepName } from './events.ts';
 import type { Journal, JournalRecord } from './journal.ts';
 import { newRunId } from './names.ts';
-import { DEFAULT_PATIENCE, type JobDeps } from './ports.ts';
-import type { BackupReport, RestoreReport } from './report.ts';
+import { type ControlDeps, DEFAULT_PATIENCE, type JobDeps } from './ports.ts';
+import type { BackupReport, RestoreReport, SnapshotReport } from './report.ts';
 
 /** Something this run made in the cloud, and will take away again unless it is kept. */
 export interface Owned {
@@ -29,9 +29,12 @@ interface Step {
 
 /** What kind of run, and on what, for the journal's reader. */
 export interface RunFacts {
-  readonly kind: 'backup' | 'restore';
+  readonly kind: 'backup' | 'restore' | 'snapshot';
   readonly about: string;
 }
+
+/** Only a run that attaches disks can detach them. */
+type RunDeps = ControlDeps & Partial<Pick<JobDeps, 'attacher'>>;
 
 /** A call whose connection broke may still be under way in oned when nothing is found of it yet: so long later it is looked for again. */
 const LATE_MS = 5_000;
@@ -45,21 +48,21 @@ export class Run {
   readonly cloud: CloudDeps;
   readonly residue: string[] = [];
   readonly warnings: { readonly code: string; readonly message: string }[] = [];
-  readonly #deps: JobDeps;
+  readonly #deps: RunDeps;
   readonly #journal: Journal;
   readonly #resources = new Scope();
   readonly #open: Step[] = [];
   #steps = 0;
   #cloudLost = false;
 
-  private constructor(id: string, deps: JobDeps, journal: Journal) {
+  private constructor(id: string, deps: RunDeps, journal: Journal) {
     this.id = id;
     this.#deps = deps;
     this.#journal = journal;
     this.cloud = { cloud: deps.cloud, clock: deps.clock, patience: deps.patience ?? DEFAULT_PATIENCE };
   }
 
-  static async start(deps: JobDeps, facts: RunFacts): Promise<Run> {
+  static async start(deps: RunDeps, facts: RunFacts): Promise<Run> {
     const id = newRunId(deps.clock.now(), deps.randomBytes);
     const journal = await deps.journals.create(id);
     const run = new Run(id, deps, journal);
@@ -240,8 +243,8 @@ export class Run {
 }
 
 /** Runs a workflow. However it ends, what it made and did not keep is taken back before anybody is told. */
-export async function inRun<R extends BackupReport | RestoreReport>(
-  deps: JobDeps,
+export async function inRun<R extends BackupReport | RestoreReport | SnapshotReport>(
+  deps: RunDeps,
   facts: RunFacts & { readonly kind: R['kind'] },
   options: CallOptions,
   work: (run: Run) => Promise<R>,

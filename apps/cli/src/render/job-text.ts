@@ -27,11 +27,7 @@ export function jobText(output: Output, clock: Clock): JobRenderer {
 function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEvent>): void {
   switch (event.type) {
     case 'run.started':
-      view.log(
-        event.kind === 'backup'
-          ? `VM ${event.vmId} ${event.vmName}: backup, run ${event.runId}`
-          : `restore of ${event.pointId} as VM ${event.vmName}, run ${event.runId}`,
-      );
+      view.log(startText(event));
       return;
     case 'vm.planned':
       for (const line of planLines(event.plan)) view.log(`  ${line}`);
@@ -52,6 +48,9 @@ function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEven
     case 'warning':
       view.warn(`${event.message} (${event.code})`);
       return;
+    case 'snapshot.standing':
+      for (const disk of event.disks) view.warn(`disk ${disk.diskId}, snapshot ${disk.snapshotId}: ${STANDING_TEXT[event.action][disk.state]}`);
+      return;
     case 'cleanup.failed':
       view.warn(`${event.object} could not be taken back: ${event.error.message}`);
       return;
@@ -69,6 +68,24 @@ function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEven
       return;
   }
 }
+
+function startText(event: Extract<JobEvent, { readonly type: 'run.started' }>): string {
+  switch (event.kind) {
+    case 'backup':
+      return `VM ${event.vmId} ${event.vmName}: backup, run ${event.runId}`;
+    case 'restore':
+      return `restore of ${event.pointId} as VM ${event.vmName}, run ${event.runId}`;
+    case 'snapshot':
+      return `VM ${event.vmId} ${event.vmName}: ${ACTION_TEXT[event.action]}, run ${event.runId}`;
+  }
+}
+
+const ACTION_TEXT = { create: 'snapshot', revert: 'revert to a snapshot', delete: 'deletion of snapshots' } as const;
+
+const STANDING_TEXT = {
+  revert: { done: 'reverted', 'not-done': 'not reverted', unknown: 'reverted or not, that cannot be seen' },
+  delete: { done: 'deleted', 'not-done': 'still there', unknown: 'deleted or not, that cannot be seen' },
+} as const;
 
 /** One line for each thing that was done to the cloud or the repository; a step that is part of another is not here. */
 const STEP_TEXT: Readonly<Partial<Record<StepName, string>>> = {
@@ -89,6 +106,9 @@ const STEP_TEXT: Readonly<Partial<Record<StepName, string>>> = {
   instantiate: 'VM created',
   'delete-template': 'taken back',
   'terminate-vm': 'taken back',
+  'stop-vm': 'stopped',
+  'start-vm': 'running again',
+  'revert-snapshot': 'reverted',
 };
 
 const ENDS_PROGRESS: ReadonlySet<StepName> = new Set(['scan', 'write', 'verify']);

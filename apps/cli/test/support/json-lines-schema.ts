@@ -57,8 +57,31 @@ export const backupReport = z.looseObject({
   residue: z.array(z.string()),
 });
 
-const event = z.discriminatedUnion('type', [
+const snapshotAction = z.enum(['create', 'revert', 'delete']);
+const standing = z.looseObject({ diskId: id, snapshotId: id, snapshotName: z.string(), state: z.enum(['done', 'not-done', 'unknown']) });
+
+const snapshotReport = z.looseObject({
+  outcome: z.enum(['complete', 'residue']),
+  action: snapshotAction,
+  runId: z.string(),
+  vmId: id,
+  vmName: z.string(),
+  sets: z.array(z.looseObject({ setId: z.string().optional(), name: z.string() })),
+  disks: z.array(z.looseObject({ diskId: id, target: z.string(), snapshotId: id, snapshotName: z.string(), durationMs })),
+  notes: z.array(z.looseObject({ code: z.string(), message: z.string() })),
+  warnings: z.array(z.looseObject({ code: z.string(), message: z.string() })),
+  durationMs,
+  residue: z.array(z.string()),
+});
+const snapshotResult = {
+  snapshots: z.array(z.union([snapshotReport, z.looseObject({ outcome: z.enum(['failed', 'cancelled']), vmId: id, error, residue: z.array(z.string()) })])),
+  notAttempted: z.array(id),
+};
+
+const event = z.union([
   z.looseObject({ ...eventHead, type: z.literal('run.started'), kind: z.enum(['backup', 'restore']), vmName: z.string() }),
+  z.looseObject({ ...eventHead, type: z.literal('run.started'), kind: z.literal('snapshot'), action: snapshotAction, vmId: id, vmName: z.string() }),
+  z.looseObject({ ...eventHead, type: z.literal('snapshot.standing'), vmId: id, action: z.enum(['revert', 'delete']), disks: z.array(standing) }),
   z.looseObject({ ...eventHead, type: z.literal('vm.planned'), plan }),
   z.looseObject({ ...eventHead, type: z.literal('disk.skipped'), diskId: id, reasons: z.array(reason) }),
   z.looseObject({ ...eventHead, type: z.literal('disk.mode'), diskId: id, mode: z.enum(['full', 'incremental']), reason: z.string() }),
@@ -87,6 +110,9 @@ const event = z.discriminatedUnion('type', [
 ]);
 
 const result = z.discriminatedUnion('type', [
+  z.looseObject({ ...head, type: z.literal('snapshot.create'), ...snapshotResult }),
+  z.looseObject({ ...head, type: z.literal('snapshot.revert'), ...snapshotResult }),
+  z.looseObject({ ...head, type: z.literal('snapshot.delete'), ...snapshotResult }),
   z.looseObject({
     ...head,
     type: z.literal('backup.result'),
@@ -104,7 +130,7 @@ const result = z.discriminatedUnion('type', [
   }),
 ]);
 
-/** Any line of the stdout of `backup --jsonl` or `restore --jsonl`. */
+/** Any line of the stdout of `backup`, `restore` or `snapshot create`, `revert`, `delete` with `--jsonl`. */
 export const jsonLine = z.union([event, result]);
 
 export const exitError = z.looseObject({

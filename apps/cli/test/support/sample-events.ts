@@ -102,5 +102,7 @@ export const EVERY_EVENT: readonly JobEvent[] = [
   event({ type: 'warning', code: 'METADATA_NOT_PERMITTED', message: 'network 3: not authorized' }),
   event({ type: 'restore-point.committed', pointId: 'p1' }),
   event({ type: 'vm.restored', vmId: 9, vmName: 'web-2' }),
+  event({ type: 'run.started', kind: 'snapshot', action: 'revert', vmId: 6, vmName: 'web' }),
+  event({ type: 'snapshot.standing', vmId: 6, action: 'revert', disks: [{ diskId: 0, snapshotId: 3, snapshotName: 's', state: 'done' }] }),
   event({ type: 'run.finished', outcome: 'complete', report: backupReport, residue: [] }),
 ];

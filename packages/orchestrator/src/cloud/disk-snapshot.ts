@@ -86,7 +86,7 @@ function deleteSnapshot(deps: CloudDeps, object: SnapshotObject, id: SnapshotId,
   });
 }
 
-function findSnapshot(vm: Vm, disk: DiskId | undefined, wanted: (snapshot: Snapshot) => boolean): Snapshot | undefined {
+export function findSnapshot(vm: Vm, disk: DiskId | undefined, wanted: (snapshot: Snapshot) => boolean): Snapshot | undefined {
   return vm.snapshots.find((entry) => entry.diskId === disk)?.snapshots.find(wanted);
 }
 

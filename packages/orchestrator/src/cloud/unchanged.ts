@@ -23,9 +23,9 @@ export function assertUnchanged(now: Vm, planned: Planned): void {
 function diskChanged(vm: Vm, disk: Disk, what: string): JobError {
   return new JobError({
     code: 'JOB_DISK_CHANGED',
-    message: `disk ${disk.diskId} of VM ${vm.id} '${vm.name}' ${what} since the backup was planned`,
+    message: `disk ${disk.diskId} of VM ${vm.id} '${vm.name}' ${what} since this was planned`,
     details: { vmId: vm.id, diskId: disk.diskId },
     retryable: true,
-    hint: 'run the backup again: it plans anew',
+    hint: 'start again: it plans anew',
   });
 }
