@@ -4,7 +4,7 @@ import { isRepositoryError, type ObjectStore, openRepository, openStore, parseSt
 import { type CallOptions, type Clock, type Logger, mapOrdered, Scope, systemClock } from '@onevault/base';
 import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
 import { createOneClient, findConnection, isRunning, type OneApi, type VmId, vmId } from '@onevault/one-client';
-import { type DevicePort, fileJournals, type JobDeps, type JobEvent, type JournalStore, proxyHotplug } from '@onevault/orchestrator';
+import { type ControlDeps, type DevicePort, fileJournals, type JobDeps, type JobEvent, type JournalStore, proxyHotplug } from '@onevault/orchestrator';
 import { createAttacher, findOwnVm, readProductUuid, readSysfsDisks } from '@onevault/proxy-attach';
 import { CliError } from './errors.ts';
 import type { AskSecret } from './secret/ask-secret.ts';
@@ -28,6 +28,8 @@ export interface Composition {
   /** Where the repository is, or would be; or the store at another place, a path or URL with absolute paths. Nothing is reached before the first call. */
   openStore(place?: string, use?: { readonly cached: boolean }): ObjectStore;
   journals(): JournalStore;
+  /** Cloud and journal: what needs neither proxy VM nor repository. */
+  openControl(emit: (event: JobEvent) => void, options?: CallOptions): Promise<ControlDeps & AsyncDisposable>;
   /** Cloud, proxy, repository and journal in one: what a backup or a restore needs. */
   openJobs(emit: (event: JobEvent) => void, options?: CallOptions): Promise<JobDeps & AsyncDisposable>;
 }
@@ -50,6 +52,7 @@ export function compose(settings: Settings, logger: Logger, clock: Clock = syste
       return decorateStore(openStore(address, { env: settings.storeEnvironment, clock, logger }), address.kind, settings.traffic, use, { clock, logger });
     },
     journals: () => fileJournals({ directory: join(settings.stateDir, 'journals') }),
+    openControl: (emit, options = {}) => openControl(composition, emit, options),
     openJobs: (emit, options = {}) => openJobs(composition, emit, options),
   };
   return composition;
@@ -95,6 +98,20 @@ async function openCloud(settings: Settings, logger: Logger, clock: Clock, optio
     ...(callTimeoutMs !== undefined && { callTimeoutMs }),
     ...(pageSize !== undefined && { pageSize }),
   });
+}
+
+async function openControl(composition: Composition, emit: (event: JobEvent) => void, options: CallOptions): Promise<ControlDeps & AsyncDisposable> {
+  const { clock, logger } = composition;
+  const cloud = await composition.openCloud(options);
+  return {
+    cloud,
+    journals: composition.journals(),
+    clock,
+    randomBytes,
+    logger,
+    emit,
+    [Symbol.asyncDispose]: () => cloud[Symbol.asyncDispose](),
+  };
 }
 
 async function openJobs(composition: Composition, emit: (event: JobEvent) => void, options: CallOptions): Promise<JobDeps & AsyncDisposable> {

@@ -24,6 +24,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   CLI_REPOSITORY_UNSET: EXIT.usage,
   CLI_VM_IN_USE: EXIT.locked,
   JOB_NAME_INVALID: EXIT.usage,
+  JOB_SNAPSHOT_POLICY_INVALID: EXIT.usage,
   ONE_ARGUMENT_INVALID: EXIT.usage,
   REPO_URL_INVALID: EXIT.usage,
   REPO_RETENTION_EMPTY: EXIT.usage,

@@ -9,6 +9,7 @@ import { repoCommand } from './commands/repo/repo.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { retentionCommand } from './commands/retention/retention.ts';
 import { simCommand } from './commands/sim.ts';
+import { snapshotCommand } from './commands/snapshot/snapshot.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { vmCommand } from './commands/vm.ts';
 import type { TextStream } from './render/output.ts';
@@ -29,6 +30,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     pointCommand,
     verifyCommand,
     restoreCommand,
+    snapshotCommand,
     retentionCommand,
     repoCommand,
     simCommand,

@@ -58,7 +58,7 @@ async function play(stage: Stage, flags: DemoFlags, mismatches: Mismatches): Pro
     mismatches,
     flags.break === 'restore',
   );
-  await diskSnapshots(stage, vm.vmId, mismatches);
+  await diskSnapshots(stage, vm.vmId, disks, mismatches);
   const leftBehind = await proveClean(
     stage,
     stock,

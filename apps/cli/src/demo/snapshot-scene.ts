@@ -1,55 +1,43 @@
-import { diskId, type OneApi, type SnapshotId, type Vm, vmId, vmPoweredOff, vmRunning, vmSettled } from '@onevault/one-client';
-import { formatTime } from '../render/units.ts';
+import { runSnapshotCreate } from '../commands/snapshot/create.ts';
+import { runSnapshotDelete } from '../commands/snapshot/delete.ts';
+import { runSnapshotList } from '../commands/snapshot/list.ts';
+import { runSnapshotRevert } from '../commands/snapshot/revert.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
 import { captureReference } from './capture-reference.ts';
 import { compareFiles } from './compare-files.ts';
 import type { Mismatches } from './mismatches.ts';
 import type { Stage } from './stage.ts';
 
-const DISK = diskId(0);
-const PATIENCE_MS = 60_000;
+const CHAIN = { maxChain: '3' } as const;
 
-/** A disk snapshot is taken, regretted changes are made, and it brings the disk back. OpenNebula reverts only in POWEROFF. */
-export async function diskSnapshots(stage: Stage, vm: number, mismatches: Mismatches): Promise<void> {
-  const { signal } = stage.context;
-  const id = vmId(vm);
+/** A set of snapshots is taken, regretted changes are made, it brings the disks back, and it goes. */
+export async function diskSnapshots(stage: Stage, vm: number, disks: readonly number[], mismatches: Mismatches): Promise<void> {
+  const { context } = stage;
+  const id = String(vm);
   stage.scene('Disk snapshots: create, list, revert, delete');
-  await using cloud = await stage.context.compose.openCloud({ signal });
-  const wait = (verdict: (vm: Vm) => 'wait' | 'done', what: string): Promise<Vm> => cloud.waitForVm(id, verdict, { signal, timeoutMs: PATIENCE_MS, what });
+  const before = await captureReference(stage, vm, disks, 'snapshot');
+  stage.command('snapshot create web --name before-upgrade');
+  expectOk(mismatches, await runSnapshotCreate(context, [id], { name: 'before-upgrade', ...CHAIN }), 'create');
+  stage.command('snapshot list web');
+  expectOk(mismatches, await runSnapshotList(context, [id], {}), 'list');
 
-  const [before] = await captureReference(stage, vm, [DISK], 'snapshot');
-  const snapshot = await cloud.createDiskSnapshot(id, DISK, 'before-upgrade', { signal });
-  await wait((seen) => (vmSettled(seen) === 'done' && snapshotsOf(seen).some((one) => one.id === snapshot) ? 'done' : 'wait'), 'the snapshot to appear');
-  for (const one of snapshotsOf(await cloud.vm(id, { signal })))
-    stage.say(`snapshot ${one.id} '${one.name}' of ${formatTime(one.date * 1000)}${one.active ? ', active' : ''}`);
+  for (const disk of disks) await stage.simulator.control.writeRandom(vm, disk, { seed: 33 + disk, count: 200, blockBytes: 4096 });
+  stage.say(`the guest writes 200 times to each disk`);
+  stage.command('snapshot revert web before-upgrade --yes');
+  const stop = { stopTimeout: '2m', hard: true, yes: true, ...CHAIN };
+  expectOk(mismatches, await runSnapshotRevert(context, id, 'before-upgrade', stop), 'revert');
+  for (const [at, disk] of disks.entries()) {
+    const { equal } = await compareFiles(before[at]?.path ?? '', await stage.simulator.control.diskPath(vm, disk), { signal: context.signal });
+    stage.say(`disk ${disk} is ${equal ? 'byte for byte as it was' : 'NOT as it was'}`);
+    if (!equal) mismatches.note(`disk ${disk} differs after its snapshot was reverted`);
+  }
 
-  await stage.simulator.control.writeRandom(vm, DISK, { seed: 33, count: 200, blockBytes: 4096 });
-  stage.say('the guest writes 200 times');
-  await powerOffRevertResume(cloud, vm, snapshot, wait, signal);
-  const { equal } = await compareFiles(before?.path ?? '', await stage.simulator.control.diskPath(vm, DISK), { signal });
-  stage.say(`powered off, reverted, running again: disk ${DISK} is ${equal ? 'byte for byte as it was' : 'NOT as it was'}`);
-  if (!equal) mismatches.note(`disk ${DISK} differs after its snapshot was reverted`);
-
-  await cloud.deleteDiskSnapshot(id, DISK, snapshot, { signal });
-  const after = await wait((seen) => (vmSettled(seen) === 'done' && snapshotsOf(seen).length === 0 ? 'done' : 'wait'), 'the snapshot to go');
-  stage.say(`snapshot deleted: ${snapshotsOf(after).length} left`);
+  stage.command('snapshot delete web before-upgrade --yes');
+  expectOk(mismatches, await runSnapshotDelete(context, id, ['before-upgrade'], { yes: true }), 'delete');
+  const left = (await stage.simulator.control.state()).vms.find((one) => one.id === vm)?.snapshots.length;
+  mismatches.expectEqual(left, 0, 'snapshots that are left');
 }
 
-async function powerOffRevertResume(
-  cloud: OneApi,
-  vm: number,
-  snapshot: SnapshotId,
-  wait: (verdict: (vm: Vm) => 'wait' | 'done', what: string) => Promise<Vm>,
-  signal: AbortSignal,
-): Promise<void> {
-  const id = vmId(vm);
-  await cloud.vmAction(id, 'poweroff-hard', { signal });
-  await wait(vmPoweredOff, 'POWEROFF');
-  await cloud.revertDiskSnapshot(id, DISK, snapshot, { signal });
-  await wait(vmPoweredOff, 'the revert to end');
-  await cloud.vmAction(id, 'resume', { signal });
-  await wait(vmRunning, 'RUNNING');
-}
-
-function snapshotsOf(vm: Vm): Vm['snapshots'][number]['snapshots'] {
-  return vm.snapshots.find((entry) => entry.diskId === DISK)?.snapshots ?? [];
+function expectOk(mismatches: Mismatches, exitCode: ExitCode, what: string): void {
+  mismatches.expectEqual(exitCode, EXIT.ok, `exit code of snapshot ${what}`);
 }

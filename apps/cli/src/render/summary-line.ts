@@ -1,4 +1,4 @@
-import type { BackupReport, RestoreReport } from '@onevault/orchestrator';
+import type { BackupReport, PruneReport, RestoreReport, SnapshotReport } from '@onevault/orchestrator';
 import { compactBytes, compactDuration } from './units.ts';
 
 /** The one line a cron job keeps: `name=value` fields, no blanks inside values, in an order that does not change (docs/scripting.md). */
@@ -30,6 +30,38 @@ export function restoreLine(report: RestoreReport): string {
     disks: report.disks.length,
     written: compactBytes(report.disks.reduce((sum, disk) => sum + disk.writtenBytes, 0)),
     duration: compactDuration(report.durationMs),
+  });
+}
+
+export function snapshotLine(report: SnapshotReport): string {
+  return fields('snapshot', {
+    action: report.action,
+    vm: report.vmId,
+    name: report.vmName,
+    result: report.residue.length > 0 ? 'residue' : 'ok',
+    set: report.sets.map(({ setId, name }) => setId ?? name).join(','),
+    disks: new Set(report.disks.map(({ diskId }) => diskId)).size,
+    ...(report.safetySet && { safety: report.safetySet.setId }),
+    ...(report.downMs !== undefined && { down: compactDuration(report.downMs) }),
+    duration: compactDuration(report.durationMs),
+  });
+}
+
+export function snapshotFailedLine(action: SnapshotReport['action'], vmId: number, code: string): string {
+  return fields('snapshot', { action, vm: vmId, result: 'failed', code });
+}
+
+export function pruneLine(reports: readonly PruneReport[], dryRun: boolean): string {
+  const sets = reports.flatMap((report) => report.sets);
+  const counted = (outcome: string): number => sets.filter((set) => set.outcome === outcome).length;
+  const left = counted('impossible') + counted('failed');
+  return fields('snapshot', {
+    action: 'prune',
+    result: left > 0 ? 'incomplete' : 'ok',
+    vms: reports.length,
+    sets: sets.length,
+    ...(dryRun ? { would_delete: counted('would-delete') } : { deleted: counted('deleted') }),
+    left,
   });
 }
 
