@@ -19,6 +19,7 @@ import {
   type RestoreRequest,
 } from '@onevault/orchestrator';
 import { createAttacher, readSysfsDisks } from '@onevault/proxy-attach';
+import { fillWithOthers } from './crowd.ts';
 
 /** Time runs fifty times as fast: what takes seconds in a cloud takes milliseconds here, in the same order and with the same deadlines. */
 export const HURRY = 50;
@@ -49,7 +50,7 @@ export interface World extends AsyncDisposable {
   readonly events: JobEvent[];
   deps(overrides?: Partial<JobDeps>): JobDeps;
   /** Another client of the same oned, less patient; closed with the world. Times in the hurried ms of the world's clock. */
-  connect(options: Partial<Pick<OneClientOptions, 'callTimeoutMs' | 'outageMs' | 'http'>>): OneApi;
+  connect(options: Partial<Pick<OneClientOptions, 'callTimeoutMs' | 'outageMs' | 'http' | 'transport'>>): OneApi;
   backupRequest(overrides?: Partial<BackupRequest>): BackupRequest;
   restoreRequest(pointId: string, overrides?: Partial<RestoreRequest>): RestoreRequest;
   /** The bytes of a VM's disk as the guest sees them now. */
@@ -76,6 +77,8 @@ export interface WorldOptions {
   readonly version?: string;
   readonly volatileMiB?: readonly number[];
   readonly hypervisor?: 'kvm' | 'lxc';
+  /** VMs of other people in the same cloud, and as many images. */
+  readonly others?: number;
   readonly disks?: readonly {
     readonly sizeMiB: number;
     readonly persistent?: boolean;
@@ -90,8 +93,10 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   await using scope = new Scope();
   const directory = await mkdtemp(join(tmpdir(), 'onevault-world-'));
   scope.defer(() => rm(directory, { recursive: true, force: true }));
+  const dir = join(directory, 'cloud');
+  if (options.others !== undefined && options.others > 0) await fillWithOthers(dir, { vms: options.others, images: options.others });
   const { sim, must } = scope.use(
-    await startTestSimulator({ times: NO_TIME, durable: false, ...(options.version !== undefined && { version: options.version }) }),
+    await startTestSimulator({ dir, times: NO_TIME, durable: false, ...(options.version !== undefined && { version: options.version }) }),
   );
   const connections = new Scope();
   scope.use(connections);

@@ -93,6 +93,9 @@ const RUNNING_LCM: readonly number[] = [
   LCM_STATE.DISK_SNAPSHOT,
   LCM_STATE.DISK_SNAPSHOT_DELETE,
   LCM_STATE.DISK_RESIZE,
+  LCM_STATE.HOTPLUG_RESIZE,
+  LCM_STATE.MIGRATE,
+  LCM_STATE.UNKNOWN,
 ];
 
 /** The guests' directories are not state: they are laid out anew from it. */

@@ -67,7 +67,7 @@ test('a disk grows with its file; it does not shrink', async () => {
   expect((await stat(await remote.diskPath(vm, 1))).size).toBe(3 * 2 ** 20);
   expect(await one.call('one.vm.diskresize', vm, 1, '2')).toMatchObject({
     code: 2048,
-    value: '[one.vm.diskresize] New size has to be bigger than current one',
+    value: '[one.vm.diskresize] New disk size has to be greater than current one',
   });
   expect(await one.must('one.vm.info', vm)).toContain('<SIZE><![CDATA[3]]></SIZE>');
 });

@@ -190,6 +190,14 @@ describe('a persistent disk whose copy lies on the host (ssh, local, fs_lvm)', (
     expect(await one.bytes(image, 3)).toBe('new');
   });
 
+  test('so has a qcow2 image on a system datastore of driver ssh', async () => {
+    await using one = await lab({ datastore: 100, systemDatastore: 109, persistent: true });
+    await one.sim.control.write(one.vm, 0, 0, Buffer.from('new'));
+    expect(await one.bytes(0, 3)).toBe('\0\0\0');
+    await one.act('terminate-hard');
+    expect(await one.bytes(0, 3)).toBe('new');
+  });
+
   test('terminating the VM copies back too, deleting it with recover does not', async () => {
     for (const [how, expected] of [
       ['terminate', 'new'],

@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DeviceUse } from '../src/index.ts';
@@ -32,6 +32,11 @@ const devices = async (): Promise<string[]> => (await readdir(join(root, 'sys/bl
 test('the machine is known by the UUID of its VM body', async () => {
   const uuid = /<UUID><!\[CDATA\[(.*?)\]\]>/.exec(await one.must('one.vm.info', PROXY))?.[1];
   expect(await readFile(join(root, 'sys/class/dmi/id/product_uuid'), 'utf8')).toBe(`${uuid}\n`);
+});
+
+test('a proxy whose root disk is on the SCSI bus mounts it from there', async () => {
+  const { vmId } = await one.sim.control.createVm({ name: 'other', disks: [{ sizeMiB: 2, devPrefix: 'sd' }], proxy: true });
+  expect(await readFile(join(one.sim.dir, 'proxy', String(vmId), 'proc/mounts'), 'utf8')).toContain('/dev/sda1 / ext4');
 });
 
 test('its root disk has a mounted partition, and the context CD is an optical drive', async () => {
@@ -80,7 +85,7 @@ test('what is written into a persistent image stays in it after detach; into a c
   expect(await begin(lost)).toBe('\0'.repeat(7));
 });
 
-test('a broken image attaches as a device of the wrong, tiny size', async () => {
+test('a broken image is READY and does not attach, and a VM on it does not boot', async () => {
   const { vmId } = await one.sim.control.createVm({ name: 'vm', disks: [{ sizeMiB: 2, datastore: 1, format: 'qcow2' }] });
   for (let n = 0; n < 2; n++) {
     await one.must('one.vm.disksnapshotcreate', vmId, 0, 's');
@@ -89,7 +94,13 @@ test('a broken image attaches as a device of the wrong, tiny size', async () => 
   const broken = await one.must('one.vm.disksaveas', vmId, 0, 'broken', '', 1);
   await one.sim.control.idle();
   await attach(`IMAGE_ID="${broken}",DEV_PREFIX="vd",TARGET="vdx",SERIAL="broken"`);
-  expect(await block('vdb/size')).toBe('1\n');
+  const state = await one.sim.control.state();
+  expect(state.images.find((candidate) => candidate.id === Number(broken))).toMatchObject({ stateText: 'READY', vmIds: [] });
+  expect(state.vms[0]?.error).toContain('ATTACHDISK: Could not attach');
+  expect(await devices()).toEqual(['vda']);
+  const booted = await one.must('one.template.instantiate', 0, 'on-broken', false, `DISK=[IMAGE_ID="${broken}"]`, false);
+  await one.sim.control.idle();
+  expect((await one.sim.control.state()).vms.find((vm) => vm.id === Number(booted))?.stateText).toBe('BOOT_FAILURE');
 });
 
 test('a failed attach leaves neither disk nor device, and the image free; a failed detach keeps both', async () => {
@@ -128,6 +139,28 @@ describe('faults of devices', () => {
     await one.sim.control.shrinkDevice(PROXY, 2, 2 ** 20);
     expect(await block('vdb/size')).toBe('2048\n');
     expect((await stat(join(root, 'dev/vdb'))).size).toBe(2 ** 20);
+  });
+
+  test('writing through a read-only device is noted as harm, writing through another is not', async () => {
+    for (const [n, readonly] of ['YES', 'NO'].entries()) {
+      await attach(`IMAGE_ID="${await image(`ro-${readonly}`)}",DEV_PREFIX="vd",SERIAL="x",READONLY="${readonly}"`);
+      await chmod(join(root, 'dev/vdb'), 0o644); // what root does not need
+      await writeFile(join(root, 'dev/vdb'), 'written', { flag: 'r+' });
+      await one.must('one.vm.detach', PROXY, 2);
+      await one.sim.control.idle();
+      expect((await one.sim.control.history(PROXY)).harm.length, `${n}`).toBe(1);
+    }
+    expect((await one.sim.control.history(PROXY)).harm).toEqual(['disk 2 was attached read-only and has been written to']);
+  });
+
+  test('a device that the guest never notices is attached and can be detached', async () => {
+    await one.sim.control.inject({ fault: 'device', unseen: true });
+    await attach(`IMAGE_ID="${await image('a')}",DEV_PREFIX="vd",SERIAL="x"`);
+    expect(await devices()).toEqual(['vda']);
+    expect((await one.sim.control.state()).vms[0]?.disks.length).toBe(2);
+    await one.must('one.vm.detach', PROXY, 2);
+    await one.sim.control.idle();
+    expect((await one.sim.control.state()).vms[0]?.disks.length).toBe(1);
   });
 
   test('two devices carry the same serial, or one another size', async () => {

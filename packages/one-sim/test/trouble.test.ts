@@ -100,6 +100,15 @@ describe('a driver that never answers', () => {
     }
   });
 
+  test('a driver may also fall silent when all is done: the snapshot is there before anybody says so', async () => {
+    await using one = await lab({ datastore: 100 });
+    await one.sim.control.inject({ fault: 'driver', operation: 'snapshot-create', stuck: true, phase: 'after' });
+    const id = await one.snapshot();
+    expect((await one.look()).vm.stateText).toBe('DISK_SNAPSHOT');
+    await one.must('one.vm.recover', one.vm, 1);
+    expect(await one.savedAs('x', id)).toBe('READY');
+  });
+
   test('an image stays LOCKED until it is deleted by force', async () => {
     await using one = await lab({ datastore: 100 });
     await one.sim.control.inject({ fault: 'driver', operation: 'image-create', stuck: true });

@@ -57,8 +57,14 @@ export const faultRuleSchema = z.discriminatedUnion('fault', [
   }),
   /** `virsh blockcopy` fails: the script falls back on freezing or suspending the guest for the whole copy. */
   z.object({ fault: z.literal('block-copy'), ...counted }),
-  /** The next hot-attached device: another size, another serial. */
-  z.object({ fault: z.literal('device'), ...counted, sizeBytes: z.number().int().nonnegative().optional(), serial: z.string().optional() }),
+  /** The next hot-attached device: another size, another serial, or attached without the guest's ever noticing. */
+  z.object({
+    fault: z.literal('device'),
+    ...counted,
+    sizeBytes: z.number().int().nonnegative().optional(),
+    serial: z.string().optional(),
+    unseen: z.boolean().default(false),
+  }),
 ]);
 
 export type FaultRule = z.input<typeof faultRuleSchema>;

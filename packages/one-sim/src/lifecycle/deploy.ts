@@ -4,11 +4,11 @@ import { createSparse } from '../disk/sparse-copy.ts';
 import { contextOf, diskIdOf, disksOf, imageIdOf, uuidOf } from '../model/disk-vector.ts';
 import { IMAGE_STATE, LCM_STATE, VM_STATE } from '../model/states.ts';
 import { bytesToProvide, diskDriver } from '../model/transfer-driver.ts';
-import type { Datastore, Image, Vm } from '../model/world-schema.ts';
+import type { Datastore, Image, Operation, Vm } from '../model/world-schema.ts';
 import { setText, textOf, type Vector } from '../template/attributes.ts';
 import { provideDisk } from './disk-transfer.ts';
-import { plugDisk } from './hotplug.ts';
-import { giveUp, isTroubled, type OperationHandler } from './operation-handler.ts';
+import { isBroken, plugDisk } from './hotplug.ts';
+import { DriverFailure, giveUp, isTroubled, type OperationHandler } from './operation-handler.ts';
 import { beginGuest } from './overlay-chain.ts';
 import { type Placement, placeVm } from './placement.ts';
 import { adaptToSystem } from './system-target.ts';
@@ -33,12 +33,7 @@ export const deployHandler: OperationHandler = {
       await cloud.store.commit();
     }
     if (vm.state !== VM_STATE.ACTIVE || vm.lcmState === LCM_STATE.RUNNING) return;
-    await cloud.pace.pass('boot', { signal });
-    if (isTroubled(operation)) giveUp(operation);
-    beginGuest(vm, vm.lcmState === LCM_STATE.BOOT_STOPPED);
-    await bootGuest(cloud, vm);
-    vm.deployId = uuidOf(vm) ?? ''; // libvirt's name for a KVM domain of 7.x
-    setVmState(vm, VM_STATE.ACTIVE, LCM_STATE.RUNNING);
+    await boot(cloud, vm, operation, signal);
   },
   succeed: () => undefined,
   fail(cloud, operation, text) {
@@ -49,6 +44,16 @@ export const deployHandler: OperationHandler = {
     setVmError(cloud, vm, prologFailed ? `Error executing image transfer script: ${text}` : `DEPLOY: ${text}`);
   },
 };
+
+async function boot(cloud: Cloud, vm: Vm, operation: Operation, signal: AbortSignal): Promise<void> {
+  await cloud.pace.pass('boot', { signal });
+  if (isTroubled(operation)) giveUp(operation);
+  if (disksOf(vm).some((disk) => isBroken(cloud, disk))) throw new DriverFailure('Could not create domain');
+  beginGuest(vm, vm.lcmState === LCM_STATE.BOOT_STOPPED);
+  await bootGuest(cloud, vm);
+  vm.deployId = uuidOf(vm) ?? ''; // libvirt's name for a KVM domain of 7.x
+  setVmState(vm, VM_STATE.ACTIVE, LCM_STATE.RUNNING);
+}
 
 const BOOT_AFTER: Readonly<Record<number, number>> = {
   [LCM_STATE.PROLOG]: LCM_STATE.BOOT,

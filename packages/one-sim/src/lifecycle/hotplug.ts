@@ -1,8 +1,9 @@
 import { truncate } from 'node:fs/promises';
 import type { Cloud } from '../cloud.ts';
-import { diskIdOf, diskOf, isReadonly, snapshotsOf } from '../model/disk-vector.ts';
+import { diskIdOf, diskOf, imageIdOf, isReadonly, snapshotsOf } from '../model/disk-vector.ts';
 import { VM_STATE } from '../model/states.ts';
 import { bytesToProvide, diskDriver } from '../model/transfer-driver.ts';
+import { noteHarm } from '../model/vm-history.ts';
 import type { Operation, Vm } from '../model/world-schema.ts';
 import { type Vector, vectorsOf } from '../template/attributes.ts';
 import { mustReturn, provideDisk, removeDisk, returnDisk } from './disk-transfer.ts';
@@ -88,6 +89,11 @@ function failureText(operation: Operation, driverAction: string, text: string): 
   return operation.back?.[0] === VM_STATE.ACTIVE ? `${driverAction}: ${text}` : `Error executing image transfer script: ${text}`;
 }
 
+/** A saved overlay whose backing file is not there (opennebula.md M.1). */
+export function isBroken(cloud: Cloud, disk: Vector): boolean {
+  return cloud.world.images.get(imageIdOf(disk) ?? -1)?.broken === true;
+}
+
 const PC_SLOTS = 25;
 const Q35_ROOT_PORTS = 16;
 
@@ -96,6 +102,7 @@ function refuseHotplug(cloud: Cloud, vm: Vm, disk: Vector): void {
   const target = disk['TARGET'] ?? '';
   const others = vectorsOf(vm.template, 'DISK').filter((candidate) => candidate !== disk);
   const refusal = new DriverFailure(`Could not attach ${cloud.layout.disk(cloud.world, vm, disk)} (${target}) to ${vm.deployId}`);
+  if (isBroken(cloud, disk)) throw refusal; // QEMU cannot open the chain
   if (target.startsWith('hd')) throw refusal; // an IDE bus takes no hot-plug
   if (target.startsWith('sd')) {
     const taken = others.filter((candidate) => (candidate['TARGET'] ?? '').startsWith('sd')).map((candidate) => scsiTargetOf(cloud, candidate['TARGET'] ?? ''));
@@ -122,6 +129,7 @@ async function unplugDisk(cloud: Cloud, vm: Vm, disk: Vector, operation: Operati
   const gone = guest.nameOf(diskIdOf(disk)) === undefined;
   if ((gone && operation.force !== true) || guest.isHeld(diskIdOf(disk)))
     throw new DriverFailure(`Could not detach ${disk['TARGET'] ?? ''} from ${vm.deployId}`);
+  if (await guest.wasAbused(diskIdOf(disk))) noteHarm(vm, `disk ${diskIdOf(disk)} was attached read-only and has been written to`);
   await guest.unplug(diskIdOf(disk));
 }
 
@@ -135,6 +143,7 @@ export async function plugDisk(cloud: Cloud, vm: Vm, disk: Vector, how: 'hot' | 
   const serial = fault?.serial ?? guestSerial(cloud, vm, disk, how);
   const target = disk['TARGET'] ?? '';
   await guest.plug({ diskId: diskIdOf(disk), target, scsiTarget: scsiTargetOf(cloud, target, how), file, readOnly: isReadonly(disk), serial });
+  if (fault?.unseen) await guest.vanish(diskIdOf(disk));
 }
 
 /**

@@ -84,7 +84,12 @@ const detach: Method = (call) => {
   return vm.id;
 };
 
-/** one.vm.diskresize: grows only; the size comes as text, in MiB. */
+const RESIZING: Readonly<Record<number, number>> = {
+  [VM_STATE.POWEROFF]: LCM_STATE.DISK_RESIZE_POWEROFF,
+  [VM_STATE.UNDEPLOYED]: LCM_STATE.DISK_RESIZE_UNDEPLOYED,
+};
+
+/** one.vm.diskresize: grows only; the size comes as text, in MiB (VirtualMachineAPI::disk_resize, DispatchManager::disk_resize). */
 const resize: Method = (call) => {
   const { cloud, params } = call;
   const vm = vmOf(call, params.int(1));
@@ -93,14 +98,14 @@ const resize: Method = (call) => {
   authorize(call, vm, 'VM', RIGHT.MANAGE);
   const disk = diskOf(vm, diskId);
   if (!disk) throw action('VM disk does not exist');
-  if (!/^\d+$/.test(text)) throw internal('Wrong value for disk size');
-  const running = vm.state === VM_STATE.ACTIVE && vm.lcmState === LCM_STATE.RUNNING;
-  if (!running && vm.state !== VM_STATE.POWEROFF) throw action(`Could not resize a disk for VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
-  if (Number(text) <= Number(disk['SIZE'] ?? 0)) throw action('New size has to be bigger than current one');
+  if (!/^\d+$/.test(text)) throw action('Disk SIZE is not a valid integer');
+  if (Number(text) <= Number(disk['SIZE'] ?? 0)) throw action('New disk size has to be greater than current one');
+  const transient = vm.state === VM_STATE.ACTIVE ? (vm.lcmState === LCM_STATE.RUNNING ? LCM_STATE.DISK_RESIZE : undefined) : RESIZING[vm.state];
+  if (transient === undefined) throw action(`Could not resize disk for VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
   const back: [number, number] = [vm.state, vm.lcmState];
   Object.assign(disk, { RESIZE: 'YES', SIZE_PREV: disk['SIZE'] ?? '0', SIZE: text });
   copyHistory(cloud, vm, ACTION.DISK_RESIZE, actor(call));
-  setVmState(vm, VM_STATE.ACTIVE, running ? LCM_STATE.DISK_RESIZE : LCM_STATE.DISK_RESIZE_POWEROFF);
+  setVmState(vm, VM_STATE.ACTIVE, transient);
   cloud.engine.submit({ kind: 'resize', vm: vm.id, disk: diskId, sizeMiB: Number(text), back });
   return vm.id;
 };

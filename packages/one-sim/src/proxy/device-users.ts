@@ -22,6 +22,7 @@ const UUID_PREFIX = { lvm: 'LVM-', multipath: 'mpath-', crypt: 'CRYPT-LUKS2-' } 
 export class DeviceUsers {
   readonly #root: string;
   #used: Used[] = [];
+  #rootPartition = 'vda1';
   #next = 0;
 
   constructor(root: string) {
@@ -34,6 +35,12 @@ export class DeviceUsers {
 
   isUsed(device: string): boolean {
     return this.#used.some((use) => use.device === device);
+  }
+
+  /** The guest's root filesystem is on that partition. */
+  async mountRoot(partition: string): Promise<void> {
+    this.#rootPartition = partition;
+    await this.writeTables();
   }
 
   async add(device: string, use: DeviceUse): Promise<void> {
@@ -58,7 +65,7 @@ export class DeviceUsers {
 
   /** proc/mounts, proc/self/mountinfo, proc/swaps and proc/mdstat as of now; the root filesystem is always there. */
   async writeTables(): Promise<void> {
-    const root = { name: '/', device: 'vda1', id: 22 };
+    const root = { name: '/', device: this.#rootPartition, id: 22 };
     const mounts = [root, ...this.#of('mount').map(({ name, device }, at) => ({ name, device, id: 40 + at }))];
     const escaped = (text: string): string => text.replace(/[ \t\n\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
     const mountLines = mounts.map(({ name, device }) => `/dev/${device} ${escaped(name)} ext4 rw,relatime 0 0\n`);

@@ -17,7 +17,7 @@ export interface GuestDevice {
 const SCSI_HOST = 2;
 const SCSI_PCI = 'pci-0000:00:05.0';
 /** The guest's root filesystem is on the first partition of its first disk (proc/mounts). */
-const SYSTEM_DISK = 0;
+export const SYSTEM_DISK = 0;
 const QUEUE = { 'queue/logical_block_size': '512\n', 'queue/physical_block_size': '512\n', 'queue/rotational': '1\n' };
 
 export const isScsi = (device: GuestDevice): boolean => device.target.startsWith('sd');

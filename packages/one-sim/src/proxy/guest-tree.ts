@@ -1,12 +1,14 @@
-import { chmod, mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode } from '@onevault/base';
 import { type DeviceUse, DeviceUsers } from './device-users.ts';
-import { buildDevice, type GuestDevice, isScsi, layOutGuest, scsiDirectories, sectors, udevLinks } from './guest-files.ts';
+import { buildDevice, type GuestDevice, isScsi, layOutGuest, SYSTEM_DISK, scsiDirectories, sectors, udevLinks } from './guest-files.ts';
 
 interface Plugged {
   readonly name: string;
   readonly device: GuestDevice;
+  /** When its file was last written before the guest had it. */
+  readonly writtenMs: number;
 }
 
 /**
@@ -54,6 +56,13 @@ export class GuestTree {
     return name !== undefined && this.#users.isUsed(name);
   }
 
+  /** Somebody wrote through a device that is read-only: root passes the file's mode here as it would not pass the kernel there. */
+  async wasAbused(diskId: number): Promise<boolean> {
+    const plugged = this.#devices.get(diskId);
+    if (!plugged?.device.readOnly) return false;
+    return (await stat(plugged.device.file)).mtimeMs !== plugged.writtenMs;
+  }
+
   /** The guest begins to use a disk: LVM activates it, somebody mounts it. */
   async use(diskId: number, use: DeviceUse): Promise<void> {
     const name = this.nameOf(diskId);
@@ -68,7 +77,7 @@ export class GuestTree {
   async plug(device: GuestDevice): Promise<string> {
     await this.unplug(device.diskId);
     const name = this.#freeName(isScsi(device) ? 'sd' : 'vd');
-    this.#devices.set(device.diskId, { name, device });
+    this.#devices.set(device.diskId, { name, device, writtenMs: (await stat(device.file)).mtimeMs });
     await chmod(device.file, device.readOnly ? 0o444 : 0o644);
     const made = join(this.#staging, `${name}-${this.#serialNumber++}`);
     await buildDevice(this.#root, made, name, device);
@@ -79,6 +88,7 @@ export class GuestTree {
       await symlink(`../../${name}`, link);
     }
     await rename(made, join(this.#root, 'sys/block', name));
+    if (device.diskId === SYSTEM_DISK) await this.#users.mountRoot(`${name}1`);
     return name;
   }
 

@@ -1,0 +1,54 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openSecondShell, type SecondShell } from '../support/command-line.ts';
+import { fillWithOthers } from '../support/crowd.ts';
+
+const VMS = 5000;
+const IMAGES = 20_000;
+
+/** Loaded into the command under test: says at its end what it used, on stderr. */
+const REPORT_USAGE = `
+process.on('exit', () => {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  process.stderr.write('usage ' + (userCPUTime + systemCPUTime) + ' ' + maxRSS + '\\n');
+});
+`;
+
+describe(`a cloud of ${VMS} VMs and ${IMAGES} images`, { timeout: 120_000 }, () => {
+  let dir: string;
+  let shell: SecondShell;
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'onevault-scale-'));
+    await fillWithOthers(join(dir, 'cloud'), { vms: VMS, images: IMAGES });
+    await writeFile(join(dir, 'usage.mjs'), REPORT_USAGE);
+    shell = await openSecondShell('0', join(dir, 'cloud'));
+  }, 120_000);
+  afterAll(async () => {
+    await shell?.[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true, force: true });
+  }, 60_000);
+
+  async function measured(args: readonly string[]): Promise<{ readonly stdout: string; readonly cpuSeconds: number; readonly peakMiB: number }> {
+    const { exit, stdout, stderr } = await shell.run(args, { NODE_OPTIONS: `--import=${join(dir, 'usage.mjs')}` });
+    expect(exit, stderr).toBe(0);
+    const [, cpuMicroseconds, peakKiB] = /usage (\d+) (\d+)/.exec(stderr) ?? [];
+    return { stdout, cpuSeconds: Number(cpuMicroseconds) / 1e6, peakMiB: Number(peakKiB) / 1024 };
+  }
+
+  /** In processor time, which other work on the machine does not stretch much; the wall time of an idle machine is in `bench/vm-list.mjs`. */
+  test('vm list has every VM, within 2 seconds of processor time and 300 MiB', async () => {
+    const { stdout, cpuSeconds, peakMiB } = await measured(['vm', 'list', '--csv', '--no-header']);
+    expect(stdout.trim().split('\n')).toHaveLength(VMS + 1);
+    expect(cpuSeconds).toBeLessThan(2);
+    expect(peakMiB).toBeLessThan(300);
+  });
+
+  test('vm show of one VM costs what it costs in a small cloud', async () => {
+    const { stdout, cpuSeconds } = await measured(['vm', 'show', '3', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ type: 'vm.show', vm: { id: 3 } });
+    expect(cpuSeconds).toBeLessThan(1);
+  });
+});

@@ -1,0 +1,63 @@
+import type { Transport, XmlRpcCall } from '@onevault/one-client';
+import { httpTransport } from '@onevault/one-client';
+import { backupVm, restoreVm } from '@onevault/orchestrator';
+import { expect, test } from 'vitest';
+import { makeWorld, type World } from '../support/world.ts';
+
+/** Reads that a wait repeats until something is done: how many there are is a matter of time, not of size. */
+const POLLED = new Set(['one.vm.info', 'one.image.info']);
+
+interface Calls {
+  /** Of each method, in no order. */
+  readonly counted: Readonly<Record<string, number>>;
+  readonly polls: number;
+  readonly bytes: number;
+}
+
+/** Runs a job over a client that counts. */
+async function counting(world: World, job: (deps: ReturnType<World['deps']>) => Promise<unknown>): Promise<Calls> {
+  const calls: XmlRpcCall[] = [];
+  let bytes = 0;
+  await using wire = httpTransport(world.sim.endpoint);
+  const transport: Transport = async (call, options) => {
+    calls.push(call);
+    const answer = await wire(call, options);
+    bytes += JSON.stringify(answer).length;
+    return answer;
+  };
+  const cloud = world.connect({ transport });
+  await job(world.deps({ cloud }));
+  const counted: Record<string, number> = {};
+  for (const { method } of calls) if (!POLLED.has(method)) counted[method] = (counted[method] ?? 0) + 1;
+  return { counted, polls: calls.filter(({ method }) => POLLED.has(method)).length, bytes };
+}
+
+const total = ({ counted }: Calls): number => Object.values(counted).reduce((sum, count) => sum + count, 0);
+
+async function backupCalls(disks: number, others: number): Promise<Calls> {
+  await using world = await makeWorld({ disks: Array.from({ length: disks }, () => ({ sizeMiB: 2 })), volatileMiB: [], others });
+  return await counting(world, (deps) => backupVm(deps, world.backupRequest()));
+}
+
+test('a backup makes as many calls in a large cloud as in a small one, and reads as much', { timeout: 120_000 }, async () => {
+  const [alone, crowded] = [await backupCalls(2, 0), await backupCalls(2, 400)];
+  expect(crowded.counted).toEqual(alone.counted);
+  // A datastore's body lists the ids of its images.
+  expect(crowded.bytes).toBeLessThan(alone.bytes + 2 * 400 * 20 + alone.bytes / 2);
+});
+
+test('the calls of a backup grow with the disks of its VM, each disk costing the same', { timeout: 120_000 }, async () => {
+  const [one, two, four] = [await backupCalls(1, 0), await backupCalls(2, 0), await backupCalls(4, 0)];
+  const perDisk = total(two) - total(one);
+  expect(perDisk).toBeLessThanOrEqual(8);
+  expect(total(four) - total(two)).toBe(2 * perDisk);
+  // Polling is a matter of time; that each wait is for something of one disk bounds it here, where everything is instantaneous.
+  expect(four.polls).toBeLessThan(4 * 40);
+});
+
+test('a restore reads no pool of VMs or images', { timeout: 120_000 }, async () => {
+  await using world = await makeWorld({ volatileMiB: [] });
+  const { pointId } = await backupVm(world.deps(), world.backupRequest());
+  const { counted } = await counting(world, (deps) => restoreVm(deps, world.restoreRequest(pointId)));
+  expect(Object.keys(counted).filter((method) => /pool/.test(method))).toEqual(['one.datastorepool.info']);
+});
