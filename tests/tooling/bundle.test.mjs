@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -94,6 +95,32 @@ describeWith(needed, 'the bundle', () => {
     expect(await onevault(['--repo', repository, 'init'], { offline: true })).toMatchObject({ code: 0 });
     expect(await onevault(['--repo', repository, 'verify'], { offline: true })).toMatchObject({ code: 0 });
   });
+
+  test('does the whole job by the trial that is in it, on a simulator of its own', async () => {
+    const server = spawn(`${home}/bin/onevault`, ['sim', 'start', '--dir', `${dir}/cloud`, '--times', '0.1'], {
+      env: { PATH: `${dir}/only-node`, HOME: dir },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      let printed = '';
+      server.stdout.on('data', (chunk) => {
+        printed += chunk;
+      });
+      while (!/ONEVAULT_PROXY_ROOT/.test(printed)) await once(server.stdout, 'data');
+      const exported = Object.fromEntries([...printed.matchAll(/^export (\w+)='([^']*)'$/gm)].map(([, name, value]) => [name, value]));
+      const env = { PATH: `${dir}/only-node`, HOME: dir, ...exported };
+      const made = await finished(`${home}/bin/onevault`, ['sim', 'create-vm', 'lab', '--disk', '8MiB', '--json'], { env });
+      expect(made.code, made.stderr).toBe(0);
+      const trial = { ...env, ONEVAULT_REAL: '1', ONEVAULT_REAL_VM: '1', ONEVAULT_REAL_PROXY: '0' };
+      const { code, stdout, stderr } = await finished(process.execPath, [`${home}/share/try-cloud/main.mjs`], { env: trial });
+      expect(code, stdout + stderr).toBe(0);
+      expect(stdout).toContain('1 disks, byte for byte');
+      expect(stdout).toContain('nothing of ours is left');
+    } finally {
+      server.kill('SIGTERM');
+      if (server.exitCode === null && server.signalCode === null) await once(server, 'exit');
+    }
+  }, 120_000);
 
   test('is the same bytes when it is made again, and making it leaves the workspace alone', async () => {
     const before = await readdir(`${ROOT}node_modules/.bin`);
