@@ -107,8 +107,33 @@ function datastores(gate: VersionGate, defaultTm: string): WorldData['datastores
       systemDatastore(gate, { ...pair, id: pair.id + 1, name: `system-${pair.name}` }),
     ]),
     ...IMAGES_ONLY.filter(there).map((one) => imageDatastore(gate, { ...one, name: `images-${one.name}` })),
+    BACKUPS,
   ].sort((a, b) => a.id - b.id);
 }
+
+/** For native backups, which others take. */
+const BACKUPS: WorldData['datastores'][number] = {
+  id: 124,
+  name: 'backups',
+  ...ADMIN_OWNED,
+  dsMad: 'rsync',
+  tmMad: '-',
+  type: DATASTORE_TYPE.BACKUP,
+  diskType: 0,
+  state: 0,
+  clusterIds: [0],
+  totalMiB: TOTAL_MIB,
+  foreignMiB: 0,
+  template: {
+    DS_MAD: ['rsync'],
+    RESTRICTED_DIRS: ['/'],
+    RSYNC_HOST: ['backup'],
+    RSYNC_USER: ['oneadmin'],
+    SAFE_DIRS: ['/var/tmp'],
+    TM_MAD: ['-'],
+    TYPE: ['BACKUP_DS'],
+  },
+};
 
 interface DatastoreSpec {
   readonly id: number;

@@ -191,6 +191,27 @@ describe('somebody else, at a chosen moment', () => {
     expect(await one.call('one.vm.migrate', one.vm, 2, live, false, -1, 0)).toMatchObject({ value: expect.stringContaining('already running on host [2]') });
   });
 
+  test.each([
+    [undefined, 'BACKUP', 'RUNNING'],
+    ['poweroff', 'BACKUP_POWEROFF', 'POWEROFF'],
+  ] as const)('backs it up natively after %s: it is in %s and refuses the rest, then there is an image of type BACKUP', async (before, transient, state) => {
+    await using one = await lab({ datastore: 100 });
+    if (before) await one.act(before);
+    await one.sim.control.hold(['saveas']);
+    await one.must('one.vm.backup', one.vm, 124, false);
+    expect((await one.look()).vm.stateText).toBe(transient);
+    expect(await one.call('one.vm.disksnapshotcreate', one.vm, 0, 's')).toMatchObject({ value: expect.stringContaining(`wrong state ${transient}.`) });
+    expect(await one.call('one.vm.backup', one.vm, 124, false)).toMatchObject({ code: 8192 });
+    await one.sim.control.release();
+    await one.sim.control.idle();
+    const { vm, images } = await one.look();
+    expect(vm.stateText).toBe(state);
+    const [backup] = [...images.values()].slice(-1);
+    expect(backup).toMatchObject({ datastoreId: 124, stateText: 'READY' });
+    expect(await one.must('one.vm.info', one.vm)).toContain(`<BACKUP_IDS><ID>${backup?.id}</ID></BACKUP_IDS>`);
+    expect(await one.call('one.vm.attach', one.vm, `DISK=[IMAGE_ID="${backup?.id}"]`)).toMatchObject({ ok: false });
+  });
+
   test('resizes it', async () => {
     await using one = await lab({ datastore: 100 });
     await one.must('one.vm.resize', one.vm, 'MEMORY="1024"', false);

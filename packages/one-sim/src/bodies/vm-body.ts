@@ -34,7 +34,11 @@ export function vmBody(world: World, vm: Vm, historyRecords: 'all' | 'last' = 'a
 
 function backups(vm: Vm): string {
   const config = vectorFields(vm.backupConfig);
-  return element('BACKUPS', (config === '' ? '<BACKUP_CONFIG/>' : element('BACKUP_CONFIG', config)) + element('BACKUP_IDS', ''));
+  return element(
+    'BACKUPS',
+    (config === '' ? '<BACKUP_CONFIG/>' : element('BACKUP_CONFIG', config)) +
+      element('BACKUP_IDS', (vm.backupIds ?? []).map((id) => element('ID', id)).join('')),
+  );
 }
 
 function historyBody(vmId: number, record: HistoryRecord): string {

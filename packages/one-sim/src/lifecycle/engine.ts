@@ -1,5 +1,6 @@
 import type { Cloud } from '../cloud.ts';
 import type { Operation } from '../model/world-schema.ts';
+import { backupHandler, backupStoreHandler } from './backup.ts';
 import { deployHandler } from './deploy.ts';
 import { attachHandler, detachHandler } from './hotplug.ts';
 import { imageCloneHandler, imageCreateHandler, imageDeleteHandler, imageReadyHandler } from './image-work.ts';
@@ -18,6 +19,8 @@ const HANDLERS: Readonly<Record<Operation['kind'], OperationHandler>> = {
   detach: detachHandler,
   resize: resizeHandler,
   capacity: capacityHandler,
+  backup: backupHandler,
+  'backup-store': backupStoreHandler,
   deploy: deployHandler,
   action: actionHandler,
   'image-create': imageCreateHandler,

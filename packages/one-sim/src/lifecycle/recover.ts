@@ -1,6 +1,7 @@
 import type { Cloud } from '../cloud.ts';
 import { LCM_STATE, VM_STATE } from '../model/states.ts';
 import type { Operation, Vm } from '../model/world-schema.ts';
+import { backupHandler } from './backup.ts';
 import { deployHandler, RETRY_OF } from './deploy.ts';
 import { attachHandler, detachHandler } from './hotplug.ts';
 import type { OperationHandler } from './operation-handler.ts';
@@ -19,6 +20,7 @@ const HANDLERS: Readonly<Partial<Record<Operation['kind'], OperationHandler>>> =
   detach: detachHandler,
   resize: resizeHandler,
   capacity: capacityHandler,
+  backup: backupHandler,
   deploy: deployHandler,
   action: actionHandler,
 };

@@ -10,6 +10,7 @@ import { infrastructureMethods } from './infrastructure-methods.ts';
 import { ownershipMethods } from './ownership.ts';
 import { systemMethods } from './system-methods.ts';
 import { templateMethods } from './template-methods.ts';
+import { vmBackupMethods } from './vm-backup.ts';
 import { vmHotplugMethods } from './vm-hotplug.ts';
 import { vmManageMethods } from './vm-manage.ts';
 import { vmMoveMethods } from './vm-move.ts';
@@ -25,6 +26,7 @@ const METHODS = new Map<string, Method>(
     vmHotplugMethods,
     vmManageMethods,
     vmMoveMethods,
+    vmBackupMethods,
     imageMethods,
     templateMethods,
     infrastructureMethods,

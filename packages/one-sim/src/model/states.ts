@@ -126,6 +126,7 @@ export const ACTION = {
   DISK_RESIZE: 29,
   RESIZE: 35,
   DISK_SNAPSHOT_REVERT: 41,
+  BACKUP: 50,
 } as const;
 
 const nameOf = (table: Readonly<Record<string, number>>, value: number): string =>

@@ -71,6 +71,8 @@ export const vmSchema = z.object({
   history: z.array(historySchema),
   snapshots: z.array(snapshotTreeSchema),
   backupConfig: z.record(z.string(), z.string()),
+  /** Images of native backups. */
+  backupIds: z.array(z.number()).optional(),
   /** This VM is a proxy: its devices are laid out under proxy/<id>/. */
   guestTree: z.boolean(),
   /** qemu-guest-agent: absent when there is none; `silent` is configured and does not answer. */
@@ -166,6 +168,8 @@ export const operationSchema = z.object({
     'detach',
     'resize',
     'capacity',
+    'backup',
+    'backup-store',
     'deploy',
     'action',
     'image-create',
@@ -185,6 +189,8 @@ export const operationSchema = z.object({
   back: z.tuple([z.number(), z.number()]).optional(),
   /** Host to go to (one.vm.migrate). */
   host: z.number().optional(),
+  /** Datastore a native backup goes to. */
+  datastore: z.number().optional(),
   /** Error text a fault rule wants from the driver. */
   failure: z.string().optional(),
   /** How far the driver comes before it fails: nothing done, half of it, all of it; `mkfs`: the datastore driver, before the transfer (disksaveas). */
