@@ -1,80 +1,50 @@
 import type { CallOptions } from '@onevault/base';
-import { fromHex } from '../format/bytes.ts';
 import { CHUNK_HEADER_BYTES } from '../format/chunk-header.ts';
-import { PACKS_PREFIX, parsePackKey } from '../format/ids.ts';
 import { PACK_FOOTER_BYTES, PACK_HEADER_BYTES } from '../format/pack-layout.ts';
+import { PackIds } from '../pack/pack-ids.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 
-const ID_BYTES = 16;
 const STATES = { sound: 0, condemned: 1, doomed: 2 } as const;
 
 /** All packs as they were listed, and what is needed of them: 33 bytes each, 50 MiB for 1.6 million packs (100 TiB). */
 export class PackTable {
-  #ids = Buffer.alloc(1024 * ID_BYTES);
-  #sizes = new Uint32Array(1024);
-  #usedBytes = new Float64Array(0);
-  #usedChunks = new Uint32Array(0);
-  #states = new Uint8Array(0);
-  #count = 0;
-  #totalBytes = 0;
-
-  static async list(store: ObjectStore, options: CallOptions): Promise<PackTable> {
-    const table = new PackTable();
-    for await (const { key, sizeBytes } of store.list(PACKS_PREFIX, options)) {
-      const id = parsePackKey(key);
-      if (id !== undefined) table.#add(id, sizeBytes);
-    }
-    table.#usedBytes = new Float64Array(table.#count);
-    table.#usedChunks = new Uint32Array(table.#count);
-    table.#states = new Uint8Array(table.#count);
-    return table;
-  }
-
-  #add(id: string, sizeBytes: number): void {
-    if (this.#count === this.#sizes.length) {
-      this.#ids = Buffer.concat([this.#ids, Buffer.alloc(this.#ids.length)]);
-      const sizes = new Uint32Array(2 * this.#sizes.length);
-      sizes.set(this.#sizes);
-      this.#sizes = sizes;
-    }
-    fromHex(id).copy(this.#ids, this.#count * ID_BYTES);
-    this.#sizes[this.#count] = sizeBytes;
-    this.#count += 1;
-    this.#totalBytes += sizeBytes;
-  }
-
   /** Packs that an index table names and that are not there. */
   readonly gone = new Set<string>();
+  readonly #ids: PackIds;
+  readonly #usedBytes: Float64Array;
+  readonly #usedChunks: Uint32Array;
+  readonly #states: Uint8Array;
+
+  private constructor(ids: PackIds) {
+    this.#ids = ids;
+    this.#usedBytes = new Float64Array(ids.count);
+    this.#usedChunks = new Uint32Array(ids.count);
+    this.#states = new Uint8Array(ids.count);
+  }
+
+  static async list(store: ObjectStore, options: CallOptions): Promise<PackTable> {
+    return new PackTable(await PackIds.list(store, options));
+  }
 
   get count(): number {
-    return this.#count;
+    return this.#ids.count;
   }
 
   get totalBytes(): number {
-    return this.#totalBytes;
+    return this.#ids.totalBytes;
   }
 
-  /** The place of a pack, or -1. Listed in order of key, which is the order of ids. */
+  /** The place of a pack, or -1. */
   indexOf(packId: string): number {
-    const wanted = fromHex(packId);
-    let low = 0;
-    let high = this.#count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const order = this.#ids.compare(wanted, 0, ID_BYTES, middle * ID_BYTES, (middle + 1) * ID_BYTES);
-      if (order === 0) return middle;
-      if (order < 0) low = middle + 1;
-      else high = middle;
-    }
-    return -1;
+    return this.#ids.indexOf(packId);
   }
 
   id(pack: number): string {
-    return this.#ids.toString('hex', pack * ID_BYTES, (pack + 1) * ID_BYTES);
+    return this.#ids.at(pack);
   }
 
   sizeOf(pack: number): number {
-    return this.#sizes[pack] ?? 0;
+    return this.#ids.sizeOf(pack);
   }
 
   condemn(pack: number): void {

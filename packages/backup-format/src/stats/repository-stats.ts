@@ -5,8 +5,8 @@ import { TABLE_PAGE_BYTES, type TablePage } from '../format/table-layout.ts';
 import { IndexTable } from '../index/table-reader.ts';
 import { LruCache } from '../lru-cache.ts';
 import { parseMarkKey } from '../marks/mark-keys.ts';
+import { PackIds } from '../pack/pack-ids.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
-import { PackIds } from '../verify/pack-ids.ts';
 
 export interface ObjectCount {
   readonly objects: number;

@@ -2,9 +2,9 @@ import { errorCode } from '@onevault/base';
 import { fromHex, toHex } from '../format/bytes.ts';
 import { packKey, parsePackKey } from '../format/ids.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
+import type { PackIds } from '../pack/pack-ids.ts';
 import type { Damage } from '../repository-api.ts';
 import type { KnownDamage } from './known-damage.ts';
-import type { PackIds } from './pack-ids.ts';
 import { MAX_RECORDED_CHUNKS, MAX_RECORDED_OBJECTS, MAX_RECORDED_POINTS, type RecordedDamage, type VerifyRecord } from './verify-record.ts';
 
 interface Gathered {

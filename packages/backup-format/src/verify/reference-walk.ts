@@ -6,12 +6,12 @@ import { packKey, TABLES_PREFIX } from '../format/ids.ts';
 import { PAGE_DIGESTS } from '../format/limits.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { ChunkLocation } from '../index/table-reader.ts';
+import type { PackIds } from '../pack/pack-ids.ts';
 import { type ChunkReader, isDamage } from '../read/chunk-reader.ts';
 import { DiskIndexReader } from '../read/disk-index-reader.ts';
 import type { RestorePoint, StoredDisk } from '../repository-api.ts';
 import type { DamageLog } from './damage-log.ts';
 import type { GoodChunks } from './good-chunks.ts';
-import type { PackIds } from './pack-ids.ts';
 
 /** Pages and roots known to be wholly good in this window; points share most of them. Past this many they are walked again: slower, not wrong. */
 const MAX_CLEAN = 200_000;

@@ -10,10 +10,10 @@ import { preferSound } from '../index/prefer-sound.ts';
 import { newTableId } from '../index/table-id.ts';
 import type { ChunkLocation } from '../index/table-reader.ts';
 import { type IndexedPack, writeTable } from '../index/table-writer.ts';
+import type { PackIds } from '../pack/pack-ids.ts';
 import { ChunkReader, isDamage } from '../read/chunk-reader.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import { TABLE_TARGET_ENTRIES } from '../write/table-flusher.ts';
-import type { PackIds } from './pack-ids.ts';
 
 export type RelistDeps = Pick<RepositoryParts, 'store' | 'config' | 'owner' | 'envelopes' | 'codecs' | 'damage' | 'clock' | 'randomBytes' | 'logger'> & {
   /** Without damaged tables. */

@@ -5,9 +5,9 @@ import type { StructureOwner } from '../format/structure-sum.ts';
 import { ENTRY_BYTES, TABLE_PAGE_BYTES, type TablePage } from '../format/table-layout.ts';
 import { IndexTable } from '../index/table-reader.ts';
 import { LruCache } from '../lru-cache.ts';
+import type { PackIds } from '../pack/pack-ids.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { DamageLog } from './damage-log.ts';
-import type { PackIds } from './pack-ids.ts';
 
 /** Reads every page of every index table once: checksums, order, and that the packs it names are there (I8). */
 export async function checkTables(store: ObjectStore, owner: StructureOwner, packs: PackIds, log: DamageLog, options: CallOptions): Promise<number> {

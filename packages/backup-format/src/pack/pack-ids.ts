@@ -5,9 +5,10 @@ import type { ObjectStore } from '../store/object-store.ts';
 
 const ID_BYTES = 16;
 
-/** The ids of all packs, 16 bytes each, in order as the store lists them: 26 MiB for 1.6 million packs (100 TiB). */
+/** The ids and sizes of all packs, 20 bytes each, in order as the store lists them: 32 MiB for 1.6 million packs (100 TiB). */
 export class PackIds {
   #ids = Buffer.alloc(1024 * ID_BYTES);
+  #sizes = new Uint32Array(1024);
   #count = 0;
   #totalBytes = 0;
 
@@ -33,7 +34,16 @@ export class PackIds {
   }
 
   *[Symbol.iterator](): Generator<string, void> {
-    for (let i = 0; i < this.#count; i++) yield this.#ids.toString('hex', i * ID_BYTES, (i + 1) * ID_BYTES);
+    for (let place = 0; place < this.#count; place++) yield this.at(place);
+  }
+
+  /** The id at a place in the order. */
+  at(place: number): string {
+    return this.#ids.toString('hex', place * ID_BYTES, (place + 1) * ID_BYTES);
+  }
+
+  sizeOf(place: number): number {
+    return this.#sizes[place] ?? 0;
   }
 
   has(packId: string): boolean {
@@ -56,9 +66,17 @@ export class PackIds {
   }
 
   #add(id: string, sizeBytes: number): void {
-    if ((this.#count + 1) * ID_BYTES > this.#ids.length) this.#ids = Buffer.concat([this.#ids, Buffer.alloc(this.#ids.length)]);
+    if (this.#count === this.#sizes.length) this.#grow();
     fromHex(id).copy(this.#ids, this.#count * ID_BYTES);
+    this.#sizes[this.#count] = sizeBytes;
     this.#count += 1;
     this.#totalBytes += sizeBytes;
+  }
+
+  #grow(): void {
+    this.#ids = Buffer.concat([this.#ids, Buffer.alloc(this.#ids.length)]);
+    const sizes = new Uint32Array(2 * this.#sizes.length);
+    sizes.set(this.#sizes);
+    this.#sizes = sizes;
   }
 }
