@@ -1,10 +1,10 @@
 import { blake3 } from '@napi-rs/blake-hash';
 import { seededRandom } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
-import { createRepository, memoryStore, type WritableRun } from '../src/index.ts';
+import { createRepository, memoryStore, RepositoryError, type WritableRun } from '../src/index.ts';
 import { faultyStore, keysOf, readDisk, scanBytes } from '../testing/index.ts';
 import { runVerify } from './support/run-verify.ts';
-import { fromArray, lend, packsBytes, Releases, spec, zeros } from './support/runs.ts';
+import { changedBlock, fromArray, lend, packsBytes, Releases, spec, zeros } from './support/runs.ts';
 import { BLOCK, backup, deps, makeDisk, newRepository, reopen } from './support/small-vm.ts';
 
 describe('writing a disk', () => {
@@ -227,3 +227,26 @@ async function* noise(blocks: number): AsyncGenerator<WritableRun, void> {
     yield { kind: 'changed', index, digest: blake3(block), data: block };
   }
 }
+
+describe('a disk whose last object could not be stored', () => {
+  it('spoils the run: what was claimed for it is not taken for stored when the disk is written again', async () => {
+    const inner = memoryStore();
+    const disk = (blocks: number) => fromArray([changedBlock(0), { kind: 'zero', index: 1, count: blocks - 1 }]);
+    await using first = await (await newRepository(inner)).begin(spec);
+    await first.writeDisk({ key: 'd', sizeBytes: 1024 * BLOCK }, disk(1024));
+    await first.commit({ annotations: {} });
+
+    // The larger disk has the same block and the same page: its root is all that is new.
+    let failed = 0;
+    const failing = faultyStore(inner, ({ kind, key }) => {
+      if (kind !== 'create' || !key.startsWith('packs/') || failed++ > 0) return undefined;
+      return { when: 'before', error: new RepositoryError({ code: 'REPO_STORE_FAILED', message: 'once' }) };
+    });
+    await using writer = await (await reopen(failing)).begin(spec);
+    const write = () => writer.writeDisk({ key: 'd', sizeBytes: 1100 * BLOCK }, disk(1100));
+    await expect(write()).rejects.toMatchObject({ code: 'REPO_STORE_FAILED' });
+    expect(failed).toBe(1);
+    await expect(write().then(() => writer.commit({ annotations: {} }))).rejects.toMatchObject({ code: 'REPO_STORE_FAILED' });
+    expect((await runVerify(await reopen(inner))).damage).toEqual([]);
+  });
+});

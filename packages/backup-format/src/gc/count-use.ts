@@ -75,7 +75,16 @@ class UseCount {
   async run(): Promise<void> {
     const tables = await this.#tables();
     const left = (): boolean => this.#chunks.foundSize < this.#chunks.size;
-    for (const condemned of [false, true]) for (const table of tables) if (left()) await this.#scan(table, condemned);
+    const scanned = new Set<IndexTable>();
+    for (const condemned of [false, true]) {
+      for (const table of tables) {
+        if (!left()) break;
+        await this.#scan(table, condemned);
+        scanned.add(table);
+      }
+    }
+    // Also what nobody needs must not be named when it is gone: a later run would meet it.
+    for (const table of tables) if (!scanned.has(table)) await this.#packNumbers(table);
     if (!left()) return;
     throw new RepositoryError({
       code: 'REPO_CHUNK_MISSING',

@@ -66,7 +66,8 @@ export class ChunkIndex implements AsyncDisposable {
     return this.#filters;
   }
 
-  async find(digest: Uint8Array, options: CallOptions = {}): Promise<ChunkLocation | undefined> {
+  /** The newest place of a chunk; with `notIn` the newest that is in none of these packs. */
+  async find(digest: Uint8Array, options: CallOptions & { readonly notIn?: ReadonlySet<string> } = {}): Promise<ChunkLocation | undefined> {
     if (!this.#loaded) await this.reload();
     for (let reloads = 0; ; reloads++) {
       const found = await this.#search(digest, reloads < MAX_RELOADS, options);
@@ -76,13 +77,17 @@ export class ChunkIndex implements AsyncDisposable {
   }
 
   /** `merged` when a table has gone since it was listed, which `mayBeMerged` allows. */
-  async #search(digest: Uint8Array, mayBeMerged: boolean, options: CallOptions): Promise<ChunkLocation | 'merged' | undefined> {
+  async #search(
+    digest: Uint8Array,
+    mayBeMerged: boolean,
+    options: CallOptions & { readonly notIn?: ReadonlySet<string> },
+  ): Promise<ChunkLocation | 'merged' | undefined> {
     for (const table of this.#tables) {
       if (!this.#filters.mayHold(table, digest)) continue;
       try {
         const location = await table.find(digest, options);
-        if (location) return location;
-        this.#filters.missed(table);
+        if (location && !options.notIn?.has(location.packId)) return location;
+        if (!location) this.#filters.missed(table);
       } catch (error) {
         if (mayBeMerged && isRepositoryError(error, 'REPO_OBJECT_MISSING')) return 'merged';
         this.#note(table.key, error);

@@ -1,5 +1,6 @@
 import { type CallOptions, serializeError } from '@onevault/base';
 import type { Condemned } from '../gc/condemned.ts';
+import { StandingPacks } from '../pack/standing-packs.ts';
 import { type MergeDeps, mergeTables } from './merge-tables.ts';
 import { preferSound } from './prefer-sound.ts';
 
@@ -15,7 +16,7 @@ const ENTRIES_PER_NEW_ENTRY = 16;
 export async function mergeAfterRun(deps: MergeDeps & { readonly condemned?: Condemned }, newEntries: number, options: CallOptions): Promise<void> {
   if (newEntries === 0 || options.signal?.aborted) return;
   try {
-    const preferPlace = deps.condemned && preferSound(deps.condemned);
+    const preferPlace = deps.condemned && preferSound(deps.condemned, new StandingPacks(deps.store));
     await mergeTables(deps, { ...options, preferPlace, maxEntries: BASE_ENTRIES + ENTRIES_PER_NEW_ENTRY * newEntries });
   } catch (error) {
     if (options.signal?.aborted) return;

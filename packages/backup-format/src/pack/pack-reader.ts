@@ -9,6 +9,7 @@ import type { StructureOwner } from '../format/structure-sum.ts';
 import type { ChunkLocation } from '../index/table-reader.ts';
 import { LruCache } from '../lru-cache.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import { StandingPacks } from './standing-packs.ts';
 
 /** A pack whose length is known: what it takes to read its trailer. */
 export type SizedPack = PackIdentity & { readonly packBytes: number };
@@ -42,15 +43,22 @@ export async function readTrailer(
 /** Trailers kept in memory for confirmations; a restore-ordered run of lookups stays within a few packs. */
 const TRAILER_CACHE_BYTES = 8 * 1024 * 1024;
 
-/** Answers whether a chunk is really where the index says, from the pack itself; reads each trailer once while it is in use. */
+/** Answers from the pack itself whether a chunk is really where the index says: looks for each pack once, reads each trailer once while it is in use. */
 export class PackConfirmer {
   readonly #store: ObjectStore;
   readonly #owner: StructureOwner;
+  readonly #standing: StandingPacks;
   readonly #trailers = new LruCache<Buffer>(TRAILER_CACHE_BYTES, (trailer) => trailer.length + 64);
 
   constructor(store: ObjectStore, owner: StructureOwner) {
     this.#store = store;
     this.#owner = owner;
+    this.#standing = new StandingPacks(store);
+  }
+
+  /** True if the pack exists with the length the index knows: less than `confirms`, for one look at each pack. */
+  stands(location: ChunkLocation, options: CallOptions = {}): Promise<boolean> {
+    return this.#standing.stands(location, options);
   }
 
   /** True if the pack exists with the length the index knows and its trailer lists this digest at this place. Store failures other than absence are thrown. */

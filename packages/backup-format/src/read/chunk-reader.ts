@@ -58,25 +58,45 @@ export class ChunkReader {
     return this.loadAt(wanted, await this.locate(wanted.digest, options), options);
   }
 
-  async loadAt(wanted: WantedChunk, location: ChunkLocation, options: CallOptions = {}): Promise<Uint8Array> {
+  loadAt(wanted: WantedChunk, location: ChunkLocation, options: CallOptions = {}): Promise<Uint8Array> {
+    return this.#loadAt(wanted, location, new Set(), options);
+  }
+
+  async #loadAt(wanted: WantedChunk, location: ChunkLocation, gone: Set<string>, options: CallOptions): Promise<Uint8Array> {
     let stored: Uint8Array;
     const range = { offset: location.offset, length: CHUNK_HEADER_BYTES + location.storedBytes };
     try {
       stored = await this.#store.get(packKey(location.packId), { ...options, range });
     } catch (error) {
-      const moved = isRepositoryError(error, 'REPO_OBJECT_MISSING') && (await this.#moved(wanted, location, options));
-      if (moved) return this.loadAt(wanted, moved, options);
+      const moved = isRepositoryError(error, 'REPO_OBJECT_MISSING') && (await this.#moved(wanted, location, gone, options));
+      if (moved) return this.#loadAt(wanted, moved, gone, options);
       throw this.damaged(wanted, location, error);
     }
     return this.decode(wanted, location, stored);
   }
 
-  /** Where else the chunk lies by now: gc rewrites packs, and deletes one only when no table names it any more. */
-  async #moved(wanted: WantedChunk, location: ChunkLocation, options: CallOptions): Promise<ChunkLocation | undefined> {
+  /**
+   * Where else the chunk lies by now: gc rewrites packs, and deletes one only when no table names it any more; but a table that came late may name packs that
+   * are gone, and hide the older place of a chunk that lies elsewhere too.
+   */
+  async #moved(wanted: WantedChunk, location: ChunkLocation, gone: Set<string>, options: CallOptions): Promise<ChunkLocation | undefined> {
+    gone.add(location.packId);
     if (!this.#missing.has(location.packId)) await this.#index.reload();
     if (this.#missing.size < MAX_MISSING) this.#missing.add(location.packId);
-    const found = await this.#index.find(wanted.digest, options);
-    return found && found.packId !== location.packId ? found : undefined;
+    return this.#index.find(wanted.digest, { ...options, notIn: gone });
+  }
+
+  /** Whether the store itself has the chunk whole at exactly this place, and not perhaps elsewhere. A store that fails is thrown on. */
+  async isWholeAt(wanted: WantedChunk, location: ChunkLocation, options: CallOptions = {}): Promise<boolean> {
+    const range = { offset: location.offset, length: CHUNK_HEADER_BYTES + location.storedBytes };
+    try {
+      await this.#codecs.decode(await this.#store.get(packKey(location.packId), { ...options, range, uncached: true }), wanted);
+      return true;
+    } catch (error) {
+      const meaning = this.damaged(wanted, location, error);
+      if (isDamage(meaning)) return false;
+      throw meaning;
+    }
   }
 
   /** Checks bytes that were read from `location`. Throws REPO_CHUNK_CORRUPT naming the pack and the bytes in it. */

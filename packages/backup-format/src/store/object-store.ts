@@ -66,6 +66,8 @@ export interface PutOptions extends CallOptions {
 
 export interface GetOptions extends CallOptions {
   readonly range?: ByteRange;
+  /** What the store itself has at this moment, for one who decides by it what is stored; a cache in front of it is passed by. */
+  readonly uncached?: boolean;
 }
 
 /**

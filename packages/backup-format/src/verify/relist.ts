@@ -11,7 +11,7 @@ import { newTableId } from '../index/table-id.ts';
 import type { ChunkLocation } from '../index/table-reader.ts';
 import { type IndexedPack, writeTable } from '../index/table-writer.ts';
 import type { PackIds } from '../pack/pack-ids.ts';
-import { ChunkReader, isDamage } from '../read/chunk-reader.ts';
+import { ChunkReader } from '../read/chunk-reader.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import { TABLE_TARGET_ENTRIES } from '../write/table-flusher.ts';
 
@@ -22,6 +22,8 @@ export type RelistDeps = Pick<RepositoryParts, 'store' | 'config' | 'owner' | 'e
   /** Packs whose chunks nobody should be led to if there is another copy; grows while the others are read. */
   readonly beyondHelp: ReadonlySet<string>;
   readonly dryRun: boolean;
+  /** Throws when the lease of the repair is not held any more. */
+  prove(): Promise<void>;
 };
 
 /** New tables between two merges. */
@@ -104,14 +106,8 @@ export class Relist {
     return !packs.has(known.packId) || beyondHelp.has(known.packId) || damage.has(entry.digest, known);
   }
 
-  async #readsBack(pack: SizedPack, entry: PackEntry, options: CallOptions): Promise<boolean> {
-    try {
-      await this.#chunks.loadAt(entry, { ...pack, ...entry }, options);
-      return true;
-    } catch (error) {
-      if (isDamage(error)) return false;
-      throw error;
-    }
+  #readsBack(pack: SizedPack, entry: PackEntry, options: CallOptions): Promise<boolean> {
+    return this.#chunks.isWholeAt(entry, { ...pack, ...entry }, options);
   }
 
   async flush(options: CallOptions): Promise<void> {
@@ -122,6 +118,7 @@ export class Relist {
     const { store, owner, index, clock, randomBytes } = this.#deps;
     await index.reload();
     const tableId = newTableId(clock.now(), index.newestId, randomBytes);
+    await this.#deps.prove();
     await writeTable(store, { ...owner, tableId, packs }, { randomBytes }, options);
     this.#listed.clear();
     await index.reload();

@@ -1,18 +1,17 @@
 import type { CallOptions } from '@onevault/base';
 import { isRepositoryError } from '../errors.ts';
 import { packKey, TABLES_PREFIX } from '../format/ids.ts';
-import { MAX_JSON_BYTES } from '../format/limits.ts';
 import { ChunkIndex } from '../index/chunk-index.ts';
 import { newTableId } from '../index/table-id.ts';
 import { PackIds } from '../pack/pack-ids.ts';
 import { readTrailer } from '../pack/pack-reader.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
-import { readWhole } from '../store/read-whole.ts';
 import { DamageLog } from './damage-log.ts';
 import { FoundDamage } from './found-damage.ts';
 import { Relist } from './relist.ts';
 import { type Rescued, rescueChunks } from './rescue-pack.ts';
 import { salvageByTrailer, salvageChunks, type WholeChunk } from './salvage.ts';
+import { canSetAside, quarantineKey, setAside } from './set-aside.ts';
 import { checkTables } from './table-check.ts';
 import { chunksLedTo } from './table-entries.ts';
 import { type VerifyRecord, verifyRecordKey } from './verify-record.ts';
@@ -49,8 +48,6 @@ export interface RepairReport {
   readonly record?: string;
 }
 
-const QUARANTINE_PREFIX = 'quarantine/';
-
 /**
  * Makes everything that can be read reachable again. It only adds, until what it added is durable: new packs, then tables, then damaged tables and manifests go,
  * the record is last. It holds the exclusive lease, beside writers and readers but no gc and no other repair. A crash anywhere leaves what was there and perhaps more; running it again finishes the work. What chunks are damaged it knows from the
@@ -61,10 +58,12 @@ export async function repairRepository(deps: RepairDeps, options: RepairOptions 
   if (options.dryRun) return repairNow(deps, options);
   const { signal, wait = true } = options;
   await using lease = await deps.leases.exclusive('repair', { ...(signal && { signal }), wait });
-  return await repairNow(deps, { ...options, signal: signal ? AbortSignal.any([signal, lease.signal]) : lease.signal });
+  const call = { signal: signal ? AbortSignal.any([signal, lease.signal]) : lease.signal };
+  return await repairNow(deps, { ...options, ...call }, () => lease.prove(call));
 }
 
-async function repairNow(deps: RepairDeps, options: RepairOptions): Promise<RepairReport> {
+/** `prove` throws when the lease is not held any more: asked right before tables appear and anything goes, in case the process was stopped for long. */
+async function repairNow(deps: RepairDeps, options: RepairOptions, prove: () => Promise<void> = () => Promise.resolve()): Promise<RepairReport> {
   const call = options.signal ? { signal: options.signal } : {};
   const startedAt = deps.clock.now();
   const records = await readVerifyRecords(deps, call);
@@ -74,7 +73,7 @@ async function repairNow(deps: RepairDeps, options: RepairOptions): Promise<Repa
   await checkTables(deps.store, deps.owner, packs, log, call);
   const damagedTables = log.keys().filter((key) => key.startsWith(TABLES_PREFIX));
   await using index = new ChunkIndex(deps.store, deps.owner, deps.logger, new Set(damagedTables));
-  const repair = new Repair(deps, index, packs, records, options);
+  const repair = new Repair(deps, index, packs, records, options, prove);
   await repair.packs();
   return repair.finish(damagedTables, startedAt);
 }
@@ -87,12 +86,14 @@ class Repair {
   readonly #options: RepairOptions;
   readonly #call: CallOptions;
   readonly #dryRun: boolean;
+  readonly #prove: () => Promise<void>;
   readonly #relist: Relist;
   readonly #broken = new Set<string>();
   readonly #rescued: Rescued[] = [];
   #mendedChunks = 0;
 
-  constructor(deps: RepairDeps, index: ChunkIndex, packs: PackIds, records: readonly VerifyRecord[], options: RepairOptions) {
+  constructor(deps: RepairDeps, index: ChunkIndex, packs: PackIds, records: readonly VerifyRecord[], options: RepairOptions, prove: () => Promise<void>) {
+    this.#prove = prove;
     this.#deps = deps;
     this.#index = index;
     this.#packs = packs;
@@ -100,7 +101,7 @@ class Repair {
     this.#options = options;
     this.#call = options.signal ? { signal: options.signal } : {};
     this.#dryRun = options.dryRun ?? false;
-    this.#relist = new Relist({ ...deps, index, packs, beyondHelp: this.#broken, dryRun: this.#dryRun });
+    this.#relist = new Relist({ ...deps, index, packs, beyondHelp: this.#broken, dryRun: this.#dryRun, prove });
   }
 
   /** Sound packs first, so that nothing is saved from a broken one that lies whole elsewhere. */
@@ -148,7 +149,10 @@ class Repair {
 
   async finish(damagedTables: readonly string[], startedAt: Date): Promise<RepairReport> {
     const lost = chunksLedTo(this.#index, this.#broken, this.#call);
-    if (!this.#dryRun) for (const key of damagedTables) await this.#deps.store.delete(key, this.#call);
+    if (!this.#dryRun) {
+      await this.#prove();
+      for (const key of damagedTables) await this.#deps.store.delete(key, this.#call);
+    }
     const setAside = await this.#setManifestsAside();
     const quarantined = this.#rescued.map(({ packId, savedChunks }) => ({ key: packKey(packId), savedChunks }));
     const report: RepairReport = {
@@ -167,28 +171,14 @@ class Repair {
 
   async #setManifestsAside(): Promise<RepairReport['setAside']> {
     const { store, points } = this.#deps;
-    const setAside: { key: string; to: string }[] = [];
+    const moved: { key: string; to: string }[] = [];
     for await (const listed of points.list({}, this.#call)) {
       // One of a newer version is not damaged. What cannot be copied whole stays.
       if (listed.kind === 'point' || !isRepositoryError(listed.error, 'REPO_MANIFEST_INVALID')) continue;
-      const to = `${QUARANTINE_PREFIX}${listed.key}`;
-      const bytes = await this.#readAll(listed.key);
-      if (!bytes) continue;
-      setAside.push({ key: listed.key, to });
-      if (this.#dryRun) continue;
-      await store.put(to, bytes, this.#call);
-      await store.delete(listed.key, this.#call);
+      const to = this.#dryRun ? (await canSetAside(store, listed.key, this.#call)) && quarantineKey(listed.key) : await setAside(store, listed.key, this.#call);
+      if (to) moved.push({ key: listed.key, to });
     }
-    return setAside;
-  }
-
-  async #readAll(key: string): Promise<Uint8Array | undefined> {
-    try {
-      return await readWhole(this.#deps.store, key, MAX_JSON_BYTES, this.#call);
-    } catch (error) {
-      if (isRepositoryError(error, 'REPO_TOO_LARGE', 'REPO_OBJECT_MISSING', 'REPO_OBJECT_TRUNCATED')) return undefined;
-      throw error;
-    }
+    return moved;
   }
 
   async #writeRecord(report: RepairReport, lost: AsyncIterable<{ readonly digest: Uint8Array; readonly packId: string }>, startedAt: Date): Promise<string> {

@@ -4,7 +4,7 @@ import { newHexId } from '../format/ids.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { IndexedPack } from '../index/table-writer.ts';
 import { PackWriter } from '../pack/pack-writer.ts';
-import { ChunkReader, isDamage } from '../read/chunk-reader.ts';
+import { ChunkReader } from '../read/chunk-reader.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import type { WholeChunk } from './salvage.ts';
 
@@ -54,12 +54,5 @@ async function append(deps: RescueDeps, writer: PackWriter, { entry, plain }: Wh
 
 async function liesWholeElsewhere(index: ChunkIndex, chunks: ChunkReader, packId: string, { entry }: WholeChunk, options: CallOptions): Promise<boolean> {
   const location = await index.find(entry.digest, options);
-  if (!location || location.packId === packId) return false;
-  try {
-    await chunks.loadAt(entry, location, options);
-    return true;
-  } catch (error) {
-    if (isDamage(error)) return false;
-    throw error;
-  }
+  return location !== undefined && location.packId !== packId && chunks.isWholeAt(entry, location, options);
 }

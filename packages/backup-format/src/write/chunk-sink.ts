@@ -6,7 +6,7 @@ import type { Condemned } from '../gc/condemned.ts';
 import type { ChunkIndex } from '../index/chunk-index.ts';
 import type { PackLane } from '../pack/pack-pool.ts';
 import type { PackConfirmer } from '../pack/pack-reader.ts';
-import { type ChunkReader, isDamage } from '../read/chunk-reader.ts';
+import type { ChunkReader } from '../read/chunk-reader.ts';
 import type { KnownDamage } from '../verify/known-damage.ts';
 
 export interface ChunkSinkDeps {
@@ -39,7 +39,7 @@ export class ChunkSink {
 
   /**
    * True when the caller must store the chunk; it then counts as on its way, so that an equal block a moment later is a hit.
-   * `confirm` asks the pack itself, not only the index. A claimed chunk that is then not stored spoils the run.
+   * `confirm` asks the trailer of the pack, not only whether there is such a pack. A claimed chunk that is then not stored spoils the run.
    */
   async claim(digest: Uint8Array, confirm: boolean, options: CallOptions): Promise<boolean> {
     const key = digestKey(digest);
@@ -59,7 +59,7 @@ export class ChunkSink {
     if (this.#index.isSuspect(digest)) return false;
     const location = await this.#index.find(digest, options);
     if (!location || this.#condemned.has(location.packId) || this.#damage.has(digest, location)) return false;
-    return !confirm || this.#confirmer.confirms(digest, location, options);
+    return confirm ? this.#confirmer.confirms(digest, location, options) : this.#confirmer.stands(location, options);
   }
 
   /**
@@ -83,13 +83,7 @@ export class ChunkSink {
     if (this.#index.isSuspect(digest)) return false;
     const location = await this.#index.find(digest, options);
     if (!location || this.#condemned.has(location.packId)) return false;
-    try {
-      await this.#chunks.loadAt({ digest, plainBytes }, location, options);
-      return true;
-    } catch (error) {
-      if (isDamage(error)) return false;
-      throw error;
-    }
+    return this.#chunks.isWholeAt({ digest, plainBytes }, location, options);
   }
 
   /** A durable table lists the chunk from here on. */

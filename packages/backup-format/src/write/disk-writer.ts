@@ -80,7 +80,10 @@ export class DiskWriter {
           throw error;
         });
       }
-      const root = await this.#index.finish();
+      const root = await this.#index.finish().catch((error: unknown) => {
+        spoil(error); // others may count on the root, or the page before it, that was claimed and is not stored
+        throw error;
+      });
       return {
         key: this.#spec.key,
         sizeBytes: this.#grid.sizeBytes,

@@ -5,7 +5,10 @@ import { type Logger, silentLogger } from '@onevault/base';
 import { seededRandom } from '@onevault/base/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cachingStore, memoryStore, type ObjectStore } from '../../src/index.ts';
-import { faultyStore, type Operation } from '../../testing/index.ts';
+import { faultyStore, flipBit, type Operation, readDisk } from '../../testing/index.ts';
+import { runVerify } from '../support/run-verify.ts';
+import { packOfType } from '../support/runs.ts';
+import { backup, makeDisk, newRepository, reopen } from '../support/small-vm.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -199,5 +202,22 @@ describe('a caching store', () => {
     for (let n = 0; n < 3; n++) await expectRange(store, 0, 4096);
     expect(seen('get')).toBe(3);
     expect(warnings).toHaveLength(1);
+  });
+});
+
+describe('a backup through a cache', () => {
+  it('asks the store itself whether a page that it shares is whole there', async () => {
+    const inner = memoryStore();
+    await newRepository(inner);
+    const through = (): ObjectStore => cachingStore(inner, { path, maxBytes: 4 * MIB });
+    const disk = makeDisk(8, 6);
+    const first = await backup(await reopen(through()), disk);
+    await readDisk(await (await reopen(through())).openDisk(first, 'disk-0')); // the page is in the cache now
+    await backup(await reopen(through()), disk); // and read back through it
+    await flipBit(inner, await packOfType(inner, 2), 64 + 48 + 3);
+    const again = await backup(await reopen(through()), disk, { group: 'vm-2' });
+    const repository = await reopen(inner);
+    expect(Buffer.compare(await readDisk(await repository.openDisk(again, 'disk-0')), disk)).toBe(0);
+    expect((await runVerify(repository)).damage.filter(({ harmless }) => !harmless)).toEqual([]);
   });
 });

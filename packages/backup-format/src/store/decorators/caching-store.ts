@@ -27,7 +27,7 @@ const KNOWN_SIZES = 10_000;
  * Keeps what is read again and again from a store that is far away in a local directory: index tables, manifests, and small ranges of packs (pages of disk
  * indexes). They never change, so nothing grows stale; whether an object exists is always asked of the store. Every cached piece is checked before it is
  * used, a damaged one is fetched again; a cache that fails costs time, never an answer. Reads of `index/` and `points/` are cached by 64 KiB.
- * Memory: the range that is read and 128 KiB; 10 000 known sizes. Not for verify or repair: they must see the store itself.
+ * Memory: the range that is read and 128 KiB; 10 000 known sizes. Not for verify or repair: they must see the store itself; so does a `get` that says `uncached`.
  */
 export function cachingStore(inner: ObjectStore, options: CachingStoreOptions, deps: CachingStoreDeps = {}): ObjectStore {
   return new CachingStore(inner, options, deps);
@@ -55,7 +55,7 @@ class CachingStore implements ObjectStore {
   async get(key: ObjectKey, options: GetOptions = {}): Promise<Uint8Array> {
     options.signal?.throwIfAborted();
     const { range } = options;
-    if (this.#failed || !range || range.length === 0) return this.#inner.get(key, options);
+    if (this.#failed || options.uncached || !range || range.length === 0) return this.#inner.get(key, options);
     if (key.startsWith(PACKS_PREFIX) && range.length <= MAX_PACK_RANGE_BYTES) return this.#getExact(key, range, options);
     if (!isCachedByBlock(key) || range.length > MAX_RANGE_BYTES) return this.#inner.get(key, options);
     const objectBytes = this.#sizes.get(key) ?? (await this.stat(key, options))?.sizeBytes ?? 0;
