@@ -34,7 +34,7 @@ async function isUnchanged(parent: DigestSource | undefined, index: number, dige
   return before !== undefined && Buffer.compare(before, digest) === 0;
 }
 
-function digestFunctionOf({ algorithm, key }: DigestSpec): (bytes: Uint8Array) => Uint8Array {
+export function digestFunctionOf({ algorithm, key }: DigestSpec): (bytes: Uint8Array) => Uint8Array {
   const secret = key && Buffer.from(key.reveal(), 'hex');
   if (algorithm === 'blake3') return (bytes) => (secret ? Blake3Hasher.newKeyed(secret).update(bytes).digestBuffer() : blake3(bytes));
   return (bytes) => (secret ? createHmac('sha256', secret) : createHash('sha256')).update(bytes).digest();

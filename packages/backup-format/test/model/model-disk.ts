@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
-import { blake3 } from '@napi-rs/blake-hash';
 import { DIGEST_BYTES } from '@onevault/base';
-import type { DigestAlgorithm, DiskReader, RestoredRun, WritableRun } from '../../src/index.ts';
+import type { DigestSpec, DiskReader, RestoredRun, WritableRun } from '../../src/index.ts';
+import { digestFunctionOf } from '../../testing/scan-bytes.ts';
 import type { ModelRandom } from './scheduler.ts';
 
 export const BLOCK = 64 * 1024;
@@ -55,30 +54,26 @@ export function changeDisk(disk: ModelDisk, random: ModelRandom): ModelDisk {
 }
 
 const digests = new Map<string, Uint8Array>();
+const MAX_DIGESTS = 10_000;
 
-type DigestOf = (bytes: Uint8Array) => Uint8Array;
-
-function digestOf(algorithm: DigestAlgorithm): DigestOf {
-  return algorithm === 'blake3' ? blake3 : (bytes) => createHash('sha256').update(bytes).digest();
-}
-
-function blockDigest(disk: ModelDisk, index: number, algorithm: DigestAlgorithm): Uint8Array {
+function blockDigest(disk: ModelDisk, index: number, spec: DigestSpec): Uint8Array {
   const data = blockBytes(disk, index);
-  const key = `${algorithm} ${disk.blocks[index] ?? 0} ${data.length}`;
+  const key = `${spec.algorithm} ${spec.key?.reveal() ?? ''} ${disk.blocks[index] ?? 0} ${data.length}`;
   let digest = digests.get(key);
   if (!digest) {
-    digest = disk.blocks[index] ? digestOf(algorithm)(data) : new Uint8Array(DIGEST_BYTES);
+    digest = disk.blocks[index] ? digestFunctionOf(spec)(data) : new Uint8Array(DIGEST_BYTES);
+    if (digests.size >= MAX_DIGESTS) digests.clear(); // every encrypted repository has its own
     digests.set(key, digest);
   }
   return digest;
 }
 
 /** What a scan finds. Like the real one it lets what equals the parent be unchanged, page by page. */
-export async function* scanModelDisk(disk: ModelDisk, algorithm: DigestAlgorithm, parent: DiskReader | undefined): AsyncGenerator<WritableRun, void> {
+export async function* scanModelDisk(disk: ModelDisk, spec: DigestSpec, parent: DiskReader | undefined): AsyncGenerator<WritableRun, void> {
   const comparable = Math.min(disk.blocks.length, parent?.grid.blockCount ?? 0);
   const before = comparable > 0 ? await parent?.digests(0, comparable) : undefined;
   for (let index = 0; index < disk.blocks.length; index++) {
-    const digest = blockDigest(disk, index, algorithm);
+    const digest = blockDigest(disk, index, spec);
     const known = before && index < comparable ? before.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES) : undefined;
     if (known && Buffer.compare(known, digest) === 0) yield { kind: 'unchanged', index, count: 1 };
     else if (disk.blocks[index]) yield { kind: 'changed', index, digest, data: blockBytes(disk, index) };

@@ -2,8 +2,8 @@ import { describe, expect, it, vi } from 'vitest';
 import type * as CondemnedPacks from '../../src/gc/condemned.ts';
 import type * as Decide from '../../src/gc/decide.ts';
 import type { GcRecord } from '../../src/gc/gc-record.ts';
-import { collectionBlindToWriters, dedupWithoutDurability, manifestBeforeData, tableBeforePack } from './planted-bugs.ts';
-import { playCollectionRace, playWriterRace } from './races.ts';
+import { collectionBlindToWriters, dedupWithoutDurability, manifestBeforeData, packsNotLookedFor, tableBeforePack } from './planted-bugs.ts';
+import { playCollectionRace, playLateTable, playWriterRace } from './races.ts';
 import { playSequence, SequenceFailed } from './sequence.ts';
 import { Violation } from './truth.ts';
 
@@ -49,6 +49,7 @@ async function untilFound(most: number, play: (seed: number) => Promise<unknown>
   return { count: most + 1, found: 'nothing' };
 }
 
+/** One protection may hide what another one is for: each plant takes away all that would catch its harm as well. */
 describe('the model finds', { timeout: 180_000 }, () => {
   it('a manifest that is written before its data', async () => {
     const { count, found } = await untilFound(5, (seed) => playSequence({ seed, decorate: manifestBeforeData }));
@@ -70,20 +71,30 @@ describe('the model finds', { timeout: 180_000 }, () => {
   });
 
   it('a gc that does not see who writes', async () => {
+    using _alone = packsNotLookedFor();
     using _bug = collectionBlindToWriters();
     const { count, found } = await untilFound(60, playCollectionRace);
     expect(count, found).toBeLessThanOrEqual(60);
   });
 
   it('a gc that deletes at once what it has only just found unneeded', async () => {
+    using _alone = packsNotLookedFor();
     using _bug = planted('inOneStep');
     const { count, found } = await untilFound(60, playCollectionRace);
     expect(count, found).toBeLessThanOrEqual(60);
   });
 
   it('writers that count on what gc has condemned', async () => {
+    using _alone = packsNotLookedFor();
     using _bug = planted('condemnedIgnored');
     const { count, found } = await untilFound(60, playCollectionRace);
     expect(count, found).toBeLessThanOrEqual(60);
+  });
+
+  it('writers that count on a table which came late, without looking for its packs', async () => {
+    using _bug = packsNotLookedFor();
+    const { count, found } = await untilFound(3, playLateTable);
+    expect(count, found).toBeLessThanOrEqual(3);
+    expect(found).toContain('does not restore');
   });
 });

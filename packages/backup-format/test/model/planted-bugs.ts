@@ -1,11 +1,12 @@
 import type { CallOptions } from '@onevault/base';
 import type { ObjectStore, ObjectWriter } from '../../src/index.ts';
 import { LeaseWatch, type ObservedLease } from '../../src/lease/lease-watch.ts';
+import { StandingPacks } from '../../src/pack/standing-packs.ts';
 import { ChunkSink } from '../../src/write/chunk-sink.ts';
 import type { Decorate } from './sequence.ts';
 
 /** The same store with some of its calls replaced. */
-function storeWith(inner: ObjectStore, changed: Partial<ObjectStore>): ObjectStore {
+export function storeWith(inner: ObjectStore, changed: Partial<ObjectStore>): ObjectStore {
   return {
     location: inner.location,
     put: changed.put ?? ((key, body, options) => inner.put(key, body, options)),
@@ -81,6 +82,17 @@ export function dedupWithoutDurability(): Disposable {
   return {
     [Symbol.dispose]: () => {
       ChunkSink.prototype.claim = claim;
+    },
+  };
+}
+
+/** Runs count on what an index table says without looking whether there is such a pack. Ends the bug when disposed. */
+export function packsNotLookedFor(): Disposable {
+  const { stands } = StandingPacks.prototype;
+  StandingPacks.prototype.stands = () => Promise.resolve(true);
+  return {
+    [Symbol.dispose]: () => {
+      StandingPacks.prototype.stands = stands;
     },
   };
 }

@@ -1,6 +1,7 @@
-import { isRepositoryError, type ObjectStore, type Repository, type RestorePoint } from '../../src/index.ts';
+import { isRepositoryError, type ObjectStore, type Repository, type RepositorySecret, type RestorePoint } from '../../src/index.ts';
 import { Crash } from '../../testing/index.ts';
 import { difference, type ModelDisk, scanModelDisk } from './model-disk.ts';
+import type { ModelKeys } from './model-keys.ts';
 import type { Process } from './scheduler.ts';
 import { type Truth, Violation } from './truth.ts';
 
@@ -9,12 +10,15 @@ export interface Side {
   readonly name: string;
   readonly truth: Truth;
   readonly store: ObjectStore;
+  /** Of an encrypted one. */
+  readonly keys: ModelKeys | undefined;
 }
 
 /** What a program of the model works with: a process that has just started. */
 export interface ProgramContext {
   readonly process: Process;
-  open(side: Side): Promise<Repository>;
+  /** `used` hears with which secret an encrypted one was opened, anew. */
+  open(side: Side, used?: (secret: RepositorySecret) => void): Promise<Repository>;
 }
 
 export type Program = (context: ProgramContext) => Promise<void>;
@@ -57,7 +61,7 @@ export function backup(side: Side, choice: BackupChoice): Program {
         const before = parent?.disks.some((stored) => stored.key === key) ? await repository.openDisk(parent, key) : undefined;
         await writer.writeDisk(
           { key, sizeBytes: disk.sizeBytes, confirmDedup: choice.confirmDedup, ...(before && { parent: before }) },
-          scanModelDisk(disk, repository.config.digest, before),
+          scanModelDisk(disk, repository.digest, before),
         );
       });
       await inTurn(choice.together, writes);
@@ -91,7 +95,7 @@ export function forget(side: Side, id: string, evenLast: boolean): Program {
   return async (context) => {
     const repository = await context.open(side);
     const point = side.truth.points.get(id);
-    const end = side.truth.forgetting(id);
+    const end = side.truth.forgetting(id, context.process.fate.pause !== undefined);
     try {
       await repository.forgetPoint(id, { evenLast });
     } catch (error) {
@@ -100,7 +104,7 @@ export function forget(side: Side, id: string, evenLast: boolean): Program {
       if (!refused && !isRepositoryError(error, 'REPO_POINT_NOT_FOUND')) throw error;
       return;
     }
-    if (point?.held) throw new Violation(`the held point ${id} was forgotten`);
+    if (point?.held && !point.excused) throw new Violation(`the held point ${id} was forgotten`);
     end('forgotten');
   };
 }
@@ -190,11 +194,35 @@ export function repair(side: Side): Program {
   };
 }
 
+/** Puts another secret in the place of the one that it was opened with, or adds one and takes away an old one; whoever is slower finds that gone. */
+export function changeKeys(side: Side, add: boolean): Program {
+  return async ({ open }) => {
+    const { keys } = side;
+    if (!keys) return;
+    let current: RepositorySecret = keys.first;
+    const repository = await open(side, (secret) => {
+      current = secret;
+    });
+    const next = keys.make();
+    keys.mayOpen(next);
+    try {
+      if (add) await repository.keys?.add(next);
+      else {
+        await repository.keys?.replace(next);
+        keys.retired(current);
+      }
+    } catch (error) {
+      if (!isRepositoryError(error, 'REPO_KEY_NOT_FOUND', 'REPO_KEY_LAST')) throw error;
+    }
+  };
+}
+
 /** One process with several things to do, that keeps its repositories open in between. */
 export function oneAfterTheOther(programs: readonly Program[]): Program {
   return async (context) => {
     const opened = new Map<Side, Promise<Repository>>();
-    const open = (side: Side): Promise<Repository> => {
+    const open: ProgramContext['open'] = (side, used) => {
+      if (used) return context.open(side, used);
       const known = opened.get(side) ?? context.open(side);
       opened.set(side, known);
       return known;
@@ -212,6 +240,7 @@ export function copy(from: Side, to: Side, points: readonly string[] | undefined
       const point = from.truth.points.get(id);
       if (point) to.truth.writing(id, point.group, point.disks);
     }
+    const copied = to.truth.copying(wanted);
     const watched = new Map(wanted.map((id) => [id, from.truth.watch(id)]));
     try {
       const run = source.copyTo(target, { points: wanted, full });
@@ -219,6 +248,7 @@ export function copy(from: Side, to: Side, points: readonly string[] | undefined
     } catch (error) {
       if (!isRepositoryError(error, 'REPO_POINT_NOT_FOUND')) throw error; // forgotten before the copy began
     } finally {
+      copied();
       unsettle(to, wanted);
     }
   };

@@ -1,4 +1,7 @@
+import { Crash } from '../../testing/index.ts';
+import { storeWith } from './planted-bugs.ts';
 import { collectGarbage, forget, oneAfterTheOther, type Program } from './programs.ts';
+import type { Process } from './scheduler.ts';
 import type { Decorate } from './sequence.ts';
 import { backupOf, disk, FIRST } from './short-runs.ts';
 import { Stage } from './stage.ts';
@@ -34,5 +37,47 @@ export async function playWriterRace(seed: number, decorate?: Decorate): Promise
   await stage.run([backupOf(a, FIRST, false), { crash }], [backupOf(a, FIRST, false, 'vm-2')]);
   await stage.check();
   await stage.run([backupOf(a, FIRST, true)]);
+  await stage.check();
+}
+
+/** Stops `process` where its first index table is on its way, until long after its lease is over; the table arrives, and the process dies. */
+function dyingWithLateTable(process: () => string, stop: (process: Process) => void): Decorate {
+  return (inner, who) => {
+    if (who.name !== process()) return inner;
+    return storeWith(inner, {
+      create: async (key, options) => {
+        const writer = await inner.create(key, options);
+        if (!key.startsWith('index/')) return writer;
+        const commit = async (): Promise<void> => {
+          stop(who);
+          await writer.commit();
+          who.dead = true;
+          throw new Crash(`${who.name} died`);
+        };
+        return { write: (parts, call) => writer.write(parts, call), commit, abort: () => writer.abort() };
+      },
+    });
+  };
+}
+
+/** The table of a run becomes visible when its lease is over and gc has condemned, deleted and forgotten its packs, a run for each; then the same content is backed up. */
+export async function playLateTable(seed: number): Promise<void> {
+  const stage: Stage = await Stage.open(
+    seed,
+    dyingWithLateTable(
+      () => 'p2',
+      (process) => {
+        process.pausedUntilMs = stage.time.elapsedMs + 2 * HOUR_MS;
+      },
+    ),
+  );
+  const { a, time } = stage;
+  const collection = collectGarbage(a, { graceMs: 0, repackBelow: 1, wait: true });
+  const later: Program = () => time.clock(0).sleep(HOUR_MS / 3);
+  await stage.run([backupOf(a, OTHER, false, 'vm-2')]);
+  await stage.run([backupOf(a, FIRST, false)], [oneAfterTheOther([collection, later, collection, collection, collection])]);
+  await stage.run([backupOf(a, FIRST, false, 'vm-3')]);
+  await stage.checkPoints();
+  await stage.run([collection]);
   await stage.check();
 }

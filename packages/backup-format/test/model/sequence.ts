@@ -1,15 +1,19 @@
 import { seededRandom } from '@onevault/base/testing';
-import { createRepository, type DigestAlgorithm, memoryStore, type ObjectStore, openRepository, type Repository } from '../../src/index.ts';
-import { BLOCK, changeDisk, type ModelDisk, newDisk } from './model-disk.ts';
+import type { ObjectStore } from '../../src/index.ts';
+import { changeDisk, type ModelDisk, newDisk } from './model-disk.ts';
+import { openSide } from './model-keys.ts';
 import { ModelTime } from './model-time.ts';
+import { newSide } from './new-side.ts';
 import {
   backup,
+  changeKeys,
   collectGarbage,
   copy,
   forget,
   hold,
   oneAfterTheOther,
   type Program,
+  type ProgramContext,
   release,
   repair,
   restore,
@@ -19,7 +23,7 @@ import {
 } from './programs.ts';
 import { ScheduledStore } from './scheduled-store.ts';
 import { type ModelRandom, type Operation, Process, type ProcessFate, Scheduler } from './scheduler.ts';
-import { Truth } from './truth.ts';
+import type { Truth } from './truth.ts';
 
 /** A way to plant a bug: what one process gets instead of its store. */
 export type Decorate = (store: ObjectStore, process: Process) => ObjectStore;
@@ -73,6 +77,9 @@ export async function playSequence(options: SequenceOptions): Promise<SequenceRe
 const GROUPS = ['vm-1', 'vm-2'];
 /** Share of removals after which everything is restored at once; the others show at the end of the step. */
 const REMOVALS_CHECKED = 0.2;
+/** Share of the repositories that are encrypted, each with keys of its own, and of the work there that changes them. */
+const ENCRYPTED = 0.4;
+const CHANGES_OF_KEYS = 0.15;
 const MINUTE_MS = 60_000;
 const SKEW_MS = 10 * MINUTE_MS;
 
@@ -101,16 +108,14 @@ class Sequence {
 
   async play(): Promise<void> {
     this.#sides = [await this.#newSide('A', 'blake3'), await this.#newSide('B', this.#chance(0.5) ? 'blake3' : 'sha256')];
+    this.steps.push(this.#sides.map(({ name, keys }) => `${name} is ${keys ? 'encrypted' : 'in the clear'}`).join(', '));
     for (const group of GROUPS) this.#guests.set(group, new Map([['disk-0', newDisk(this.#random)]]));
     for (let left = 3 + this.#random.int(5); left > 0; left--) await this.#phase();
     for (const { truth } of this.#sides) await truth.checkVerify();
   }
 
-  async #newSide(name: string, digest: DigestAlgorithm): Promise<Side> {
-    const store = memoryStore(name);
-    const clock = this.#time.clock(0);
-    await createRepository(store, { digest, blockSizeBytes: BLOCK }, { clock, randomBytes: (length) => this.#random.bytes(length) });
-    return { name, store, truth: new Truth(store, clock) };
+  #newSide(name: string, digest: 'blake3' | 'sha256'): Promise<Side> {
+    return newSide(name, { digest, encrypted: this.#chance(ENCRYPTED) }, { clock: this.#time.clock(0), random: this.#random });
   }
 
   #side(): Side {
@@ -137,7 +142,10 @@ class Sequence {
     for (const run of runs) run.catch(() => undefined);
     await this.scheduler.run(runs);
     await Promise.all(runs);
-    for (const { truth } of this.#sides ?? []) await truth.checkAll();
+    for (const { truth, keys, store } of this.#sides ?? []) {
+      await keys?.settle(store, { clock: truth.clock });
+      await truth.checkAll();
+    }
     if (this.#chance(0.3)) this.#time.advance(this.#random.int(3 * 24 * 60) * MINUTE_MS);
   }
 
@@ -157,9 +165,9 @@ class Sequence {
     const skewMs = this.#random.int(2 * SKEW_MS) - SKEW_MS;
     const random = seededRandom(this.#random.int(2 ** 31));
     const chance = seededRandom(this.#random.int(2 ** 31));
-    const open = (side: Side): Promise<Repository> => {
+    const open: ProgramContext['open'] = (side, used) => {
       const store = this.#decorate(new ScheduledStore(side.store, this.scheduler, process, () => chance.next()), process);
-      return openRepository(store, { clock: this.#time.clock(skewMs), randomBytes: (length) => random.bytes(length) });
+      return openSide(side, store, { clock: this.#time.clock(skewMs), randomBytes: (length) => random.bytes(length) }, used);
     };
     return { what: `${process.name}: ${what}${told(fate)}`, run: () => runProgram({ process, open }, program) };
   }
@@ -170,6 +178,7 @@ class Sequence {
     if (luck < 0.35) return this.#chooseBackup(side);
     if (luck < 0.48) return this.#chooseCollection(side);
     if (luck < 0.5) return { what: `repair of ${side.name}`, program: repair(side) };
+    if (side.keys && this.#chance(CHANGES_OF_KEYS)) return this.#chooseKeys(side);
     const id = this.#pick(side.truth.idsOf('committed'));
     if (id === undefined) return this.#chooseBackup(side);
     const evenLast = this.#chance(0.5);
@@ -180,6 +189,11 @@ class Sequence {
     if (luck < 0.93) return this.#chooseCopy(side);
     const mode = this.#chance(0.5) ? 'structure' : 'all';
     return { what: `verify ${mode} of ${side.name}`, program: verify(side, mode) };
+  }
+
+  #chooseKeys(side: Side): { readonly what: string; readonly program: Program } {
+    const add = this.#chance(0.3);
+    return { what: `${add ? 'another key for' : 'a change of keys of'} ${side.name}`, program: changeKeys(side, add) };
   }
 
   #chooseBackup(side: Side): { readonly what: string; readonly program: Program } {

@@ -1,5 +1,5 @@
 import { BLOCK, type ModelDisk } from './model-disk.ts';
-import { backup, collectGarbage, copy, forget, hold, type Program, repair, type Side } from './programs.ts';
+import { backup, changeKeys, collectGarbage, copy, forget, hold, type Program, repair, type Side } from './programs.ts';
 import type { ProcessFate } from './scheduler.ts';
 import { Stage } from './stage.ts';
 
@@ -9,6 +9,8 @@ export interface ShortRun {
   readonly work: (stage: Stage) => Program;
   /** The work writes at least this often. */
   readonly leastWrites: number;
+  /** Makes sense in an encrypted repository only; everything else is played in both kinds. */
+  readonly encrypted?: true;
 }
 
 export const FIRST = disk([1, 0, 2, 3, 1], 77);
@@ -56,16 +58,17 @@ export const SHORT_RUNS: ReadonlyMap<string, ShortRun> = new Map([
   ['holding', { before: twoPoints, work: ({ a }: Stage) => hold(a, firstPoint(a)), leastWrites: 1 }],
   ['a garbage collection that condemns and rewrites', { before: forgotten, work: ({ a }: Stage) => collectGarbage(a, NO_GRACE), leastWrites: 4 }],
   ['a garbage collection that deletes', { before: condemned, work: ({ a }: Stage) => collectGarbage(a, NO_GRACE), leastWrites: 4 }],
+  ['a change of keys', { before: twoPoints, work: ({ a }: Stage) => changeKeys(a, false), leastWrites: 1, encrypted: true }],
   ['a repair', { before: twoPoints, work: ({ a }: Stage) => repair(a), leastWrites: 1 }],
   ['a copy', { before: twoPoints, work: ({ a, b }: Stage) => copy(a, b, undefined, false), leastWrites: 8 }],
 ]);
 
-/** Plays one run with a death in it, then the same work again. False when the process had ended before it could die. */
+/** Plays one run with a death in it, then the same work again; encrypted where the death comes after the write. False when the process had ended before it could die. */
 export async function playShortRun(run: ShortRun, crash: NonNullable<ProcessFate['crash']>): Promise<boolean> {
-  const stage = await Stage.open(crash.atWrite);
+  const stage = await Stage.open(crash.atWrite, undefined, run.encrypted ?? crash.when === 'after');
   await run.before(stage);
   const [process] = await stage.run([run.work(stage), { crash }]);
-  for (const { truth } of [stage.a, stage.b]) await truth.checkAll();
+  await stage.checkPoints();
   if (stage.a.truth.idsOf('committed').length > 0) await stage.run([run.work(stage)]);
   await stage.check();
   return process?.dead ?? false;

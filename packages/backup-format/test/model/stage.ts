@@ -1,12 +1,11 @@
 import { seededRandom } from '@onevault/base/testing';
-import { createRepository, memoryStore, openRepository, type Repository } from '../../src/index.ts';
-import { BLOCK } from './model-disk.ts';
+import { openSide } from './model-keys.ts';
 import { ModelTime } from './model-time.ts';
-import { type Program, runProgram, type Side } from './programs.ts';
+import { newSide } from './new-side.ts';
+import { type Program, type ProgramContext, runProgram, type Side } from './programs.ts';
 import { ScheduledStore } from './scheduled-store.ts';
 import { type ModelRandom, Process, type ProcessFate, Scheduler } from './scheduler.ts';
 import type { Decorate } from './sequence.ts';
-import { Truth } from './truth.ts';
 
 /** Two empty repositories, and processes that work in them at the same time, in an order that the seed decides. */
 export class Stage {
@@ -27,16 +26,11 @@ export class Stage {
     this.#decorate = decorate ?? ((store) => store);
   }
 
-  static async open(seed: number, decorate?: Decorate): Promise<Stage> {
+  static async open(seed: number, decorate?: Decorate, encrypted = false): Promise<Stage> {
     const random = seededRandom(seed);
     const time = new ModelTime();
-    const newSide = async (name: string): Promise<Side> => {
-      const store = memoryStore(name);
-      const clock = time.clock(0);
-      await createRepository(store, { blockSizeBytes: BLOCK }, { clock, randomBytes: (length) => random.bytes(length) });
-      return { name, store, truth: new Truth(store, clock) };
-    };
-    return new Stage({ a: await newSide('A'), b: await newSide('B'), random, time }, decorate);
+    const make = (name: string): Promise<Side> => newSide(name, { digest: 'blake3', encrypted }, { clock: time.clock(0), random });
+    return new Stage({ a: await make('A'), b: await make('B'), random, time }, decorate);
   }
 
   /** Runs processes to their ends, all at once. */
@@ -44,9 +38,9 @@ export class Stage {
     const started = work.map(([program, fate]) => {
       const process = new Process(`p${++this.#processes}`, fate);
       const chance = seededRandom(this.random.int(2 ** 31));
-      const open = (side: Side): Promise<Repository> => {
+      const open: ProgramContext['open'] = (side, used) => {
         const store = this.#decorate(new ScheduledStore(side.store, this.#scheduler, process, () => chance.next()), process);
-        return openRepository(store, { clock: this.time.clock(0), randomBytes: (length) => chance.bytes(length) });
+        return openSide(side, store, { clock: this.time.clock(0), randomBytes: (length) => chance.bytes(length) }, used);
       };
       return { process, run: runProgram({ process, open }, program) };
     });
@@ -56,11 +50,17 @@ export class Stage {
     return started.map(({ process }) => process);
   }
 
+  /** Every restore point is as promised, whatever else lies around. */
+  async checkPoints(): Promise<void> {
+    for (const { truth, keys, store } of [this.a, this.b]) {
+      await keys?.settle(store, { clock: truth.clock });
+      await truth.checkAll();
+    }
+  }
+
   /** Everything is as promised. */
   async check(): Promise<void> {
-    for (const { truth } of [this.a, this.b]) {
-      await truth.checkAll();
-      await truth.checkVerify();
-    }
+    await this.checkPoints();
+    for (const { truth } of [this.a, this.b]) await truth.checkVerify();
   }
 }

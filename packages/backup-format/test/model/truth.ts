@@ -1,5 +1,5 @@
 import type { Clock } from '@onevault/base';
-import { type ObjectStore, openRepository, type Repository } from '../../src/index.ts';
+import type { ObjectStore, Repository } from '../../src/index.ts';
 import { runVerify } from '../support/run-verify.ts';
 import { difference, type ModelDisk } from './model-disk.ts';
 
@@ -15,6 +15,10 @@ interface PointTruth {
   state: PointState;
   /** Somebody was told that it is held, and nobody has begun to release it. */
   held: boolean;
+  /** Somebody who forgets it was stopped for minutes: the one window that docs/concurrency.md leaves. */
+  excused: boolean;
+  /** How many copies may bring it back at this moment. */
+  copying: number;
   /** How often somebody has begun to forget it, and how many are at it. */
   forgets: number;
   forgetting: number;
@@ -35,7 +39,7 @@ export class Truth {
   readonly #clock: Clock;
   readonly #open: (store: ObjectStore) => Promise<Repository>;
 
-  constructor(store: ObjectStore, clock: Clock, open: (store: ObjectStore) => Promise<Repository> = (raw) => openRepository(raw, { clock })) {
+  constructor(store: ObjectStore, clock: Clock, open: (store: ObjectStore) => Promise<Repository>) {
     this.#store = store;
     this.#clock = clock;
     this.#open = open;
@@ -52,7 +56,7 @@ export class Truth {
   writing(id: string, group: string, disks: ReadonlyMap<string, ModelDisk>): void {
     const known = this.points.get(id);
     if (known && known.state !== 'gone') return; // a copy of what is there
-    this.points.set(id, { group, disks, state: 'writing', held: false, forgets: 0, forgetting: 0, releases: 0, releasing: 0 });
+    this.points.set(id, { group, disks, state: 'writing', held: false, excused: false, copying: 0, forgets: 0, forgetting: 0, releases: 0, releasing: 0 });
   }
 
   settle(id: string, state: PointState): void {
@@ -69,13 +73,14 @@ export class Truth {
   }
 
   /**
-   * Somebody begins to forget; the answer is to be called with how it ended. Of two who forget the same point at once, one who may not take the last good
-   * point may give back what the other one has taken: then nobody knows.
+   * Somebody begins to forget; the answer is to be called with how it ended. Nothing brings back what somebody has forgotten, save for a copy that was
+   * under way. Of two who forget the same point at once, one who is refused does not know what the other one has done.
    */
-  forgetting(id: string): (end: 'forgotten' | 'refused' | 'failed') => void {
+  forgetting(id: string, stopped: boolean): (end: 'forgotten' | 'refused' | 'failed') => void {
     const point = this.points.get(id);
     if (!point) return () => undefined;
     const before = point.state;
+    point.excused ||= stopped;
     point.state = point.state === 'gone' ? 'gone' : 'unsettled';
     const alone = point.forgetting === 0;
     const mine = point.forgets + 1;
@@ -83,9 +88,17 @@ export class Truth {
     point.forgetting += 1;
     return (end) => {
       point.forgetting -= 1;
-      if (!alone || point.forgets !== mine) return;
-      if (end === 'forgotten') point.state = 'gone';
-      if (end === 'refused' && before === 'committed') point.state = 'committed';
+      if (end === 'forgotten') point.state = point.copying > 0 ? 'unsettled' : 'gone';
+      if (end === 'refused' && before === 'committed' && alone && point.forgets === mine) point.state = 'committed';
+    };
+  }
+
+  /** A copy of these begins; the answer is to be called when it is over. */
+  copying(ids: readonly string[]): () => void {
+    const points = ids.flatMap((id) => this.points.get(id) ?? []);
+    for (const point of points) point.copying += 1;
+    return () => {
+      for (const point of points) point.copying -= 1;
     };
   }
 
@@ -126,10 +139,7 @@ export class Truth {
       if (state === undefined) throw new Violation(`the point ${listed.point.id} is nobody's`);
       if (state === 'gone') throw new Violation(`the point ${listed.point.id} came back`);
     }
-    for (const [id, point] of this.points) {
-      if (point.state === 'committed' && !there.has(id)) throw new Violation(`the point ${id} is lost`);
-      point.state = there.has(id) ? 'committed' : 'gone';
-    }
+    for (const [id, point] of this.points) settlePoint(id, point, there.has(id));
     await this.checkCommitted();
   }
 
@@ -139,4 +149,12 @@ export class Truth {
     if (first) throw new Violation(`verify finds ${first.key} damaged: ${String(first.error)}`, { cause: first.error });
     if (report.points !== this.idsOf('committed').length) throw new Violation(`verify sees ${report.points} points of ${this.idsOf('committed').length}`);
   }
+}
+
+/** What is seen is true from here on. */
+function settlePoint(id: string, point: PointTruth, isThere: boolean): void {
+  if (point.state === 'committed' && !isThere) throw new Violation(`the point ${id} is lost`);
+  if (point.held && !point.excused && !isThere) throw new Violation(`the point ${id} is lost though it is held`);
+  point.excused = false;
+  point.state = isThere ? 'committed' : 'gone';
 }
