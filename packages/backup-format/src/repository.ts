@@ -175,8 +175,8 @@ class StoredRepository implements Repository {
   }
 
   forgetPoint(id: string, options: ForgetOptions = {}): Promise<void> {
-    const forget = (): Promise<void> => forgetPoint({ ...this.#parts, marks: this.marks, damagedPoints: (call) => this.damagedPoints(call) }, id, options);
-    return forgetUnderLease(this.#parts.leases, forget, options);
+    const deps = { ...this.#parts, marks: this.marks, damagedPoints: (call?: CallOptions) => this.damagedPoints(call) };
+    return forgetUnderLease(this.#parts.leases, (lease) => forgetPoint(deps, id, options, lease), options);
   }
 
   collectGarbage(options: GcOptions = {}): Promise<GcReport> {

@@ -3,14 +3,11 @@ import { isRepositoryError } from '../errors.ts';
 import type { HeldLease } from '../lease/held-lease.ts';
 import type { Leases } from '../lease/leases.ts';
 
-/**
- * Forgets while a lease says so: a point that is found to be held when its manifest is gone is given back, and until that is decided gc deletes nothing.
- * On a full disk there is no lease, and nothing could be given back.
- */
-export async function forgetUnderLease(leases: Leases, forget: () => Promise<void>, options: CallOptions): Promise<void> {
+/** Forgets under a lease, as long as which what it announces counts. On a full disk there is none. */
+export async function forgetUnderLease(leases: Leases, forget: (lease: HeldLease | undefined) => Promise<void>, options: CallOptions): Promise<void> {
   const lease = await take(leases, options);
   try {
-    await forget();
+    await forget(lease);
   } finally {
     await lease?.release();
   }

@@ -79,7 +79,7 @@ class Collection {
     const { repackBelow = DEFAULT_REPACK_BELOW } = this.#options;
     const graceMs = this.#graceMs;
     const decisions = decide({ packs, record, leasesBefore, leasesAfter: stock.leases, graceMs, repackBelow, clock: this.#parts.clock });
-    const deletable = this.#isSafe(leasesBefore, stock.leases) ? decisions.deletable : [];
+    const deletable = this.#isSafe(stock.leases) ? decisions.deletable : [];
     const outcome = await this.#act(packs, record, { ...decisions, deletable }, stockTaking);
     if (!this.#lease) return this.#report(packs, stock, decisions, outcome);
     await this.#removeEnded(leasesBefore);
@@ -113,17 +113,14 @@ class Collection {
     const own = this.#lease.id;
     const overdue = record.condemned.filter((group) => isGraceOver(group, this.#graceMs, this.#parts.clock));
     const newest = Math.max(0, ...overdue.map((group) => group.record));
-    await leases.settle((lease) => lease.id !== own && isAtWork(lease), false, this.#call);
+    await leases.settle((lease) => lease.id !== own, false, this.#call);
     const keeps = (lease: ObservedLease): boolean => lease.id !== own && isAtWork(lease) && (lease.record?.epoch ?? 0) < newest;
     return leases.settle(keeps, this.#options.wait ?? true, this.#call);
   }
 
-  /** A lease that cannot be read may say anything; whoever forgets a point may give it back. Those that had ended before anything was marked are no matter. */
-  #isSafe(before: readonly ObservedLease[], after: readonly ObservedLease[]): boolean {
-    const over = new Set(before.filter(({ record }) => record?.ended).map(({ id }) => id));
-    const kinds = new Set(after.filter(({ id }) => !over.has(id)).map(({ record }) => record?.kind));
-    if (kinds.has(undefined)) this.#kept.push('unreadable-lease');
-    if (kinds.has('forget')) this.#kept.push('forgetting');
+  /** A lease that cannot be read may say anything. */
+  #isSafe(leases: readonly ObservedLease[]): boolean {
+    if (leases.some(({ record }) => record === undefined)) this.#kept.push('unreadable-lease');
     return this.#kept.length === 0;
   }
 

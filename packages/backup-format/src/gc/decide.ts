@@ -36,9 +36,9 @@ export interface DecisionFacts {
   readonly clock: Clock;
 }
 
-/** Whether a lease counts when something is to be deleted: its holder may look chunks up, or give something back. */
+/** Whether a lease counts when something is to be deleted: its holder may look chunks up. */
 export function isAtWork({ record }: ObservedLease): boolean {
-  return record === undefined || (record.kind !== 'exclusive' && !record.ended);
+  return record === undefined || (record.kind === 'writer' && !record.ended);
 }
 
 /** What is to become of each pack. Changes nothing. */

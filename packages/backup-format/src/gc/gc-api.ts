@@ -24,8 +24,8 @@ export interface PackSum {
   readonly bytes: number;
 }
 
-/** A table that may name a pack cannot be read; a lease cannot be read; a point that is being forgotten may be given back. */
-export type KeptReason = 'damaged-tables' | 'unreadable-lease' | 'forgetting';
+/** A table that may name a pack cannot be read; a lease cannot be read. */
+export type KeptReason = 'damaged-tables' | 'unreadable-lease';
 
 export interface GcReport {
   readonly dryRun: boolean;

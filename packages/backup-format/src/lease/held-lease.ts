@@ -146,7 +146,13 @@ export class HeldLease implements AsyncDisposable {
     return error;
   }
 
-  /** Ends the lease. While somebody works exclusively, it stays behind as ended, for them to take note of it, when it has roots or a forgotten point might have been given back. Idempotent; a store that fails only leaves it to expire. */
+  /** Leaves the lease to expire by itself: what was sent to the store and not answered may still have its effect, and others must count with it until then. */
+  abandon(): void {
+    this.#stop.abort(new Error('the lease is left to expire'));
+    this.#released ??= Promise.resolve();
+  }
+
+  /** Ends the lease. While somebody works exclusively, it stays behind as ended, for them to take note of its roots. Idempotent; a store that fails only leaves it to expire. */
   release(): Promise<void> {
     this.#released ??= this.#release();
     return this.#released;
@@ -165,8 +171,7 @@ export class HeldLease implements AsyncDisposable {
   async #end(): Promise<void> {
     const { store, envelopes, config } = this.#parts;
     const { record } = this;
-    const matters = record.kind === 'forget' || record.roots.length > 0;
-    if (!matters || !(await this.#isExclusiveAtWork())) return deleteLease(store, record.id);
+    if (record.roots.length === 0 || !(await this.#isExclusiveAtWork())) return deleteLease(store, record.id);
     if (this.signal.aborted) return deleteLease(store, record.id);
     const ended = { ...record, sequence: this.#lastSequence + 1, ended: true };
     await store.put(leaseKey(ended.id, ended.sequence), encodeLease(envelopes, config.id, ended), { ifAbsent: true });

@@ -114,6 +114,11 @@ async function newestSequence(store: ObjectStore, id: string, options: CallOptio
   return newest;
 }
 
+/** Whether there is any heartbeat of a lease: it is held, or was and nobody has ended it. */
+export async function hasLease(store: ObjectStore, id: string, options: CallOptions = {}): Promise<boolean> {
+  return (await newestSequence(store, id, options)) !== undefined;
+}
+
 /** Removes every heartbeat of a lease. */
 export async function deleteLease(store: ObjectStore, id: string, options: CallOptions = {}): Promise<void> {
   const keys: ObjectKey[] = [];

@@ -27,12 +27,17 @@ const holdSchema = z.strictObject({
   until: time.optional(),
 });
 const tagSchema = z.strictObject({ ...place, kind: z.literal('tag'), name: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._:@+-]{0,63}$/) });
-const markSchema = z.discriminatedUnion('kind', [holdSchema, tagSchema]);
+const forgettingSchema = z.strictObject({ ...place, kind: z.literal('forgetting') });
+const markSchema = z.discriminatedUnion('kind', [holdSchema, tagSchema, forgettingSchema]);
 
 /** What can be read of a mark; sealed or not, none is larger. */
 export const MAX_MARK_BYTES = 16 * 1024;
 
-export type Mark = ({ readonly kind: 'hold' } & Hold) | { readonly kind: 'tag'; readonly id: string; readonly name: string; readonly createdAt: string };
+export type Mark =
+  | ({ readonly kind: 'hold' } & Hold)
+  | { readonly kind: 'tag'; readonly id: string; readonly name: string; readonly createdAt: string }
+  /** Somebody is forgetting the point; the id is that of their lease. */
+  | { readonly kind: 'forgetting'; readonly id: string; readonly createdAt: string };
 
 export interface MarkOwner {
   readonly repositoryId: string;
@@ -49,7 +54,7 @@ export function encodeMark(envelopes: Envelopes, owner: MarkOwner, mark: Mark): 
 }
 
 function bodyOf(mark: z.output<typeof markSchema>): Parameters<Envelopes['encode']>[2] {
-  if (mark.kind === 'tag') return mark;
+  if (mark.kind !== 'hold') return mark;
   const { until, ...body } = mark;
   return until === undefined ? body : { ...body, until };
 }
@@ -62,7 +67,7 @@ export function decodeMark(envelopes: Envelopes, repositoryId: string, at: MarkP
   const { formatVersion: _version, repositoryId: ownRepository, group, pointId, ...mark } = parsed.data;
   if (ownRepository !== repositoryId || group !== at.group || pointId !== at.pointId || mark.id !== at.id || mark.kind !== at.kind)
     throw invalid(`the mark ${key} is really ${mark.kind}-${mark.id} of ${group}/${pointId} in the repository ${ownRepository}`);
-  if (mark.kind === 'tag') return mark;
+  if (mark.kind !== 'hold') return mark;
   const { until, ...hold } = mark;
   return until === undefined ? hold : { ...hold, until };
 }

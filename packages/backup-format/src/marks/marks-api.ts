@@ -30,6 +30,8 @@ export interface PointMarks {
   /** Sorted, each once. */
   readonly tags: readonly string[];
   readonly damaged: readonly DamagedMark[];
+  /** Ids of the leases under which somebody is forgetting the point, or was when its process died. */
+  readonly forgetting: readonly string[];
 }
 
 export interface HoldSpec {
@@ -45,7 +47,10 @@ export interface HoldSpec {
 export interface RepositoryMarks {
   /** Of every point that has any, in order of group and point; memory: a few marks. */
   list(filter?: { readonly group?: string; readonly pointId?: string }, options?: CallOptions): AsyncIterable<PointMarks>;
-  /** When this resolves, no `forgetPoint` of anyone succeeds until the hold is released or over (I42). TypeError for a reason, name or time that has no place in a mark. */
+  /**
+   * When this resolves, no `forgetPoint` of anyone succeeds until the hold is released or over (I42). Waits a few seconds for whoever is forgetting the point
+   * at this moment: REPO_POINT_NOT_FOUND when it is gone then, REPO_LOCKED when that is not decided. TypeError for a reason, name or time that has no place in a mark.
+   */
   hold(pointId: string, spec: HoldSpec, options?: CallOptions): Promise<Hold>;
   /** By their whole ids, unreadable marks too; all of them or none. Throws REPO_HOLD_NOT_FOUND. A point that exists no more is named by its whole id. */
   release(pointId: string, holdIds: readonly string[], options?: CallOptions): Promise<void>;

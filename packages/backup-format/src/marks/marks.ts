@@ -5,6 +5,7 @@ import type { PointPlace } from '../points.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import { objectExists } from '../store/object-errors.ts';
 import { readWhole } from '../store/read-whole.ts';
+import { ForgetIntents } from './forget-intents.ts';
 import { decodeMark, encodeMark, MAX_MARK_BYTES, type Mark } from './mark-body.ts';
 import { MARKS_PREFIX, type MarkPlace, markKey, marksPrefix, parseMarkKey } from './mark-keys.ts';
 import type { DamagedMark, Hold, HoldSpec, PointMarks, RepositoryMarks } from './marks-api.ts';
@@ -14,15 +15,20 @@ export type MarksDeps = Pick<RepositoryParts, 'store' | 'config' | 'envelopes' |
 
 /** Marks are small and each is an object: read so many at once. */
 const READS = 8;
+/** How long whoever holds a point waits for one who is forgetting it: two more steps, if that process lives. */
+const FORGET_WAIT_MS = 10_000;
+const FORGET_POLL_MS = 250;
 
 type ReadMark = { readonly at: MarkPlace; readonly key: string } & ({ readonly mark: Mark } | { readonly error: Error } | { readonly gone: true });
 
 /** The holds and tags of a repository, docs/format.md section 18. */
 export class Marks implements RepositoryMarks {
+  readonly intents: ForgetIntents;
   readonly #deps: MarksDeps;
 
   constructor(deps: MarksDeps) {
     this.#deps = deps;
+    this.intents = new ForgetIntents(deps);
   }
 
   async *list(filter: { readonly group?: string; readonly pointId?: string } = {}, options: CallOptions = {}): AsyncGenerator<PointMarks, void> {
@@ -40,12 +46,13 @@ export class Marks implements RepositoryMarks {
   /** Of one point; empty when it has none. */
   async of({ group, id }: PointPlace, options: CallOptions = {}): Promise<PointMarks> {
     for await (const marks of this.list({ group, pointId: id }, options)) return marks;
-    return { group, pointId: id, holds: [], tags: [], damaged: [] };
+    return { group, pointId: id, holds: [], tags: [], damaged: [], forgetting: [] };
   }
 
   async hold(pointId: string, spec: HoldSpec, options: CallOptions = {}): Promise<Hold> {
     const hold = { id: newHexId(this.#deps.randomBytes), ...spec, createdAt: this.#deps.clock.now().toISOString() };
-    await this.#put(await this.#deps.points.resolve(pointId, options), { kind: 'hold', ...hold }, options);
+    const place = await this.#deps.points.resolve(pointId, options);
+    await this.#put(place, { kind: 'hold', ...hold }, options, () => this.#outlastForgetting(place, options));
     return hold;
   }
 
@@ -66,7 +73,7 @@ export class Marks implements RepositoryMarks {
     const missing = [...new Set(tags)].filter((name) => !known.has(name));
     const marks = missing.map((name) => ({ kind: 'tag' as const, id: newHexId(this.#deps.randomBytes), name, createdAt }));
     for (const mark of marks) this.#encode(place, mark); // all names are checked before the first is written
-    for (const mark of marks) await this.#put(place, mark, options);
+    for (const mark of marks) await this.#put(place, mark, options, () => this.#checkThere(place));
   }
 
   async untag(pointId: string, tags: readonly string[], options: CallOptions = {}): Promise<readonly string[]> {
@@ -81,12 +88,12 @@ export class Marks implements RepositoryMarks {
     return [...removed].sort();
   }
 
-  /** Removes whatever is noted of a point that was forgotten, but not holds that stand. The number of objects removed. */
+  /** Removes whatever is noted of a point that was forgotten, but not holds that stand, and not what others who forget it say. The number of objects removed. */
   async clear(place: PointPlace, options: CallOptions = {}): Promise<number> {
     const standing = new Set(standingHolds(await this.of(place, options), this.#deps.clock.now()).map(({ id }) => id));
     let removed = 0;
     for await (const { at, key } of this.#places(marksPrefix(place.group, place.id), place.id, options)) {
-      if (standing.has(at.id ?? at.name)) continue;
+      if (at.kind === 'forgetting' || standing.has(at.id ?? at.name)) continue;
       await this.#deps.store.delete(key, options);
       removed += 1;
     }
@@ -98,6 +105,7 @@ export class Marks implements RepositoryMarks {
     for await (const { group, pointId } of this.list({}, options)) {
       if (await this.#deps.store.stat(pointKey(group, pointId), options)) continue;
       removed += await this.clear({ group, id: pointId }, options);
+      await this.intents.underWay({ group, pointId }, options);
     }
     return removed;
   }
@@ -127,21 +135,34 @@ export class Marks implements RepositoryMarks {
     return encodeMark(this.#deps.envelopes, { repositoryId: this.#deps.config.id, group: place.group, pointId: place.id }, mark);
   }
 
-  /**
-   * Whoever forgets the point looks at its marks once more after its manifest is gone, and brings it back when it finds a hold. So a point that is still there
-   * after the mark was written stays (I42); one that is not, may or may not come back, and the caller is told that it is not there.
-   */
-  async #put(place: PointPlace, mark: Mark, options: CallOptions): Promise<void> {
+  /** Written first, looked around afterwards, and taken back when that throws. */
+  async #put(place: PointPlace, mark: Mark, options: CallOptions, lookAround: () => Promise<void>): Promise<void> {
     const { key, bytes } = this.#encode(place, mark);
     if ((await this.#deps.store.put(key, bytes, { ...options, ifAbsent: true })) === 'existed') throw objectExists(key);
-    if (await this.#deps.store.stat(pointKey(place.group, place.id))) return;
-    await this.#deps.store.delete(key);
-    throw new RepositoryError({
-      code: 'REPO_POINT_NOT_FOUND',
-      message: `the restore point ${place.id} was forgotten meanwhile`,
-      details: { pointId: place.id },
-      hint: 'list the restore points to see their ids',
-    });
+    try {
+      await lookAround();
+    } catch (error) {
+      await this.#deps.store.delete(key).catch(() => undefined); // a mark too many does no harm, what went wrong first is worth hearing of
+      throw error;
+    }
+  }
+
+  async #checkThere(place: PointPlace): Promise<void> {
+    if (!(await this.#deps.store.stat(pointKey(place.group, place.id)))) throw forgotten(place);
+  }
+
+  /**
+   * Whoever forgets a point says so, then looks at its marks, then deletes its manifest. So of the two each that comes later sees the other (I42): once nobody
+   * says so any more and the manifest is there, everyone who forgets it sees this hold.
+   */
+  async #outlastForgetting(place: PointPlace, options: CallOptions): Promise<void> {
+    for (let waitedMs = 0; ; waitedMs += FORGET_POLL_MS) {
+      const leaving = await this.intents.underWay({ group: place.group, pointId: place.id }, options);
+      await this.#checkThere(place);
+      if (!leaving.has(place.id)) return;
+      if (waitedMs >= FORGET_WAIT_MS) throw beingForgotten(place);
+      await this.#deps.clock.sleep(FORGET_POLL_MS, options);
+    }
   }
 
   async #resolveMarked(pointId: string, options: CallOptions): Promise<PointPlace> {
@@ -167,6 +188,7 @@ class Collected {
   readonly #holds: Hold[] = [];
   readonly #tags = new Set<string>();
   readonly #damaged: DamagedMark[] = [];
+  readonly #forgetting: string[] = [];
 
   constructor(at: MarkPlace) {
     this.#at = at;
@@ -180,12 +202,13 @@ class Collected {
     if ('error' in read) this.#damaged.push({ id: read.at.id ?? read.at.name, key: read.key, error: read.error });
     else if ('mark' in read && read.mark.kind === 'tag') this.#tags.add(read.mark.name);
     else if ('mark' in read && read.mark.kind === 'hold') this.#holds.push(holdOf(read.mark));
+    else if ('mark' in read) this.#forgetting.push(read.mark.id);
   }
 
   *marks(): Generator<PointMarks, void> {
     const { group, pointId } = this.#at;
-    if (this.#holds.length + this.#tags.size + this.#damaged.length === 0) return;
-    yield { group, pointId, holds: this.#holds, tags: [...this.#tags].sort(), damaged: this.#damaged };
+    if (this.#holds.length + this.#tags.size + this.#damaged.length + this.#forgetting.length === 0) return;
+    yield { group, pointId, holds: this.#holds, tags: [...this.#tags].sort(), damaged: this.#damaged, forgetting: this.#forgetting };
   }
 }
 
@@ -199,5 +222,24 @@ function holdNotFound({ id: pointId }: PointPlace, id: string): never {
     message: `the restore point ${pointId} has no hold ${id}`,
     details: { pointId },
     hint: 'list its holds; it may have been released already',
+  });
+}
+
+function forgotten({ id: pointId }: PointPlace): RepositoryError {
+  return new RepositoryError({
+    code: 'REPO_POINT_NOT_FOUND',
+    message: `the restore point ${pointId} was forgotten meanwhile`,
+    details: { pointId },
+    hint: 'list the restore points to see their ids',
+  });
+}
+
+function beingForgotten({ id: pointId }: PointPlace): RepositoryError {
+  return new RepositoryError({
+    code: 'REPO_LOCKED',
+    message: `somebody is forgetting the restore point ${pointId} at this moment, or died while doing so: it is not held`,
+    details: { pointId },
+    retryable: true,
+    hint: 'try again; a lease that somebody left behind is ended by the next gc, or by "repo unlock"',
   });
 }

@@ -36,7 +36,7 @@ describe('marks', () => {
     await repository.marks.tag(older.id, ['month-end', 'app', 'app']);
     await repository.marks.tag(newer.id, ['app']);
     expect(hold).toMatchObject({ ...ticket, until: '2027-01-01T00:00:00Z', createdAt: deps.clock.now().toISOString() });
-    expect(await marksOf(older.id)).toEqual({ group: 'vm-1', pointId: older.id, holds: [hold], tags: ['app', 'month-end'], damaged: [] });
+    expect(await marksOf(older.id)).toEqual({ group: 'vm-1', pointId: older.id, holds: [hold], tags: ['app', 'month-end'], damaged: [], forgetting: [] });
     expect(await marksOf(newer.id)).toMatchObject({ holds: [], tags: ['app'] });
     expect(await keysOf(store, 'marks/')).toHaveLength(4);
     expect(await keysOf(store, `marks/vm-1/${older.id}/`)).toContain(`marks/vm-1/${older.id}/hold-${hold.id}`);

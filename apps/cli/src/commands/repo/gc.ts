@@ -52,7 +52,6 @@ function noteOf({ output }: CommandContext): (progress: GcProgress) => void {
 const KEPT: Readonly<Record<KeptReason, string>> = {
   'damaged-tables': 'kept: an index table is damaged and may name packs that could go; run repair',
   'unreadable-lease': 'kept: a lease cannot be read; it expires by itself',
-  forgetting: 'kept: a restore point is being forgotten at this moment; the next run goes on',
 };
 
 function reportLines(report: GcReport): string[] {
