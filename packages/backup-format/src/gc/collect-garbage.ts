@@ -1,6 +1,5 @@
 import { type CallOptions, serializeError } from '@onevault/base';
 import { isRepositoryError } from '../errors.ts';
-import { packKey } from '../format/ids.ts';
 import { mergeTables } from '../index/merge-tables.ts';
 import { preferSound } from '../index/prefer-sound.ts';
 import type { HeldLease } from '../lease/held-lease.ts';
@@ -8,7 +7,8 @@ import { leaseInfo } from '../lease/lease-info.ts';
 import { deleteLease, type ObservedLease } from '../lease/lease-watch.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import { type Decisions, decide, isAtWork, isGraceOver } from './decide.ts';
-import type { GcOptions, GcProgress, GcReport, KeptReason, PackSum } from './gc-api.ts';
+import { deletePacks, NO_LOCKED } from './delete-packs.ts';
+import type { GcOptions, GcProgress, GcReport, KeptReason, LockedPacks, PackSum } from './gc-api.ts';
 import { type CondemnedGroup, deleteOlderRecords, type GcRecord, newestRecordNumber, readGcRecord, writeGcRecord } from './gc-record.ts';
 import { PackTable } from './pack-table.ts';
 import { NeededOffsets, PackUse } from './pack-use.ts';
@@ -24,23 +24,18 @@ export type GcParts = Pick<
   'store' | 'config' | 'owner' | 'envelopes' | 'codecs' | 'index' | 'chunks' | 'points' | 'leases' | 'clock' | 'randomBytes' | 'logger'
 >;
 
-/** What tests turn. */
-export interface GcTuning {
-  readonly maxDigests?: number;
-}
-
 /**
  * Gives back the space that no restore point needs: docs/concurrency.md says why that is safe beside running writers. A pack that nothing needs is first
  * condemned, in a record that every writer reads when it begins; a later run deletes it, when it is still not needed, no writer is left that began before
  * that record, and the grace is over. Killed anywhere it leaves nothing that the next run does not take up. Throws REPO_LOCKED while another one is at work,
  * REPO_LOCK_LOST, and whatever keeps it from knowing what is needed; then nothing that could matter was deleted.
  */
-export async function collectGarbage(parts: GcParts, options: GcOptions = {}, tuning: GcTuning = {}): Promise<GcReport> {
-  if (options.dryRun) return new Collection(parts, options, tuning, undefined).run();
+export async function collectGarbage(parts: GcParts, options: GcOptions = {}): Promise<GcReport> {
+  if (options.dryRun) return new Collection(parts, options, undefined).run();
   const { wait = true, signal } = options;
   const lease = await parts.leases.exclusive('garbage collection', { ...(signal && { signal }), wait });
   try {
-    return await new Collection(parts, options, tuning, lease).run();
+    return await new Collection(parts, options, lease).run();
   } finally {
     await lease.release();
   }
@@ -49,17 +44,15 @@ export async function collectGarbage(parts: GcParts, options: GcOptions = {}, tu
 class Collection {
   readonly #parts: GcParts;
   readonly #options: GcOptions;
-  readonly #tuning: GcTuning;
   readonly #lease: HeldLease | undefined;
   readonly #call: CallOptions;
   readonly #kept: KeptReason[] = [];
   #tablesClean = false;
 
   /** Without a lease it only says what it would do. */
-  constructor(parts: GcParts, options: GcOptions, tuning: GcTuning, lease: HeldLease | undefined) {
+  constructor(parts: GcParts, options: GcOptions, lease: HeldLease | undefined) {
     this.#parts = parts;
     this.#options = options;
-    this.#tuning = tuning;
     this.#lease = lease;
     const signals = [options.signal, lease?.signal].filter((signal) => signal !== undefined);
     this.#call = signals.length > 0 ? { signal: AbortSignal.any(signals) } : {};
@@ -74,7 +67,7 @@ class Collection {
       if (pack >= 0) packs.condemn(pack);
     }
     const leasesBefore = await this.#settleLeases(record);
-    const stockTaking = new StockTaking(this.#parts, packs, this.#tuning.maxDigests ?? MAX_DIGESTS, (progress) => this.#progress(progress), this.#call);
+    const stockTaking = new StockTaking(this.#parts, packs, MAX_DIGESTS, (progress) => this.#progress(progress), this.#call);
     const stock = await stockTaking.run(new PackUse(packs));
     const { repackBelow = DEFAULT_REPACK_BELOW } = this.#options;
     const graceMs = this.#graceMs;
@@ -126,20 +119,21 @@ class Collection {
 
   async #act(packs: PackTable, record: GcRecord, decisions: Decisions, stockTaking: StockTaking): Promise<Outcome> {
     const { deletable, sparse, dead } = decisions;
-    if (!this.#lease) return { deleted: deletable, repacked: { packs: sparse, rewritten: estimate(packs, sparse) }, newlyCondemned: [...dead, ...sparse] };
+    if (!this.#lease)
+      return { deleted: deletable, locked: NO_LOCKED, repacked: { packs: sparse, rewritten: estimate(packs, sparse) }, newlyCondemned: [...dead, ...sparse] };
     const lease = this.#lease;
-    const deleted = await this.#leaveOutOfTables(lease, packs, deletable, record);
-    for (const pack of deleted) packs.doom(pack);
+    const doomed = await this.#leaveOutOfTables(lease, packs, deletable, record);
+    for (const pack of doomed) packs.doom(pack);
     const offsets = new NeededOffsets(new Set(sparse));
-    if (deleted.length > 0 || sparse.length > 0) await stockTaking.run(offsets);
-    await this.#deletePacks(lease, packs, deleted);
+    if (doomed.length > 0 || sparse.length > 0) await stockTaking.run(offsets);
+    const { deleted, locked } = await deletePacks(this.#parts.store, lease, { packs, doomed }, this.#counter('delete', doomed.length), this.#call);
     const repacked: Repacked =
       sparse.length > 0
         ? await repack(this.#parts, lease, { packs: sparse, table: packs, offsets }, this.#counter('repack', sparse.length), this.#call)
         : { packs: [], rewritten: NONE };
     const newlyCondemned = [...dead, ...repacked.packs];
     await this.#writeRecord(lease, packs, record, decisions.condemned, newlyCondemned);
-    return { deleted, repacked, newlyCondemned };
+    return { deleted, locked, repacked, newlyCondemned };
   }
 
   /** The packs that no index table names any more; none when a table that may name one cannot be rewritten. Other tables are merged on the way. */
@@ -153,17 +147,8 @@ class Collection {
     const merged = await mergeTables(this.#parts, { ...this.#call, dropPack: (packId) => doomed.has(packId), preferPlace: preferSound(condemned) });
     this.#tablesClean = merged.complete;
     if (merged.complete || deletable.length === 0) return deletable;
-    this.#kept.push('damaged-tables');
+    this.#kept.push(merged.lockedTables > 0 ? 'locked-tables' : 'damaged-tables');
     return [];
-  }
-
-  async #deletePacks(lease: HeldLease, packs: PackTable, deleted: readonly number[]): Promise<void> {
-    const done = this.#counter('delete', deleted.length);
-    for (const pack of deleted) {
-      await lease.prove(this.#call);
-      await this.#parts.store.delete(packKey(packs.id(pack)), this.#call);
-      done();
-    }
   }
 
   #counter(phase: 'delete' | 'repack', total: number): () => void {
@@ -190,7 +175,7 @@ class Collection {
     for (const { id, record } of leases) if (record?.ended) await deleteLease(this.#parts.store, id, this.#call);
   }
 
-  #report(packs: PackTable, stock: Stock, decisions: Decisions, { deleted, repacked, newlyCondemned }: Outcome): GcReport {
+  #report(packs: PackTable, stock: Stock, decisions: Decisions, { deleted, locked, repacked, newlyCondemned }: Outcome): GcReport {
     const sum = (places: readonly number[]): PackSum => ({ packs: places.length, bytes: places.reduce((bytes, pack) => bytes + packs.sizeOf(pack), 0) });
     const before = { packs: packs.count, bytes: packs.totalBytes };
     const gone = sum(deleted);
@@ -204,6 +189,7 @@ class Collection {
       before,
       after: { packs: before.packs - gone.packs + rewritten.packs, bytes: before.bytes - gone.bytes + rewritten.bytes },
       deleted: gone,
+      locked,
       condemned: sum(newlyCondemned),
       repacked: sum(repacked.packs),
       rewritten,
@@ -218,6 +204,7 @@ class Collection {
 
 interface Outcome {
   readonly deleted: readonly number[];
+  readonly locked: LockedPacks;
   readonly repacked: Repacked;
   readonly newlyCondemned: readonly number[];
 }

@@ -24,8 +24,16 @@ export interface PackSum {
   readonly bytes: number;
 }
 
-/** A table that may name a pack cannot be read; a lease cannot be read. */
-export type KeptReason = 'damaged-tables' | 'unreadable-lease';
+/** A table that may name a pack cannot be read, or may not be rewritten yet because it is locked; a lease cannot be read. */
+export type KeptReason = 'damaged-tables' | 'locked-tables' | 'unreadable-lease';
+
+/** Packs whose time has come and which the store does not let anybody delete yet (Object Lock). They stay condemned, and every later run tries again. */
+export interface LockedPacks extends PackSum {
+  /** Of the first of them, 20 at most. */
+  readonly keys: readonly string[];
+  /** When the first lock ends (RFC 3339), where the store says so. */
+  readonly until?: string;
+}
 
 export interface GcReport {
   readonly dryRun: boolean;
@@ -36,6 +44,8 @@ export interface GcReport {
   readonly after: PackSum;
   /** Deleted: nothing needed them, and their grace was over. With `dryRun`: would be. */
   readonly deleted: PackSum;
+  /** Would have been deleted, but are locked in the store. Unknown, and empty, with `dryRun`. */
+  readonly locked: LockedPacks;
   /** New among those that wait: nothing needs them, or what was needed of them was rewritten. */
   readonly condemned: PackSum;
   /** Sparse packs whose chunks were rewritten, and what that took in new packs. */

@@ -22,6 +22,8 @@ export interface MergeReport extends RunCounts {
   readonly tables: number;
   /** False when a table that names dropped packs may be left: one is damaged, or others merged at the same time. Nothing may be deleted then. */
   readonly complete: boolean;
+  /** Tables that could not be merged because the store does not let them be deleted yet. */
+  readonly lockedTables: number;
 }
 
 /** How often others may come in between before this merge leaves the rest to the next one. */
@@ -55,6 +57,8 @@ class Merging {
   readonly #call: CallOptions;
   /** Tables that turned out to be damaged. */
   readonly #refused = new Set<string>();
+  /** Tables that the store does not let anybody delete: merged, they would only be there twice. */
+  readonly #locked = new Set<string>();
   /** Whether a table names packs to be dropped, by its id: found out once. */
   readonly #touched = new Map<string, boolean>();
   #disturbances = 0;
@@ -74,7 +78,8 @@ class Merging {
     const surveyed: Surveyed[] = [];
     for (const id of ids) {
       const table = this.#refused.has(id) ? undefined : open.get(id);
-      surveyed.push({ id, table, entries: table?.footer.entries ?? 0, mergeable: table !== undefined, touched: await this.#isTouched(table) });
+      const mergeable = table !== undefined && !this.#locked.has(id);
+      surveyed.push({ id, table, entries: table?.footer.entries ?? 0, mergeable, touched: await this.#isTouched(table) });
     }
     return surveyed;
   }
@@ -105,10 +110,10 @@ class Merging {
     return true;
   }
 
-  async rest(): Promise<{ readonly tables: number; readonly complete: boolean }> {
+  async rest(): Promise<{ readonly tables: number; readonly complete: boolean; readonly lockedTables: number }> {
     const surveyed = await this.survey();
     const complete = surveyed.every(({ table, touched }) => table !== undefined && !touched);
-    return { tables: surveyed.length, complete };
+    return { tables: surveyed.length, complete, lockedTables: this.#locked.size };
   }
 
   /** Changes nothing when others are at work on the same tables, or one of them is damaged. */
@@ -120,9 +125,27 @@ class Merging {
       this.#disturbances += 1;
       return;
     }
-    for (const table of [...tables].reverse()) await this.#deps.store.delete(table.key, this.#call);
+    if (!(await this.#deleteAll(tables, tableId))) return;
     this.#count(counts);
     this.#deps.logger.debug({ tables: tables.length, tableId, ...counts }, 'merged index tables');
+  }
+
+  /** False when the first of them is locked: then the merged table is taken back. One that is locked later stays, and says again what the merged one says. */
+  async #deleteAll(tables: readonly IndexTable[], mergedId: string | undefined): Promise<boolean> {
+    const { store } = this.#deps;
+    let deleted = 0;
+    for (const table of [...tables].reverse()) {
+      try {
+        await store.delete(table.key, this.#call);
+        deleted += 1;
+      } catch (error) {
+        if (!isRepositoryError(error, 'REPO_OBJECT_LOCKED')) throw error;
+        this.#locked.add(table.id);
+      }
+    }
+    if (deleted > 0 || mergedId === undefined) return true;
+    await store.delete(tableKey(mergedId), this.#call);
+    return false;
   }
 
   /** The merged table is durable when this resolves with its counts. */

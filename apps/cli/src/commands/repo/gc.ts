@@ -4,7 +4,7 @@ import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { usageError } from '../../errors.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
 import { printable } from '../../render/table.ts';
-import { compactBytes, compactDuration, count, formatBytes } from '../../render/units.ts';
+import { compactBytes, compactDuration, count, formatBytes, formatTime } from '../../render/units.ts';
 import { leaseText } from './lease-text.ts';
 
 interface GcFlags {
@@ -51,11 +51,12 @@ function noteOf({ output }: CommandContext): (progress: GcProgress) => void {
 
 const KEPT: Readonly<Record<KeptReason, string>> = {
   'damaged-tables': 'kept: an index table is damaged and may name packs that could go; run repair',
+  'locked-tables': 'kept: an index table is locked in the store and cannot be rewritten yet; a later run goes on',
   'unreadable-lease': 'kept: a lease cannot be read; it expires by itself',
 };
 
 function reportLines(report: GcReport): string[] {
-  const { deleted, condemned, repacked, rewritten, rescued, waiting, leftovers, kept, dryRun } = report;
+  const { deleted, locked, condemned, repacked, rewritten, rescued, waiting, leftovers, kept, dryRun } = report;
   const would = dryRun ? 'would be ' : '';
   const sums: readonly (readonly [PackSum, string])[] = [
     [deleted, `${would}deleted: ${sumText(deleted)}`],
@@ -66,10 +67,16 @@ function reportLines(report: GcReport): string[] {
   ];
   return [
     ...sums.filter(([sum]) => sum.packs > 0).map(([, text]) => text),
+    ...(locked.packs > 0 ? [lockedText(locked)] : []),
     ...(leftovers.files > 0 ? [`removed: ${count(leftovers.files, 'leftover')} of interrupted writers, ${formatBytes(leftovers.bytes)}`] : []),
     ...report.waitingFor.map((lease: LeaseInfo) => `waiting for: ${leaseText(lease)}`),
     ...kept.map((reason) => KEPT[reason]),
   ];
+}
+
+function lockedText({ keys: [first = ''], until, ...sum }: GcReport['locked']): string {
+  const when = until === undefined ? '' : `; the first lock ends at ${formatTime(until)}`;
+  return `locked in the store: ${sumText(sum)}, ${sum.packs === 1 ? first : `${first} and others`}${when}. They stay condemned, and every run tries again`;
 }
 
 function sumText({ packs, bytes }: PackSum): string {

@@ -5,8 +5,11 @@ import type { ObjectKey } from '../object-store.ts';
 import type { S3Connection } from './s3-connection.ts';
 import type { S3ObjectLock } from './s3-options.ts';
 
-/** What is rewritten and taken away in the daily course of a repository and worth nothing to whoever restores from it. */
-const NEVER_LOCKED = /^(leases|marks|verify|gc)\//;
+/**
+ * What is rewritten and taken away in the daily course of a repository. Nothing of it is lost for good to whoever restores: index tables are made again from
+ * the packs (I7), which are locked; locked themselves they could not be merged, and would pile up with every run.
+ */
+const NEVER_LOCKED = /^(index|leases|marks|verify|gc)\//;
 const DAY_MS = 86_400_000;
 
 export interface LockFields {
