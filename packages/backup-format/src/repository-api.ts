@@ -48,7 +48,7 @@ export interface Repository extends AsyncDisposable {
   verify(options?: VerifyOptions): AsyncGenerator<Damage, VerifyReport>;
   /** Makes everything that can still be read reachable again, losing nothing that is whole; run `verify` first, which learns what is damaged. Throws REPO_LOCKED. */
   repair(options?: RepairOptions): Promise<RepairReport>;
-  /** What earlier verifies and repairs found, oldest first. */
+  /** What earlier verifies and repairs found, oldest first: the last ones, and the last of each mode. */
   verifyRecords(options?: CallOptions): Promise<readonly VerifyRecord[]>;
   /** Group and id of the point that an id or unique prefix means; reads no manifest. Throws REPO_POINT_NOT_FOUND, REPO_POINT_AMBIGUOUS. */
   resolvePoint(id: string, options?: CallOptions): Promise<{ readonly group: string; readonly id: string }>;

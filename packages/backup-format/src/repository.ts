@@ -44,7 +44,7 @@ import { KnownDamage } from './verify/known-damage.ts';
 import { type RepairOptions, type RepairReport, repairRepository } from './verify/repair.ts';
 import { verifyRepository } from './verify/verify.ts';
 import type { VerifyRecord } from './verify/verify-record.ts';
-import { readVerifyRecords } from './verify/verify-records.ts';
+import { readKeptRecords } from './verify/verify-records.ts';
 import { beginPoint } from './write/begin-point.ts';
 import type { CopySpec, PointWriter } from './write/point-writer.ts';
 
@@ -167,7 +167,7 @@ class StoredRepository implements Repository {
   }
 
   verifyRecords(options: CallOptions = {}): Promise<readonly VerifyRecord[]> {
-    return readVerifyRecords(this.#parts, options);
+    return readKeptRecords(this.#parts, options);
   }
 
   resolvePoint(id: string, options: CallOptions = {}): Promise<PointPlace> {

@@ -5,15 +5,28 @@ import type { RepositoryParts } from '../repository-parts.ts';
 import { readWhole } from '../store/read-whole.ts';
 import { decodeVerifyRecord, encodeVerifyRecord, parseVerifyRecordKey, VERIFY_PREFIX, type VerifyRecord, verifyRecordKey } from './verify-record.ts';
 
-/** Records kept. Each one carries over what an older one knew and it did not look at itself, so that nothing is forgotten with those that go. */
+/**
+ * Records kept, beside the newest of each mode: what was read whole long ago is worth knowing also when somebody looks at the structure every hour. Each one
+ * carries over what an older one knew and it did not look at itself, so that nothing is forgotten with those that go.
+ */
 const KEPT_RECORDS = 10;
 
 export type RecordDeps = Pick<RepositoryParts, 'store' | 'config' | 'envelopes' | 'logger'>;
 
-/** Oldest first, at most the newest `KEPT_RECORDS`. A damaged one is logged and left out: it is a note about the repository, nothing in it is needed to restore. */
+/** Oldest first, at most the newest `KEPT_RECORDS`: whoever wants to know what is damaged needs no older one. */
 export async function readVerifyRecords(deps: RecordDeps, options: CallOptions = {}): Promise<VerifyRecord[]> {
+  return readAll(deps, (await recordIds(deps, options)).slice(-KEPT_RECORDS), options);
+}
+
+/** Oldest first, also those that are older and the newest of their mode. */
+export async function readKeptRecords(deps: RecordDeps, options: CallOptions = {}): Promise<VerifyRecord[]> {
+  return readAll(deps, await recordIds(deps, options), options);
+}
+
+/** A damaged one is logged and left out: it is a note about the repository, nothing in it is needed to restore. */
+async function readAll(deps: RecordDeps, ids: readonly string[], options: CallOptions): Promise<VerifyRecord[]> {
   const records: VerifyRecord[] = [];
-  for (const id of (await recordIds(deps, options)).slice(-KEPT_RECORDS)) {
+  for (const id of ids) {
     try {
       records.push(await readVerifyRecord(deps, id, options));
     } catch (error) {
@@ -31,11 +44,15 @@ export async function readVerifyRecord(deps: RecordDeps, id: string, options: Ca
   return atPlace({ key }, () => decodeVerifyRecord(deps.envelopes, { repositoryId: deps.config.id, id }, bytes));
 }
 
-/** Writes a record, then removes those beyond the newest `KEPT_RECORDS`. */
+/** Writes a record, then removes those beyond the newest `KEPT_RECORDS` that are not the newest of their mode. */
 export async function writeVerifyRecord(deps: RecordDeps, record: VerifyRecord, options: CallOptions = {}): Promise<void> {
   await deps.store.put(verifyRecordKey(record.id), encodeVerifyRecord(deps.envelopes, deps.config.id, record), { ...options, ifAbsent: true });
   const ids = await recordIds(deps, options);
-  for (const id of ids.slice(0, Math.max(0, ids.length - KEPT_RECORDS))) await deps.store.delete(verifyRecordKey(id), options);
+  const old = ids.slice(0, Math.max(0, ids.length - KEPT_RECORDS));
+  if (old.length === 0) return;
+  const newest = new Map((await readAll(deps, ids, options)).map(({ mode, id }) => [mode, id]));
+  const kept = new Set(newest.values());
+  for (const id of old) if (!kept.has(id)) await deps.store.delete(verifyRecordKey(id), options);
 }
 
 async function recordIds(deps: RecordDeps, options: CallOptions): Promise<string[]> {

@@ -15,6 +15,7 @@ describe('the figures of a repository', () => {
       logicalBytes: 0,
       newBytes: 0,
       newStoredBytes: 0,
+      compression: { plainBytes: 0, storedBytes: 0, packs: 0, ofPacks: 0 },
       orphanPacks: { objects: 0, bytes: 0 },
     });
     expect(stored).toEqual({ 'onevault.json': { objects: 1, bytes: storedBytes } });
@@ -39,6 +40,22 @@ describe('the figures of a repository', () => {
     expect(stats.stored['marks']?.objects).toBe(2);
     expect(second.stats.newBytes).toBeLessThan(first.stats.newBytes / 10);
     expect(stats.newStoredBytes).toBeLessThanOrEqual(stats.newBytes);
+  });
+
+  it('tell from the packs what compression saves, also when the points that stored them are gone', async () => {
+    const store = memoryStore();
+    const repository = await newRepository(store);
+    const first = await backup(repository, Buffer.alloc(40 * 65_536, 'a line that compresses well. '), { group: 'vm-1' });
+    await backup(repository, makeDisk(3, 12), { group: 'vm-2' });
+    await repository.forgetPoint(first.id, { evenLast: true });
+    const { compression, stored } = await repository.stats();
+    const packs = await keysOf(store, 'packs/');
+    expect(compression).toMatchObject({ packs: packs.length, ofPacks: packs.length });
+    expect(compression.plainBytes).toBeGreaterThan(compression.storedBytes);
+    expect(compression.storedBytes).toBeLessThan(stored['packs']?.bytes ?? 0);
+    const [damaged = ''] = packs;
+    await flipBit(store, damaged, -1);
+    expect((await repository.stats()).compression).toMatchObject({ packs: packs.length - 1, ofPacks: packs.length });
   });
 
   it('tell what a run that died has left, and manifests that cannot be read', async () => {
