@@ -202,7 +202,8 @@ class StoredRepository implements Repository {
 
   copyTo(target: Repository, options: CopyOptions = {}): AsyncGenerator<CopyOutcome, CopyReport> {
     if (!(target instanceof StoredRepository)) throw new TypeError('the target of a copy is an open repository');
-    return copyPoints(this.#parts, { parts: target.#parts, begin: (spec, call) => target.begin(spec, call) }, options);
+    const parts = { ...target.#parts, marks: target.marks };
+    return copyPoints({ ...this.#parts, marks: this.marks }, { parts, begin: (spec, call) => target.begin(spec, call) }, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,26 +1,36 @@
-import type { CallOptions } from '@onevault/base';
+import { type CallOptions, forEachConcurrent } from '@onevault/base';
 import { isRepositoryError, RepositoryError, type RepositoryErrorCode, withPlace } from '../errors.ts';
 import { fromHex } from '../format/bytes.ts';
 import { pointKey } from '../format/ids.ts';
+import type { Marks } from '../marks/marks.ts';
 import { StoredDiskReader } from '../read/disk-reader.ts';
 import type { RestorePoint, StoredDisk } from '../repository-api.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
+import { setAside } from '../verify/set-aside.ts';
 import type { CopySpec, PointWriter } from '../write/point-writer.ts';
+import { type CarriedMarks, carryMarks, marksById } from './carry-marks.ts';
 import { ChunkTransfer } from './chunk-transfer.ts';
 import type { CopyOptions, CopyOutcome, CopyProgress, CopyReport } from './copy-api.ts';
 import { diskBase, findBase, firstCommitted, type PointBase } from './copy-base.ts';
 import { diskDifference } from './disk-difference.ts';
 import { haveSameDigests } from './same-digests.ts';
 
-export type CopySource = Pick<RepositoryParts, 'store' | 'config' | 'codecs' | 'index' | 'chunks' | 'damage' | 'points'>;
+type CopyParts = Pick<RepositoryParts, 'store' | 'config' | 'codecs' | 'index' | 'chunks' | 'damage' | 'points'>;
+
+export interface CopySource extends CopyParts {
+  readonly marks: Marks;
+}
 
 export interface CopyTarget {
-  readonly parts: Pick<RepositoryParts, 'store' | 'config' | 'codecs' | 'index' | 'chunks' | 'damage' | 'points'>;
+  readonly parts: CopySource;
   begin(spec: CopySpec, call: CallOptions): Promise<PointWriter>;
 }
 
 type PointPlace = Pick<RestorePoint, 'id' | 'group'>;
 type MutableReport = { -readonly [K in keyof CopyReport]: CopyReport[K] };
+
+/** Manifests of the target read side by side, to see whether they can be. */
+const READS = 8;
 
 /**
  * Copies restore points, oldest first. A point keeps its id, so that one that was copied before is known by it and can never be copied twice; each is
@@ -31,18 +41,43 @@ export async function* copyPoints(source: CopySource, target: CopyTarget, option
   const call = options.signal ? { signal: options.signal } : {};
   checkCompatible(source, target);
   const places = await chosenPlaces(source, options.points, call);
-  const held = new Set((await target.parts.points.places({}, call)).map(nameOf));
+  const held = await findHeld(target.parts, places, call);
+  const marks = (options.marks ?? true) ? await marksById(source.marks, new Set(places.map(({ id }) => id)), call) : undefined;
   const copy = new PointCopy(source, target, options);
-  const report: MutableReport = { copied: 0, present: 0, failed: 0, readBytes: 0, storedBytes: 0 };
+  const report: MutableReport = { copied: 0, present: 0, failed: 0, readBytes: 0, storedBytes: 0, marks: { holds: 0, tags: 0, unreadable: 0 } };
   for (const [done, place] of places.entries()) {
     call.signal?.throwIfAborted();
     const progress = { points: done, totalPoints: places.length, pointId: place.id };
-    const outcome = held.has(nameOf(place)) ? present(place) : await copy.copy(place, progress);
+    const here = held.get(nameOf(place));
+    const outcome = here === 'whole' ? present(place) : await copy.copy(place, here === 'damaged', progress);
     report[outcome.kind] += 1;
     if (outcome.kind === 'copied') report.storedBytes += outcome.point.stats.storedBytes;
+    if (outcome.kind !== 'failed') report.marks = sum(report.marks, await carryMarks(target.parts.marks, place, marks?.get(place.id), call));
     yield outcome;
   }
   return { ...report, readBytes: copy.readBytes };
+}
+
+function sum(one: CarriedMarks, other: CarriedMarks): CarriedMarks {
+  return { holds: one.holds + other.holds, tags: one.tags + other.tags, unreadable: one.unreadable + other.unreadable };
+}
+
+/** What the target has of these points. A manifest of a newer version is somebody else's to judge. */
+async function findHeld(target: CopyParts, places: readonly PointPlace[], call: CallOptions): Promise<ReadonlyMap<string, 'whole' | 'damaged'>> {
+  const wanted = new Set(places.map(nameOf));
+  const held = new Map<string, 'whole' | 'damaged'>();
+  const look = async (place: PointPlace): Promise<void> => {
+    try {
+      await target.points.read(place, call);
+      held.set(nameOf(place), 'whole');
+    } catch (error) {
+      if (!isRepositoryError(error, 'REPO_MANIFEST_INVALID', 'REPO_UNSUPPORTED_VERSION', 'REPO_OBJECT_MISSING')) throw error;
+      if (error.code !== 'REPO_OBJECT_MISSING') held.set(nameOf(place), error.code === 'REPO_MANIFEST_INVALID' ? 'damaged' : 'whole');
+    }
+  };
+  const there = (await target.points.places({}, call)).filter((place) => wanted.has(nameOf(place)));
+  await forEachConcurrent(there, look, { ...call, concurrency: READS });
+  return held;
 }
 
 function checkCompatible(source: CopySource, { parts }: CopyTarget): void {
@@ -104,6 +139,8 @@ class PointCopy {
   readonly #onProgress: (progress: CopyProgress) => void;
   readonly #sameDigests: boolean;
   #readBytes = 0;
+  /** Where the damaged manifest lies in whose place the last copy came. */
+  #replaced: string | undefined;
 
   constructor(source: CopySource, target: CopyTarget, options: CopyOptions) {
     this.#source = source;
@@ -119,10 +156,11 @@ class PointCopy {
   }
 
   /** Damage to the point in the source is its outcome; anything else ends the whole copy. */
-  async copy(place: PointPlace, progress: PointProgress): Promise<CopyOutcome> {
+  async copy(place: PointPlace, replaces: boolean, progress: PointProgress): Promise<CopyOutcome> {
+    this.#replaced = undefined;
     try {
-      const point = await this.#read(place);
-      return { kind: 'copied', point: await this.#copyWithBase(point, progress) };
+      const point = await this.#copyWithBase(await this.#read(place), replaces, progress);
+      return this.#replaced === undefined ? { kind: 'copied', point } : { kind: 'copied', point, replaced: this.#replaced };
     } catch (error) {
       if (isRepositoryError(error, 'REPO_OBJECT_EXISTS') && error.details.key === pointKey(place.group, place.id)) return present(place); // copied meanwhile
       if (!isRepositoryError(error) || error.details.pointId !== place.id || !LOST.has(error.code)) throw error;
@@ -139,20 +177,20 @@ class PointCopy {
   }
 
   /** The copy that a point is compared with may be forgotten in the target at any time: then another one is chosen, and in the end none. */
-  async #copyWithBase(point: RestorePoint, progress: PointProgress): Promise<RestorePoint> {
+  async #copyWithBase(point: RestorePoint, replaces: boolean, progress: PointProgress): Promise<RestorePoint> {
     for (let tries = this.#full ? BASE_TRIES : 0; tries < BASE_TRIES; tries++) {
       const base = await findBase(point, this.#source, this.#target.parts, this.#sameDigests, this.#call);
       try {
-        return await this.#copy(point, base, progress);
+        return await this.#copy(point, base, replaces, progress);
       } catch (error) {
         const key = base && pointKey(base.parent.group, base.parent.id);
         if (!isRepositoryError(error, 'REPO_POINT_NOT_FOUND') || key === undefined || error.details.key !== key) throw error;
       }
     }
-    return this.#copy(point, undefined, progress);
+    return this.#copy(point, undefined, replaces, progress);
   }
 
-  async #copy(point: RestorePoint, base: PointBase | undefined, progress: PointProgress): Promise<RestorePoint> {
+  async #copy(point: RestorePoint, base: PointBase | undefined, replaces: boolean, progress: PointProgress): Promise<RestorePoint> {
     const { group, runId, capturedAt, mode, parentId, id } = point;
     const spec = { group, runId, capturedAt, mode, id, origin: firstCommitted(point, this.#source) };
     await using writer = await this.#target.begin(parentId === undefined ? spec : { ...spec, parentId }, this.#call);
@@ -164,6 +202,8 @@ class PointCopy {
       before += disk.sizeBytes;
     }
     for (const { name, sizeBytes, digest } of point.metadata) await this.#copyMetadata(point.id, { name, sizeBytes, digest }, writer);
+    // Not before everything else of the copy is there.
+    if (replaces) this.#replaced = await setAside(this.#target.parts.store, pointKey(group, id), this.#call);
     return await writer.commit({ annotations: point.annotations }, this.#call);
   }
 

@@ -76,6 +76,25 @@ export class Marks implements RepositoryMarks {
     for (const mark of marks) await this.#put(place, mark, options, () => this.#checkThere(place));
   }
 
+  /** Sets what the marks of another repository's copy of this point say and this one's do not. */
+  async carry(place: PointPlace, marks: PointMarks, options: CallOptions = {}): Promise<{ readonly holds: number; readonly tags: number }> {
+    const { clock, randomBytes } = this.#deps;
+    const here = await this.of(place, options);
+    const known = new Set([...here.holds, ...here.damaged].map(({ id }) => id));
+    const standing = new Set(standingHolds(marks, clock.now()).map(({ id }) => id));
+    const holds = marks.holds.filter(({ id }) => standing.has(id) && !known.has(id));
+    for (const hold of holds) {
+      const put = this.#put(place, { kind: 'hold', ...hold }, options, () => this.#outlastForgetting(place, options));
+      await put.catch((error: unknown) => {
+        if (!isRepositoryError(error, 'REPO_OBJECT_EXISTS')) throw error; // another copy brought it at the same moment
+      });
+    }
+    const tags = marks.tags.filter((name) => !here.tags.includes(name));
+    const createdAt = clock.now().toISOString();
+    for (const name of tags) await this.#put(place, { kind: 'tag', id: newHexId(randomBytes), name, createdAt }, options, () => this.#checkThere(place));
+    return { holds: holds.length, tags: tags.length };
+  }
+
   async untag(pointId: string, tags: readonly string[], options: CallOptions = {}): Promise<readonly string[]> {
     const place = await this.#deps.points.resolve(pointId, options);
     const removed = new Set<string>();

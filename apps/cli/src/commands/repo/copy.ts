@@ -7,7 +7,7 @@ import { EXIT, type ExitCode } from '../../exit.ts';
 import { Rate } from '../../render/disk-rates.ts';
 import { progressView } from '../../render/progress-view.ts';
 import { printable } from '../../render/table.ts';
-import { compactBytes, compactDuration, formatBytes } from '../../render/units.ts';
+import { compactBytes, compactDuration, count, formatBytes } from '../../render/units.ts';
 import { parseDate } from '../../select/date-argument.ts';
 import { pointsOfVm } from '../../select/select-point.ts';
 
@@ -18,6 +18,7 @@ interface CopyFlags {
   readonly all?: boolean;
   readonly since?: string;
   readonly full?: boolean;
+  readonly marks: boolean;
 }
 
 export function copyCommand(run: RunCommand): Command {
@@ -32,6 +33,7 @@ export function copyCommand(run: RunCommand): Command {
     .option('--all', 'all there are')
     .option('--since <date>', 'of these, those captured since')
     .option('--full', 'trust no earlier copy: look up every chunk, and store again what the other repository has lost')
+    .option('--no-marks', 'leave the holds and tags of the restore points behind')
     .action((flags: CopyFlags, sub: Command) => run(sub, (context) => runCopy(context, flags)));
 }
 
@@ -47,13 +49,17 @@ async function runCopy(context: CommandContext, flags: CopyFlags): Promise<ExitC
   const startedMs = clock.monotonicMs();
   const selection = await selectPoints(source, flags, signal);
   const outcomes: CopyOutcome[] = [];
-  const report = await copyAll(context, { source, target, points: selection.ids, full: flags.full ?? false }, (outcome) => outcomes.push(outcome));
+  const report = await copyAll(context, { source, target, points: selection.ids, full: flags.full ?? false, marks: flags.marks }, (outcome) =>
+    outcomes.push(outcome),
+  );
   const durationMs = clock.monotonicMs() - startedMs;
   for (const key of selection.unreadable) output.warn(`${key} cannot be read and was not copied`);
+  const { holds, tags, unreadable } = report.marks;
+  if (unreadable > 0) output.warn(`${count(unreadable, 'mark')} cannot be read: such a restore point is held here, and not there`);
   for (const outcome of outcomes) for (const line of outcomeLines(outcome)) output.line(printable(line));
   const bad = report.failed > 0 || selection.unreadable.length > 0;
   output.line(
-    `copy result=${bad ? 'damaged' : 'ok'} copied=${report.copied} present=${report.present} failed=${report.failed} read=${compactBytes(report.readBytes)} stored=${compactBytes(report.storedBytes)} duration=${compactDuration(durationMs)}`,
+    `copy result=${bad ? 'damaged' : 'ok'} copied=${report.copied} present=${report.present} failed=${report.failed} read=${compactBytes(report.readBytes)} stored=${compactBytes(report.storedBytes)}${holds + tags > 0 ? ` holds=${holds} tags=${tags}` : ''} duration=${compactDuration(durationMs)}`,
   );
   output.document('repo.copy', { ...report, unreadable: selection.unreadable, durationMs, points: outcomes.map(outcomeDocument) });
   return bad ? EXIT.damage : EXIT.ok;
@@ -81,6 +87,7 @@ interface CopyWork {
   readonly target: Repository;
   readonly points: readonly string[];
   readonly full: boolean;
+  readonly marks: boolean;
 }
 
 async function copyAll({ output, clock, signal }: CommandContext, work: CopyWork, ended: (outcome: CopyOutcome) => void): Promise<CopyReport> {
@@ -90,6 +97,7 @@ async function copyAll({ output, clock, signal }: CommandContext, work: CopyWork
   const run = work.source.copyTo(work.target, {
     points: work.points,
     full: work.full,
+    marks: work.marks,
     signal,
     onProgress: (progress) => {
       if (progress.pointId !== pointId) rate = new Rate();
@@ -115,13 +123,18 @@ async function copyAll({ output, clock, signal }: CommandContext, work: CopyWork
 }
 
 function outcomeLines(outcome: CopyOutcome): string[] {
-  if (outcome.kind === 'copied') return [`copied ${outcome.point.id} of ${outcome.point.group}, stored ${formatBytes(outcome.point.stats.storedBytes)}`];
+  if (outcome.kind === 'copied') {
+    const { point, replaced } = outcome;
+    const instead = replaced === undefined ? '' : `, in place of a damaged manifest that is kept as ${replaced}`;
+    return [`copied ${point.id} of ${point.group}, stored ${formatBytes(point.stats.storedBytes)}${instead}`];
+  }
   if (outcome.kind === 'present') return [];
   return [`failed ${outcome.pointId} of ${outcome.group}: ${outcome.error.message} (${errorCode(outcome.error) ?? outcome.error.name})`];
 }
 
 function outcomeDocument(outcome: CopyOutcome): object {
-  if (outcome.kind === 'copied') return { result: 'copied', pointId: outcome.point.id, group: outcome.point.group, stats: outcome.point.stats };
+  if (outcome.kind === 'copied')
+    return { result: 'copied', pointId: outcome.point.id, group: outcome.point.group, stats: outcome.point.stats, replaced: outcome.replaced ?? null };
   const { kind: result, pointId, group } = outcome;
   return outcome.kind === 'failed' ? { result, pointId, group, error: serializeError(outcome.error) } : { result, pointId, group };
 }
