@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { documentOf, openSecondShell, type SecondShell } from '../support/command-line.ts';
 
+interface Recovered {
+  readonly removed: readonly { readonly object: { readonly kind: string; readonly name?: string; readonly serial?: string }; readonly label: string }[];
+}
+
 /** A run stopped at a moment the simulator holds still: by Ctrl-C, by a second one, and by kill -9. */
 describe('a backup that is interrupted', { timeout: 120_000 }, () => {
   let shell: SecondShell;
@@ -26,7 +30,7 @@ describe('a backup that is interrupted', { timeout: 120_000 }, () => {
     return backup;
   }
 
-  const journals = (): Promise<string[]> => readdir(join(shell.dir, 'state/journals'));
+  const journals = async (): Promise<string[]> => (await readdir(join(shell.dir, 'state/journals'))).filter((name) => name.endsWith('.jsonl'));
   const leftovers = async (): Promise<readonly string[]> =>
     (await Promise.all(['onevault-2', 'ov-'].map((prefix) => shell.control.leftovers(prefix)))).flat().map(({ kind }) => kind);
   const pointCount = async (): Promise<number> => (await shell.run(['point', 'list', '--no-header'])).stdout.split('\n').length - 1;
@@ -45,7 +49,7 @@ describe('a backup that is interrupted', { timeout: 120_000 }, () => {
     expect(await pointCount()).toBe(points);
   });
 
-  test('by a second Ctrl-C leaves at once; the journal remains and the next run says what is left', async () => {
+  test('by a second Ctrl-C leaves at once; the journal remains and the next run takes away what is left', async () => {
     const backup = await backupHeldAt('saveas');
     backup.process.kill('SIGINT');
     backup.process.kill('SIGTERM');
@@ -57,7 +61,7 @@ describe('a backup that is interrupted', { timeout: 120_000 }, () => {
   });
 
   test.each(['attach', 'detach'] as const)(
-    'by kill -9 during %s: the next backup works, the repository verifies, and what is left is listed by name',
+    'by kill -9 during %s: the next backup takes away by name what is left and works, and the repository verifies',
     async (step) => {
       const backup = await backupHeldAt(step);
       backup.process.kill('SIGKILL');
@@ -72,17 +76,27 @@ describe('a backup that is interrupted', { timeout: 120_000 }, () => {
   async function expectNextRunToWork(): Promise<void> {
     const there = await leftovers();
     const points = await pointCount();
+    const named = await shell.run(['backup', 'web', '--no-recover', '-q']);
+    expect(named.exit, named.stderr).toBe(0);
+    expect(named.stderr).toContain('warning: earlier runs that died left this in OpenNebula');
+    expect(await leftovers()).toEqual(there);
     const next = await shell.run(['backup', 'web', '--json']);
     expect(next.exit, next.stderr).toBe(0);
-    const { leftovers: listed } = documentOf(next) as { leftovers: { object: { kind: string; name?: string; serial?: string }; label: string }[] };
-    const kinds = listed.map(({ object }) => (object.kind === 'attachment' ? 'disk' : object.kind));
+    const { leftovers: still, recovered } = documentOf(next) as { leftovers: unknown[]; recovered: Recovered[] };
+    expect(still).toEqual([]);
+    const removed = recovered.flatMap((run) => run.removed);
+    const kinds = removed.map(({ object }) => (object.kind === 'attachment' ? 'disk' : object.kind));
     for (const kind of there) expect(kinds).toContain(kind);
-    for (const { object, label } of listed) expect(label).toContain(object.name ?? object.serial);
-    expect(await pointCount()).toBe(points + 1);
+    for (const { object, label } of removed) {
+      expect(label).toContain(object.name ?? object.serial);
+      expect(named.stderr).toContain(object.name ?? object.serial);
+    }
+    expect(await leftovers()).toEqual([]);
+    expect(await journals()).toEqual([]);
+    expect(await pointCount()).toBe(points + 2);
     expect((await shell.run(['verify'])).exit).toBe(0);
-    const text = await shell.run(['backup', 'web']);
-    expect(text.stderr).toContain('warning: earlier runs that died left this in OpenNebula');
-    for (const { label } of listed) expect(text.stderr).toContain(label);
+    const again = await shell.run(['recover']);
+    expect([again.exit, again.stdout]).toEqual([0, 'recover result=ok runs=0 removed=0 left=0 stays=0\n']);
   }
 
   test('not by a reader that goes away: `| head -1` costs its own output and nothing else', async () => {

@@ -16,6 +16,7 @@ import {
   type JobEvent,
   type JournalStore,
   proxyHotplug,
+  type Residue,
   type RestoreRequest,
 } from '@onevault/orchestrator';
 import { createAttacher, readSysfsDisks } from '@onevault/proxy-attach';
@@ -62,6 +63,8 @@ export interface World extends AsyncDisposable {
   census(): Promise<Census>;
   /** Runs that are not over, as far as their journals say. */
   unfinishedRuns(): Promise<readonly string[]>;
+  /** What runs had to leave, as the state directory remembers it. */
+  residue(): Promise<readonly Residue[]>;
   /** The repository opened anew, as the next process would; `wrap` may break its store. */
   reopen(wrap?: (store: ObjectStore) => ObjectStore): Promise<Repository>;
 }
@@ -137,6 +140,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       cloud: api,
       attacher: createAttacher({ api: proxyHotplug(api, proxyVm), sysfs: (call) => readSysfsDisks(proxyRoot, call), clock: hurriedClock }),
       proxyVm,
+      attacherOf: (other) => createAttacher({ api: proxyHotplug(api, other), sysfs: async () => [], clock: hurriedClock }),
       devices: realDevices,
       repository,
       journals,
@@ -180,6 +184,11 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       const runs: string[] = [];
       for await (const { runId } of journals.unfinished()) runs.push(runId);
       return runs;
+    },
+    async residue() {
+      const all: Residue[] = [];
+      for await (const one of journals.residue.list()) all.push(one);
+      return all;
     },
     reopen: (wrap = (inner) => inner) => openRepository(wrap(fileStore(repositoryPath)), { clock: systemClock }),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),

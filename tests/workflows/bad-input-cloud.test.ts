@@ -103,7 +103,8 @@ describe('a driver that fails', () => {
     expect(residue).toEqual([expect.stringMatching(new RegExp(`^snapshot onevault-${runId}-vm${world.vm}-disk0 `))]);
     expect(world.events.at(-1)).toMatchObject({ type: 'run.finished', outcome: 'residue', residue });
     expect(world.events.filter((event) => event.type === 'cleanup.failed')).toHaveLength(2);
-    expect(await world.unfinishedRuns()).toEqual([runId]);
+    expect(await world.unfinishedRuns()).toEqual([]);
+    expect(await world.residue()).toMatchObject([{ runId, object: { kind: 'snapshot' } }]);
     expect((await world.verify()).damaged).toBe(0);
   });
 

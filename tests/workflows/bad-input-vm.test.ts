@@ -162,13 +162,14 @@ describe('a VM that changes between two steps', () => {
     await expectAsBefore();
   });
 
-  it('a snapshot that went home with its detached persistent disk is named, and stays in the journal', async () => {
+  it('a snapshot that went home with its detached persistent disk is named, and remembered', async () => {
     world = await makeWorld({ disks: [{ sizeMiB: 1 }, { sizeMiB: 1, persistent: true }] });
     const cloud = interposed(world.cloud, 'saveDiskAs', 2, () => detach(1));
     await failureOf(backupVm(world.deps({ cloud }), world.backupRequest({ capture: 'snapshot' })));
     const end = world.events.at(-1);
     expect(end).toMatchObject({ type: 'run.finished', outcome: 'failed', residue: [expect.stringMatching(/^snapshot onevault-.* of disk 1 of VM/)] });
-    expect(await world.unfinishedRuns()).toEqual([end?.runId]);
+    expect(await world.unfinishedRuns()).toEqual([]);
+    expect(await world.residue()).toMatchObject([{ runId: end?.runId, why: { code: 'JOB_OBJECT_CHANGED' } }]);
   });
 });
 

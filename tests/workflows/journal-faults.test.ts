@@ -20,7 +20,13 @@ function fullJournals(inner: JournalStore, failAt: number, lasting: boolean): Fa
     finish: () => journal.finish(),
     [Symbol.asyncDispose]: () => journal[Symbol.asyncDispose](),
   });
-  const store: JournalStore = { ...inner, create: async (runId) => wrap(await inner.create(runId)) };
+  const store: JournalStore = {
+    ...inner,
+    create: async (run) => {
+      if (++appends === failAt) throw new JobError({ code: 'JOB_JOURNAL_FAILED', message: 'no space left on purpose' });
+      return wrap(await inner.create(run));
+    },
+  };
   return {
     store,
     get appends() {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { watch } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { backupVm, type CloudObject, findLeftovers, type JournalRecord, type Leftover } from '@onevault/orchestrator';
+import { backupVm, type CloudObject, findLeftovers, type JournalRecord, recoverRuns } from '@onevault/orchestrator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectRestores } from '../support/aftermath.ts';
 import { HURRY, makeWorld, type World } from '../support/world.ts';
@@ -61,41 +61,34 @@ describe('a run whose process is killed', () => {
     return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
   }
 
-  /** `found` and the simulator agree; then everything is removed by hand, by the names that were given. */
-  async function expectExactly(found: readonly Leftover[], restored: string): Promise<void> {
+  /** What the journals name and what is there agree; then `recover` takes it away, and says so. */
+  async function expectRecovered(restored: string): Promise<readonly CloudObject[]> {
+    const found = await findLeftovers(world.cloud, world.journals);
     const left = new Set([...(await world.leftovers()), ...(await world.sim.control.leftovers(restored)).map(({ kind, name }) => `${kind} ${name}`)]);
     // An attached disk also goes by the name of its image; it is told by its serial.
     const there = [...left].filter((entry) => !(entry.startsWith('disk ') && !entry.startsWith('disk ov-'))).sort();
     expect(found.map(({ object }) => nameOf(object)).sort()).toEqual(there);
-    for (const { object, id } of found.toReversed()) await removeByHand(object, id ?? -1);
-    await rm(world.journalPath, { recursive: true });
-    await mkdir(world.journalPath);
+    const { runs } = await recoverRuns(world.deps());
+    expect(runs.map(({ outcome }) => outcome)).toEqual(['recovered']);
+    expect(runs.flatMap(({ removed }) => removed.map(({ object }) => nameOf(object))).sort()).toEqual(there);
     expect(await world.leftovers()).toEqual([]);
+    expect(await world.sim.control.leftovers(restored)).toEqual([]);
+    expect(await world.unfinishedRuns()).toEqual([]);
+    return found.map(({ object }) => object);
   }
 
-  async function removeByHand(object: CloudObject, id: number): Promise<void> {
-    if (object.kind === 'snapshot') await world.must('one.vm.disksnapshotdelete', object.vmId, object.diskId, id);
-    else if (object.kind === 'attachment') await world.must('one.vm.detach', object.proxyVmId, id);
-    else if (object.kind === 'image') await world.must('one.image.delete', id, true);
-    else if (object.kind === 'template') await world.must('one.template.delete', id, false);
-    else await world.must('one.vm.action', 'terminate-hard', id);
-    await world.sim.control.idle();
-  }
-
-  it('in a backup: what is left is known by name, the next backup works, the repository is whole', { timeout: 180_000 }, async () => {
+  it('in a backup: what is left is known by name and taken away, the next backup works, the repository is whole', { timeout: 180_000 }, async () => {
     const kinds = new Set<string>();
     let count = 1;
     for (; ; count++) {
       await world.sim.control.writeRandom(world.vm, 0, { seed: count, count: 2, blockBytes: 4096 });
       const journal = await killedAfter(count, 'backup', world.backupRequest());
       if (journal === undefined) break;
-      const found = await findLeftovers(world.cloud, world.journals);
-      for (const { object } of found) kinds.add(object.kind);
+      for (const { kind } of await expectRecovered('killed-')) kinds.add(kind);
       const bytes = await world.diskBytes(world.vm, 0);
       const { pointId, residue } = await backupVm(world.deps(), world.backupRequest());
       expect(residue).toEqual([]);
       if (count % 4 === 0) await expectRestores(world, { pointId, disks: [{ diskId: 0, bytes }] });
-      await expectExactly(found, 'killed-');
     }
     expect(count, 'records of a whole run').toBeGreaterThan(8);
     expect([...kinds].sort()).toEqual(['attachment', 'image', 'snapshot']);
@@ -110,10 +103,9 @@ describe('a run whose process is killed', () => {
       const name = `killed-${count}-`;
       const journal = await killedAfter(count, 'restore', world.restoreRequest(pointId, { name }));
       if (journal === undefined) break;
-      const found = await findLeftovers(world.cloud, world.journals);
-      for (const { object } of found) kinds.add(object.kind);
       // Once the run has written down that they stay, the VM and its images are its product.
-      await expectExactly(found, journal.some((record) => record.type === 'kept') ? 'none-' : name);
+      const isKept = journal.some((record) => record.type === 'kept');
+      for (const { kind } of await expectRecovered(isKept ? 'none-' : name)) kinds.add(kind);
     }
     expect(count, 'records of a whole run').toBeGreaterThan(8);
     expect([...kinds].sort()).toEqual(['attachment', 'image', 'template', 'vm']);

@@ -1,11 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { isRepositoryError, type ObjectStore, openRepository, openStore, parseStoreUrl, type Repository, type RepositorySecret } from '@onevault/backup-format';
-import { type CallOptions, type Clock, type Logger, mapOrdered, Scope, systemClock } from '@onevault/base';
+import { type CallOptions, type Clock, errorCode, type Logger, mapOrdered, Scope, systemClock } from '@onevault/base';
 import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
 import { createOneClient, findConnection, isRunning, type OneApi, type VmId, vmId } from '@onevault/one-client';
-import { type ControlDeps, type DevicePort, fileJournals, type JobDeps, type JobEvent, type JournalStore, proxyHotplug } from '@onevault/orchestrator';
-import { createAttacher, findOwnVm, readProductUuid, readSysfsDisks } from '@onevault/proxy-attach';
+import {
+  type ControlDeps,
+  type DevicePort,
+  fileJournals,
+  type JobDeps,
+  type JobEvent,
+  type JournalStore,
+  proxyHotplug,
+  type RecoverDeps,
+} from '@onevault/orchestrator';
+import { createAttacher, type DiskAttacher, findOwnVm, readProductUuid, readSysfsDisks } from '@onevault/proxy-attach';
 import { CliError } from './errors.ts';
 import type { AskSecret } from './secret/ask-secret.ts';
 import { readSecret } from './secret/read-secret.ts';
@@ -32,6 +41,8 @@ export interface Composition {
   openControl(emit: (event: JobEvent) => void, options?: CallOptions): Promise<ControlDeps & AsyncDisposable>;
   /** Cloud, proxy, repository and journal in one: what a backup or a restore needs. */
   openJobs(emit: (event: JobEvent) => void, options?: CallOptions): Promise<JobDeps & AsyncDisposable>;
+  /** Cloud, proxy and journal: what taking things back needs. Also where this does not run in a VM of the cloud. */
+  openRecovery(options?: CallOptions): Promise<RecoverDeps & AsyncDisposable>;
 }
 
 const devices: DevicePort = { open: openBlockDevice, openWritable: openWritableBlockDevice, scan };
@@ -54,6 +65,7 @@ export function compose(settings: Settings, logger: Logger, clock: Clock = syste
     journals: () => fileJournals({ directory: join(settings.stateDir, 'journals') }),
     openControl: (emit, options = {}) => openControl(composition, emit, options),
     openJobs: (emit, options = {}) => openJobs(composition, emit, options),
+    openRecovery: (options = {}) => openRecovery(composition, options),
   };
   return composition;
 }
@@ -126,6 +138,7 @@ async function openJobs(composition: Composition, emit: (event: JobEvent) => voi
     cloud,
     attacher,
     proxyVm,
+    attacherOf: attachersByBody(composition, cloud),
     devices,
     repository,
     journals: composition.journals(),
@@ -135,6 +148,25 @@ async function openJobs(composition: Composition, emit: (event: JobEvent) => voi
     emit,
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
+}
+
+/** For proxy VMs whose devices cannot be seen from here. */
+function attachersByBody({ clock, logger }: Composition, cloud: OneApi): (proxyVm: VmId) => DiskAttacher {
+  return (proxyVm) => createAttacher({ api: proxyHotplug(cloud, proxyVm), sysfs: async () => [], clock, logger });
+}
+
+async function openRecovery(composition: Composition, options: CallOptions): Promise<RecoverDeps & AsyncDisposable> {
+  const { settings, clock, logger } = composition;
+  await using scope = new Scope();
+  const cloud = scope.use(await composition.openCloud(options));
+  const proxyVm = await findProxyVm(settings, cloud, options).catch((error: unknown) => {
+    if (errorCode(error) !== 'ATTACH_PROXY_UNKNOWN') throw error;
+    return undefined;
+  });
+  const attacher = proxyVm && createAttacher({ api: proxyHotplug(cloud, proxyVm), sysfs: (call) => readSysfsDisks(settings.proxyRoot, call), clock, logger });
+  const owned = scope.move();
+  const attacherOf = attachersByBody(composition, cloud);
+  return { cloud, attacher, proxyVm, attacherOf, journals: composition.journals(), clock, logger, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }
 
 /** Calls at once while looking for the proxy VM among the running ones. */

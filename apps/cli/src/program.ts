@@ -1,10 +1,12 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { RunCommand } from './command-context.ts';
 import { backupCommand } from './commands/backup.ts';
+import { cleanupCommand } from './commands/cleanup.ts';
 import { demoCommand } from './commands/demo.ts';
 import { initCommand } from './commands/init.ts';
 import { planCommand } from './commands/plan.ts';
 import { pointCommand } from './commands/point.ts';
+import { recoverCommand } from './commands/recover.ts';
 import { repoCommand } from './commands/repo/repo.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { retentionCommand } from './commands/retention/retention.ts';
@@ -32,6 +34,8 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     restoreCommand,
     snapshotCommand,
     retentionCommand,
+    recoverCommand,
+    cleanupCommand,
     repoCommand,
     simCommand,
     demoCommand,

@@ -221,6 +221,7 @@ export interface Host {
 export interface Template extends Owned {
   readonly id: TemplateId;
   readonly name: string;
+  readonly registeredAt: number;
   readonly template: Attributes;
   readonly xml: string;
 }

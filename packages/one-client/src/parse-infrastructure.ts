@@ -93,8 +93,8 @@ const host = z
   );
 
 const template = z
-  .object({ ID: int, NAME: text, ...ownership, TEMPLATE: attributes })
-  .transform((raw): Omit<Template, 'xml'> => ({ id: templateId(raw.ID), name: raw.NAME, ...toOwned(raw), template: raw.TEMPLATE }));
+  .object({ ID: int, NAME: text, REGTIME: int, ...ownership, TEMPLATE: attributes })
+  .transform((raw): Omit<Template, 'xml'> => ({ id: templateId(raw.ID), name: raw.NAME, registeredAt: raw.REGTIME, ...toOwned(raw), template: raw.TEMPLATE }));
 
 const user = z.object({ ID: int, NAME: text, GID: int, GROUPS: element({ ID: list(int) }), TEMPLATE: attributes, ...quotaFields }).transform(
   (raw): Omit<User, 'xml'> => ({

@@ -2,6 +2,7 @@ import type { RestorePointSpec, RestorePointWriter } from '@onevault/backup-form
 import { type CallOptions, forEachConcurrent } from '@onevault/base';
 import { type BackupJob, backupReport, pointAnnotations, type StoredDisks, skippedDisks } from './backup-report.ts';
 import { type CapturedDisk, captureDisks, exportDisks } from './capture.ts';
+import { watchGuest } from './guest-state.ts';
 import { type Inventory, takeInventory } from './inventory.ts';
 import { chooseParents, type Parents } from './parent.ts';
 import { planBackup, promisedCaptures } from './plan.ts';
@@ -22,7 +23,13 @@ export async function backupVm(deps: JobDeps, request: BackupRequest, options: C
   const plan = planBackup(inventory.vm, { ...request, proxyVm: deps.proxyVm });
   const captures = promisedCaptures(plan);
   const facts = { kind: 'backup', about: `VM ${plan.vmId} ${plan.vm.name}` } as const;
-  return inRun(deps, facts, options, (run) => backup({ deps, run, request, inventory, plan, captures, options }));
+  return inRun(
+    deps,
+    facts,
+    options,
+    (run) => backup({ deps, run, request, inventory, plan, captures, options }),
+    (run) => watchGuest(run, deps.cloud, plan.vm, 'after the run failed'),
+  );
 }
 
 async function backup(job: BackupJob): Promise<BackupReport> {
@@ -32,6 +39,7 @@ async function backup(job: BackupJob): Promise<BackupReport> {
 
   const parents = await chooseParents(deps, run, { mode: request.mode, group: groupOf(plan.vm), captures }, options);
   const captured = await captureDisks(run, plan.vm, captures, options);
+  await watchGuest(run, deps.cloud, plan.vm, 'after the capture');
   const writer = run.use(await deps.repository.begin(pointSpec(job, parents, captured), options));
   const stored = await storeDisks(job, writer, captured, parents);
 
@@ -39,6 +47,7 @@ async function backup(job: BackupJob): Promise<BackupReport> {
   const point = await run.step('commit', {}, () => writer.commit({ annotations: pointAnnotations(job, stored) }, options));
   run.emit({ type: 'restore-point.committed', pointId: point.id });
   await run.unwind();
+  await watchGuest(run, deps.cloud, plan.vm, 'at the end of the run');
   return backupReport(job, point, stored, startedMs);
 }
 

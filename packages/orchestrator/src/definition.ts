@@ -48,7 +48,7 @@ const TEMPLATE_DROPPED: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 const USER_TEMPLATE_DROPPED: ReadonlySet<string> = new Set(
-  'ERROR SCHED_MESSAGE SERVICE_ID ROLE_NAME SAVED_TEMPLATE_ID ONEVAULT_RUN ONEVAULT_POINT NAME'.split(' '),
+  'ERROR SCHED_MESSAGE SERVICE_ID ROLE_NAME SAVED_TEMPLATE_ID ONEVAULT_RUN ONEVAULT_STATE ONEVAULT_NAME ONEVAULT_POINT NAME'.split(' '),
 );
 
 /** Inherited from image and datastore at acquire time: a stale copy would win over the new image's own (Datastore.cc, disk_attribute). */

@@ -1,31 +1,50 @@
-import { readFileSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { constants } from 'node:fs';
+import { type FileHandle, open, readdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { type CallOptions, errorCode } from '@onevault/base';
-import { JobError } from './errors.ts';
-import type { Journal, JournalRecord, JournalStore } from './journal.ts';
+import { attempt, createDurably, journalError, removeDurably } from './durable-file.ts';
+import { type ClaimedJournal, type ClaimOptions, holderOf, type Journal, type JournalRecord, type JournalStore, type RunRecord } from './journal.ts';
 import { parseJournalRecord } from './journal-record.ts';
+import { type ProcessIdentity, thisProcess } from './process-identity.ts';
+import { residueFiles } from './residue-files.ts';
 
 export interface FileJournalOptions {
-  /** One file a run, `<runId>.jsonl`, in this directory; created when missing. */
+  /** One file a run, `<runId>.jsonl`, in this directory; created when missing. Beside them `residue/`, one file for each object that stayed. */
   readonly directory: string;
+  /** Who this is; default: this process. */
+  readonly identity?: ProcessIdentity;
 }
+
+/** Of this process, however many stores it opens: no two of its claims have the same name. */
+let claims = 0;
 
 /** Journals as files of JSON lines: every append is fsynced before it returns, the directory too when a file comes or goes. */
 export function fileJournals(options: FileJournalOptions): JournalStore {
   const directory = resolve(options.directory);
+  const identity = options.identity ?? thisProcess();
   return {
-    owner: `${hostname()} ${process.pid} ${processStart('self') ?? 0}`,
-    create: (runId) => createJournal(directory, runId),
+    owner: identity.owner,
+    isAlive: (owner) => identity.isAlive(owner),
+    residue: residueFiles(join(directory, 'residue')),
+    create: (run) => createJournal(directory, run),
     unfinished: (call) => unfinishedJournals(directory, call),
-    isAlive,
+    claim: (runId, time, call) => claimJournal(directory, runId, identity, { claim: `${identity.owner}#${++claims}`, time }, call),
   };
 }
 
-async function createJournal(directory: string, runId: string): Promise<Journal> {
-  const path = join(directory, `${runId}.jsonl`);
-  const file = await attempt('create the journal', path, () => createDurably(directory, path));
+async function createJournal(directory: string, run: RunRecord): Promise<Journal> {
+  const path = join(directory, `${run.runId}.jsonl`);
+  const file = await attempt('create the journal', path, () => createDurably(directory, path, lineOf(run)));
+  return journalOn(file, directory, path, false);
+}
+
+function lineOf(record: JournalRecord): string {
+  return `${JSON.stringify(record)}\n`;
+}
+
+/** `torn`: the file may end in the middle of a line, and the next record must not be swallowed by it. */
+function journalOn(file: FileHandle, directory: string, path: string, mayBeTorn: boolean): Journal {
+  let torn = mayBeTorn;
   let closed = false;
   const close = async (): Promise<void> => {
     if (closed) return;
@@ -34,13 +53,10 @@ async function createJournal(directory: string, runId: string): Promise<Journal>
   };
   // Appends queue up: two disks at work must not interleave their lines.
   let tail: Promise<void> = Promise.resolve();
-  let torn = false;
   const appendLine = async (record: JournalRecord): Promise<void> => {
-    // A disk that was full for a moment may hold half a line: the next record must not be swallowed by it.
     const before = torn ? '\n' : '';
-    torn = true;
-    const line = `${before}${JSON.stringify(record)}\n`;
-    await file.appendFile(line);
+    torn = true; // a disk that was full for a moment may hold half a line
+    await file.appendFile(before + lineOf(record));
     await file.datasync();
     torn = false;
   };
@@ -53,10 +69,7 @@ async function createJournal(directory: string, runId: string): Promise<Journal>
     async finish() {
       await tail;
       await close();
-      await attempt('remove the journal', path, async () => {
-        await rm(path, { force: true });
-        await syncDirectory(directory);
-      });
+      await attempt('remove the journal', path, () => removeDurably(directory, path));
     },
     async [Symbol.asyncDispose]() {
       await tail;
@@ -65,17 +78,45 @@ async function createJournal(directory: string, runId: string): Promise<Journal>
   };
 }
 
-/** The file and every directory made for it: after a power cut a journal that cannot be found again is none. */
-async function createDurably(directory: string, path: string): Promise<FileHandle> {
-  const made = await mkdir(directory, { recursive: true, mode: 0o700 });
-  for (let at = directory; made !== undefined && at !== dirname(made); at = dirname(at)) await syncDirectory(dirname(at));
-  const handle = await open(path, 'ax', 0o600);
+/**
+ * Whoever wants a journal writes that down, then looks: the first living claim in the file holds it, and the file has one order for everybody. Nobody
+ * ever takes a claim away from a living process, so there is no moment in which two hold it.
+ */
+async function claimJournal(
+  directory: string,
+  runId: string,
+  identity: ProcessIdentity,
+  { claim, time }: { readonly claim: string; readonly time: string },
+  options: ClaimOptions = {},
+): Promise<ClaimedJournal | undefined> {
+  const path = join(directory, `${runId}.jsonl`);
+  const isAlive = async (owner: string): Promise<boolean> => options.isGone?.(owner) !== true && (await identity.isAlive(owner));
+  const before = await readJournal(path);
+  if (before === undefined || (await holderOf(before, isAlive)) !== undefined) return undefined;
+  options.signal?.throwIfAborted();
+  const file = await openExisting(path);
+  if (file === undefined) return undefined;
+  const journal = journalOn(file, directory, path, true);
+  await journal.append({ type: 'claimed', time, claim, owner: identity.owner });
+  const release = async (at: string): Promise<void> => {
+    await journal.append({ type: 'released', time: at, claim });
+    await journal[Symbol.asyncDispose]();
+  };
+  const records = await readJournal(path);
+  if (records === undefined || (await holderOf(records, isAlive))?.claim !== claim) {
+    await release(time);
+    return undefined;
+  }
+  return { ...journal, records, release };
+}
+
+/** Undefined when it is gone: whoever held it has finished it. */
+async function openExisting(path: string): Promise<FileHandle | undefined> {
   try {
-    await syncDirectory(directory);
-    return handle;
+    return await open(path, constants.O_APPEND | constants.O_WRONLY);
   } catch (error) {
-    await handle.close();
-    throw error;
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw journalError('open the journal', path, error);
   }
 }
 
@@ -89,65 +130,19 @@ async function* unfinishedJournals(directory: string, options: CallOptions = {})
   }
   for (const name of names.filter((entry) => entry.endsWith('.jsonl')).sort()) {
     options.signal?.throwIfAborted();
-    const path = join(directory, name);
-    const text = await attempt('read the journal', path, () => readFile(path, 'utf8')).catch((error: unknown) => {
-      if (errorCode((error as Error).cause) === 'ENOENT') return undefined; // finished meanwhile
-      throw error;
-    });
-    if (text !== undefined) yield { runId: name.slice(0, -'.jsonl'.length), records: parseJournal(text) };
+    const records = await readJournal(join(directory, name));
+    if (records !== undefined) yield { runId: name.slice(0, -'.jsonl'.length), records };
   }
 }
 
-/** A torn line says nothing that was promised: its append had not returned, so the call it announces had not left. */
-function parseJournal(text: string): JournalRecord[] {
-  const records: JournalRecord[] = [];
-  for (const line of text.split('\n')) {
-    const record = line === '' ? undefined : parseJournalRecord(line);
-    if (record !== undefined) records.push(record);
-  }
-  return records;
-}
-
-/** Alive: on this host, with that pid, started at that time (pids come again). A run of another host cannot be judged from here and counts as alive. */
-async function isAlive(owner: string): Promise<boolean> {
-  const [host, pid = '', start] = owner.split(' ');
-  return host !== hostname() || String(processStart(pid)) === start;
-}
-
-/** Field 22 of /proc/PID/stat (proc(5)): start time in ticks since boot. The command name before it may hold spaces and brackets. */
-function processStart(pid: string): number | undefined {
+/** Undefined when it is gone. A torn line says nothing that was promised: its append had not returned, so the call it announces had not left. */
+async function readJournal(path: string): Promise<readonly JournalRecord[] | undefined> {
+  let text: string;
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-  } catch {
-    return undefined;
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function attempt<T>(what: string, path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
+    text = await readFile(path, 'utf8');
   } catch (error) {
-    throw journalError(what, path, error);
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw journalError('read the journal', path, error);
   }
-}
-
-function journalError(what: string, path: string, cause: unknown): JobError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new JobError({
-    code: 'JOB_JOURNAL_FAILED',
-    message: `${what} ${path}: ${why}`,
-    details: { path },
-    hint: 'without a journal nothing is done to the cloud: make the state directory writable (--state-dir) and give it space',
-    cause,
-  });
+  return text.split('\n').flatMap((line) => (line === '' ? undefined : parseJournalRecord(line)) ?? []);
 }

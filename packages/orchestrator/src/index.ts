@@ -1,5 +1,5 @@
 /**
- * The workflows of onevault over ports: plan, back up, restore. Each reads top to bottom; nothing here opens a file or a socket but the journal.
+ * The workflows of onevault over ports: plan, back up, restore, recover. Each reads top to bottom; nothing here opens a file or a socket but the journal.
  * @packageDocumentation
  */
 export { backupVm } from './backup.ts';
@@ -7,14 +7,28 @@ export type { CloudObject } from './cloud-object.ts';
 export { JobError, type JobErrorCode } from './errors.ts';
 export type { DiskStanding, JobEvent, JobEventBody, StepName } from './events.ts';
 export { type FileJournalOptions, fileJournals } from './file-journal.ts';
-export type { Journal, JournalRecord, JournalStore } from './journal.ts';
+export type { ClaimedJournal, ClaimOptions, Journal, JournalRecord, JournalStore, RunRecord } from './journal.ts';
 export { findLeftovers, type Leftover } from './leftovers.ts';
+export { findOrphans, type Orphan, type OrphanDeps, type OrphanOptions, type OrphanReport, type Spared } from './orphans/find-orphans.ts';
+export type { Claim, OrphanObject } from './orphans/ownership.ts';
+export { type RemovedOrphan, type RemoveOrphansDeps, removeOrphans } from './orphans/remove-orphans.ts';
 export { planBackup } from './plan.ts';
 export type { BackupPlan, CaptureMethod, Consistency, DiskCapture, DiskPlan, DiskRefusal, DiskSkip, PlanRequest, Reason, ReasonCode } from './plan-model.ts';
 export { type ControlDeps, DEFAULT_PATIENCE, type DevicePort, type JobDeps, type Patience } from './ports.ts';
+export { type ProcessIdentity, thisProcess } from './process-identity.ts';
 export { proxyHotplug } from './proxy-vm.ts';
+export {
+  type RecoverDeps,
+  type RecoveredObject,
+  type RecoveredRun,
+  type RecoverOptions,
+  type RecoverReport,
+  recoverRuns,
+} from './recovery/recover-runs.ts';
+export type { RetriedResidue } from './recovery/retry-residue.ts';
 export type { BackupReport, DiskReport, DiskSnapshotReport, RestoredDiskReport, RestoreReport, SnapshotReport } from './report.ts';
 export type { BackupRequest, CaptureChoice, NicChoice, RestoreRequest } from './request.ts';
+export type { Residue, ResidueStore } from './residue.ts';
 export { restoreVm } from './restore.ts';
 export { groupOf } from './restore-point.ts';
 export { type CreateSetRequest, createSnapshotSet } from './snapshots/create-set.ts';

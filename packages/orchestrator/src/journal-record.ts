@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { JournalRecord } from './journal.ts';
+import type { Residue } from './residue.ts';
 
 const id = z.number().int();
 const object = z.discriminatedUnion('kind', [
@@ -31,12 +32,35 @@ const record = z.discriminatedUnion('type', [
   z.object({ type: z.literal('done'), time, step: id, id }),
   z.object({ type: z.literal('undone'), time, step: id }),
   z.object({ type: z.literal('kept'), time, steps: z.array(id) }),
+  z.object({ type: z.literal('claimed'), time, claim: z.string(), owner: z.string() }),
+  z.object({ type: z.literal('released'), time, claim: z.string() }),
 ]);
+const residue = z.object({
+  key: z.string(),
+  runId: z.string(),
+  endpoint: z.string(),
+  object,
+  id: id.optional(),
+  since: z.string(),
+  why: z.object({ code: z.string(), message: z.string() }),
+});
 
-/** One line of a journal; undefined for what is not one (torn by a crash). */
+/** One line of a journal; undefined for one that was torn by a crash. A whole line that cannot be understood is kept as such. */
 export function parseJournalRecord(line: string): JournalRecord | undefined {
+  let json: unknown;
   try {
-    return record.parse(JSON.parse(line));
+    json = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  const parsed = record.safeParse(json);
+  return parsed.success ? parsed.data : { type: 'unknown', line };
+}
+
+/** Undefined for what is not one. */
+export function parseResidue(text: string): Residue | undefined {
+  try {
+    return { id: undefined, ...residue.parse(JSON.parse(text)) };
   } catch {
     return undefined;
   }

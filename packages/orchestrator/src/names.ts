@@ -1,11 +1,20 @@
 /** Everything we create carries the run's id in its name: an orphan can be found and told from other people's objects without any journal. */
 const OWN_PREFIX = 'onevault';
 
-/**
- * Attribute of every image and VM whose name is the user's to choose: it says which run made it. A restored VM and its images keep it: the mark alone
- * does not make an orphan, only a journal that has not written them down as kept does.
- */
+/** Attribute of every template, and of every image and VM whose name is the user's to choose: it says which run made it. */
 export const RUN_MARK = 'ONEVAULT_RUN';
+/** Whether what carries it is meant to stay: RESTORING until a restore has kept it, RESTORED from then on (ADR 30). */
+export const STATE_MARK = 'ONEVAULT_STATE';
+/** The name it was made with: a copy under another name carries the marks too, and is somebody's. */
+export const NAME_MARK = 'ONEVAULT_NAME';
+
+/** Of an image or VM that a restore is making. */
+export function unfinishedMarks(runId: string, name: string): Readonly<Record<string, string>> {
+  return { [RUN_MARK]: runId, [STATE_MARK]: 'RESTORING', [NAME_MARK]: name };
+}
+
+/** Of a restored VM and its images: laid over the marks above. */
+export const PRODUCT_MARKS: Readonly<Record<string, string>> = { [STATE_MARK]: 'RESTORED' };
 
 /** `20261122t184334-k3f9ab`: sortable, unique, and made of characters every OpenNebula name allows. */
 export function newRunId(now: Date, randomBytes: (length: number) => Uint8Array): string {
@@ -17,6 +26,28 @@ export function newRunId(now: Date, randomBytes: (length: number) => Uint8Array)
 /** Name of the disk snapshot and of the temporary image of one disk. */
 export function captureName(runId: string, vmId: number, diskId: number): string {
   return `${OWN_PREFIX}-${runId}-vm${vmId}-disk${diskId}`;
+}
+
+const RUN_ID = /^(\d{4})(\d{2})(\d{2})t(\d{2})(\d{2})(\d{2})-[0-9a-z]{6}$/;
+
+/** When the run with this id began, by the clock of its proxy; undefined for what no run was ever called. */
+export function runIdTime(runId: string): Date | undefined {
+  const [, year, month, day, hour, minute, second] = RUN_ID.exec(runId) ?? [];
+  const time = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(time.getTime()) ? undefined : time;
+}
+
+/** What a name made by `captureName` says; undefined for every other name, however alike. */
+export function parseCaptureName(name: string): { readonly runId: string; readonly vmId: number; readonly diskId: number } | undefined {
+  const [, runId = '', vm, disk] = /^onevault-(\d{8}t\d{6}-[0-9a-z]{6})-vm(\d{1,10})-disk(\d{1,5})$/.exec(name) ?? [];
+  const found = { runId, vmId: Number(vm), diskId: Number(disk) };
+  return runIdTime(runId) !== undefined && captureName(runId, found.vmId, found.diskId) === name ? found : undefined;
+}
+
+/** The run in a name made by `templateName`. */
+export function parseTemplateName(name: string): string | undefined {
+  const [, runId = ''] = /^onevault-(\d{8}t\d{6}-[0-9a-z]{6})-template$/.exec(name) ?? [];
+  return runIdTime(runId) === undefined ? undefined : runId;
 }
 
 /** Name of the image that a restored disk gets. */

@@ -41,6 +41,8 @@ export interface JobDeps {
   readonly attacher: DiskAttacher;
   /** The VM this process runs in, to which disks are attached. */
   readonly proxyVm: VmId;
+  /** Detaches from another proxy VM, by its body alone: for what was left by runs that died there. */
+  readonly attacherOf?: (proxyVm: VmId) => DiskAttacher;
   readonly devices: DevicePort;
   readonly repository: Repository;
   readonly journals: JournalStore;

@@ -2,7 +2,7 @@ import type { CallOptions } from '@onevault/base';
 import { formatTemplate, templateId, type Vm, vmId } from '@onevault/one-client';
 import { assertHasImages, awaitStarted } from './cloud/new-vm.ts';
 import { type NewDisk, newDefinition } from './definition.ts';
-import { RUN_MARK, templateName } from './names.ts';
+import { templateName, unfinishedMarks } from './names.ts';
 import type { JobDeps } from './ports.ts';
 import type { RestoredDiskReport, RestoreReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
@@ -97,7 +97,8 @@ function createTemplate(
     disks: newDisks(plan, images),
     nics: plan.nics,
     systemDatastore: request.systemDatastore,
-    marks: { [RUN_MARK]: run.id, ONEVAULT_POINT: plan.point.id },
+    // The VM is called as it was asked for: its mark says that name, not the template's.
+    marks: { ...unfinishedMarks(run.id, request.name), ONEVAULT_POINT: plan.point.id },
     savedVersion: plan.savedVersion,
     targetVersion: plan.targetVersion,
   });

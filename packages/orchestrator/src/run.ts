@@ -1,14 +1,17 @@
 import { type CallOptions, type Clock, errorCode, isAbort, Scope, serializeError } from '@onevault/base';
 import type { CloudDeps } from './cloud/cloud-deps.ts';
+import { markRestored } from './cloud/product-mark.ts';
 import { removeObject } from './cloud/remove-object.ts';
 import { type Send, wasRefused } from './cloud/send.ts';
 import { type CloudObject, describeObject, diskOf, UNDO_STEPS } from './cloud-object.ts';
 import { JobError } from './errors.ts';
 import type { JobEventBody, StepName } from './events.ts';
-import type { Journal, JournalRecord } from './journal.ts';
+import type { Journal, RunRecord } from './journal.ts';
 import { newRunId } from './names.ts';
+import type { Step } from './open-steps.ts';
 import { type ControlDeps, DEFAULT_PATIENCE, type JobDeps } from './ports.ts';
 import type { BackupReport, RestoreReport, SnapshotReport } from './report.ts';
+import { isCloudLost, setAside } from './set-aside.ts';
 
 /** Something this run made in the cloud, and will take away again unless it is kept. */
 export interface Owned {
@@ -21,23 +24,14 @@ export interface Owned {
   assertUndone(message: string): void;
 }
 
-interface Step {
-  readonly number: number;
-  readonly object: CloudObject;
-  id: number | undefined;
-}
-
 /** What kind of run, and on what, for the journal's reader. */
 export interface RunFacts {
-  readonly kind: 'backup' | 'restore' | 'snapshot';
+  readonly kind: RunRecord['kind'];
   readonly about: string;
 }
 
 /** Only a run that attaches disks can detach them. */
-type RunDeps = ControlDeps & Partial<Pick<JobDeps, 'attacher'>>;
-
-/** A call whose connection broke may still be under way in oned when nothing is found of it yet: so long later it is looked for again. */
-const LATE_MS = 5_000;
+type RunDeps = ControlDeps & Partial<Pick<JobDeps, 'attacher' | 'proxyVm' | 'attacherOf'>>;
 
 /**
  * One execution of a workflow: its id, its journal, and everything it has made, taken back in reverse order when it ends.
@@ -54,6 +48,9 @@ export class Run {
   readonly #open: Step[] = [];
   #steps = 0;
   #cloudLost = false;
+  /** What stays, and still looks like something that was left behind. */
+  #unmarked: readonly Step[] = [];
+  #over = false;
 
   private constructor(id: string, deps: RunDeps, journal: Journal) {
     this.id = id;
@@ -64,15 +61,10 @@ export class Run {
 
   static async start(deps: RunDeps, facts: RunFacts): Promise<Run> {
     const id = newRunId(deps.clock.now(), deps.randomBytes);
-    const journal = await deps.journals.create(id);
-    const run = new Run(id, deps, journal);
-    try {
-      await journal.append({ type: 'run', time: run.#time(), runId: id, ...facts, endpoint: deps.cloud.endpoint.href, owner: deps.journals.owner });
-    } catch (error) {
-      await run.#finishJournal();
-      throw error;
-    }
-    return run;
+    const time = deps.clock.now().toISOString();
+    const { owner } = deps.journals;
+    const journal = await deps.journals.create({ type: 'run', time, runId: id, ...facts, endpoint: deps.cloud.endpoint.href, owner });
+    return new Run(id, deps, journal);
   }
 
   /** A consumer that throws breaks its promise; that is no reason to break a backup. */
@@ -87,6 +79,10 @@ export class Run {
   warn(code: string, message: string): void {
     this.warnings.push({ code, message });
     this.emit({ type: 'warning', code, message });
+  }
+
+  get cloudLost(): boolean {
+    return this.#cloudLost;
   }
 
   get clock(): Clock {
@@ -149,16 +145,32 @@ export class Run {
     return { id, step: step.number, undo: () => this.#undo(step), assertUndone: (message) => this.#assertUndone(step, message) };
   }
 
-  /** They stay: the product of the run. All of them or, when that cannot be written down, none. */
+  /**
+   * They stay: the product of the run. All of them or, when that cannot be written down, none. Then they say so themselves, for whoever finds them
+   * without a journal; until they do, the journal stays.
+   */
   async keep(owned: readonly Owned[]): Promise<void> {
     const steps = this.#open.filter((step) => owned.some((kept) => kept.step === step.number));
     await this.#journal.append({ type: 'kept', time: this.#time(), steps: steps.map((step) => step.number) });
     this.#forget(steps);
+    this.#unmarked = steps;
+    await this.#mark();
+  }
+
+  /** A failure is no reason to lose the product: it is tried once more when the run ends, and by whoever recovers. */
+  async #mark(): Promise<void> {
+    if (this.#unmarked.length === 0) return;
+    try {
+      await markRestored(this.cloud.cloud, this.#unmarked);
+      this.#unmarked = [];
+    } catch (error) {
+      this.#deps.logger.warn({ runId: this.id, error: serializeError(error) }, 'product not marked');
+    }
   }
 
   #assertUndone(step: Step, message: string): void {
     if (!this.#open.includes(step)) return;
-    const hint = 'detach it by hand (onevm disk-detach), then run again';
+    const hint = 'see what in the proxy VM holds the device, then run onevault recover';
     throw new JobError({ code: 'JOB_CLEANUP_FAILED', message, details: { object: describeObject(step.object, step.id) }, hint });
   }
 
@@ -167,7 +179,8 @@ export class Run {
     try {
       await this.step(UNDO_STEPS[step.object.kind], { object: describeObject(step.object, step.id), ...diskOf(step.object) }, () => this.#remove(step));
     } catch (error) {
-      this.#cloudLost ||= LOST.has(errorCode(error) ?? '');
+      step.failure = error;
+      this.#cloudLost ||= isCloudLost(error);
       this.emit({ type: 'cleanup.failed', object: describeObject(step.object, step.id), error: serializeError(error) });
       this.#deps.logger.warn({ runId: this.id, object: step.object, error: serializeError(error) }, 'clean-up failed');
       return;
@@ -176,11 +189,7 @@ export class Run {
   }
 
   async #remove(step: Step): Promise<void> {
-    const deps = { ...this.cloud, attacher: this.#deps.attacher };
-    const wasThere = await removeObject(deps, this.id, step.object, step.id);
-    if (wasThere || step.id !== undefined) return;
-    await this.clock.sleep(LATE_MS);
-    await removeObject(deps, this.id, step.object, undefined);
+    await removeObject({ ...this.#deps, ...this.cloud }, this.id, step.object, step.id);
   }
 
   /** The object is gone; a journal that cannot be told so names one thing too many, which whoever looks for it will not find. */
@@ -198,18 +207,42 @@ export class Run {
   }
 
   /**
-   * Takes back what is still there, newest first; never throws. What cannot be taken back stays in the journal and is named in `residue`. An OpenNebula
-   * that does not answer is asked for one object only: waiting as long for each of the others would help nobody.
+   * Takes back what is still there, newest first; never throws. What cannot be taken back is named in `residue`, and stays in the journal or, when
+   * OpenNebula has said its last word, among the residue. An OpenNebula that does not answer is asked for one object only.
    */
   async unwind(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
     await this.#giveBackResources();
     this.#cloudLost = false;
     for (const step of this.#open.toReversed()) {
       if (!this.#cloudLost) await this.#undo(step);
     }
     this.residue.push(...this.#open.map((step) => describeObject(step.object, step.id)));
-    if (this.#open.length === 0) await this.#finishJournal();
+    if (!this.#cloudLost) await this.#mark();
+    if (this.#unmarked.length === 0 && (await this.#setAside())) await this.#finishJournal();
+    else await this.#release();
     this.#open.length = 0;
+  }
+
+  /** Whether the journal has nothing left to say. */
+  async #setAside(): Promise<boolean> {
+    const origin = { runId: this.id, endpoint: this.#deps.cloud.endpoint.href, since: this.#time() };
+    try {
+      return await setAside(this.#deps.journals.residue, origin, this.#open);
+    } catch (error) {
+      this.warn('JOURNAL_NOT_WRITTEN', serializeError(error).message);
+      return false;
+    }
+  }
+
+  /** This process may live on; the run is over, and whoever recovers may have its journal. */
+  async #release(): Promise<void> {
+    try {
+      await this.#journal.append({ type: 'released', time: this.#time(), claim: this.id });
+    } catch (error) {
+      this.#deps.logger.warn({ runId: this.id, error: serializeError(error) }, 'journal not released');
+    }
   }
 
   async #giveBackResources(): Promise<void> {
@@ -237,17 +270,21 @@ export class Run {
     }
   }
 
-  #time(): JournalRecord['time'] {
+  #time(): string {
     return this.#deps.clock.now().toISOString();
   }
 }
 
-/** Runs a workflow. However it ends, what it made and did not keep is taken back before anybody is told. */
+/**
+ * Runs a workflow. However it ends, what it made and did not keep is taken back before anybody is told. `afterFailure` has a last look once that is done,
+ * unless OpenNebula is gone.
+ */
 export async function inRun<R extends BackupReport | RestoreReport | SnapshotReport>(
   deps: RunDeps,
   facts: RunFacts & { readonly kind: R['kind'] },
   options: CallOptions,
   work: (run: Run) => Promise<R>,
+  afterFailure: (run: Run) => Promise<void> = async () => undefined,
 ): Promise<R> {
   options.signal?.throwIfAborted();
   const run = await Run.start(deps, facts);
@@ -257,6 +294,7 @@ export async function inRun<R extends BackupReport | RestoreReport | SnapshotRep
     return report;
   } catch (error) {
     await run.unwind();
+    if (!run.cloudLost && !isCloudLost(error)) await afterFailure(run);
     const cancelled = isAbort(error) || (options.signal?.aborted === true && error === options.signal.reason);
     run.emit({ type: 'run.finished', outcome: cancelled ? 'cancelled' : 'failed', error: serializeError(error), residue: run.residue });
     throw error;
@@ -264,5 +302,3 @@ export async function inRun<R extends BackupReport | RestoreReport | SnapshotRep
     await run.close();
   }
 }
-
-const LOST: ReadonlySet<string> = new Set(['ONE_UNREACHABLE', 'ONE_TIMEOUT', 'ONE_HTTP_STATUS']);

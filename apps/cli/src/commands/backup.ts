@@ -11,18 +11,18 @@ import { backupFailedLine, backupLine } from '../render/summary-line.ts';
 import { asVmError } from '../select/select-vms.ts';
 import { parseId } from '../settings.ts';
 import { lockVm } from '../vm-lock.ts';
-import { warnOfLeftovers } from './leftovers.ts';
 import { wantedVms } from './plan.ts';
 import { addPlanFlags, type PlanFlags } from './plan-flags.ts';
+import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';
 
-export interface BackupFlags extends PlanFlags {
+export interface BackupFlags extends PlanFlags, RecoverFlag {
   readonly full?: boolean;
   readonly parallelDisks: string;
 }
 
 export function backupCommand(run: RunCommand): Command {
   const command = new Command('backup').argument('[vm...]', 'ids or names: 6, 1..5, 1,2,web').description('back up VMs, one after another');
-  return addPlanFlags(command)
+  return addRecoverFlag(addPlanFlags(command))
     .option('--full', 'trust nothing: read every block and check that each is really in the repository')
     .option('--parallel-disks <n>', 'disks of a VM read at the same time', '2')
     .action((vms: string[], flags: BackupFlags, sub: Command) => run(sub, (context) => backup(context, vms, flags)));
@@ -54,7 +54,7 @@ export async function runBackup(context: CommandContext, argv: readonly string[]
   const ids = flags.all === true ? wanted.filter((id) => id !== deps.proxyVm) : wanted;
   if (ids.length < wanted.length) output.note(`VM ${deps.proxyVm} is left out: it is the proxy VM, in which this runs`);
   if (ids.length === 0) throw usageError('there is no VM to back up');
-  const leftovers = await warnOfLeftovers(context, deps);
+  const earlier = await recoverFirst(context, deps, flags);
   const outcomes: BackupOutcome[] = [];
   for (const vmId of ids) {
     const outcome = await backupOne(context, deps, { ...options, vmId });
@@ -63,7 +63,7 @@ export async function runBackup(context: CommandContext, argv: readonly string[]
     if ('error' in outcome && endsAll(outcome.error)) break;
   }
   if (outcomes.length < ids.length) output.warn(`not attempted: VM ${ids.slice(outcomes.length).join(', ')}`);
-  output.document('backup.result', { backups: outcomes.map(outcomeDocument), notAttempted: ids.slice(outcomes.length), leftovers });
+  output.document('backup.result', { backups: outcomes.map(outcomeDocument), notAttempted: ids.slice(outcomes.length), ...earlier });
   return { ...conclude(ids, outcomes), outcomes };
 }
 

@@ -7,9 +7,9 @@ import { EXIT, type ExitCode } from '../exit.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
 import { restoreLine } from '../render/summary-line.ts';
 import { selectPoint } from '../select/select-point.ts';
-import { warnOfLeftovers } from './leftovers.ts';
+import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';
 
-export interface RestoreFlags {
+export interface RestoreFlags extends RecoverFlag {
   readonly vm?: string;
   readonly name: string;
   readonly imageDatastore?: string;
@@ -20,7 +20,7 @@ export interface RestoreFlags {
 }
 
 export function restoreCommand(run: RunCommand): Command {
-  return new Command('restore')
+  return addRecoverFlag(new Command('restore'))
     .argument('<point>', 'id, unique prefix of one, latest or latest~1')
     .description('restore a VM as a new one, which comes up RUNNING; the original is not touched')
     .requiredOption('--name <name>', 'of the new VM')
@@ -49,10 +49,10 @@ export async function runRestore(context: CommandContext, text: string, flags: R
     ...(flags.imageDatastore !== undefined && { imageDatastore: await findDatastore(deps.cloud, flags.imageDatastore, signal) }),
     ...(flags.systemDatastore !== undefined && { systemDatastore: await findDatastore(deps.cloud, flags.systemDatastore, signal) }),
   };
-  const leftovers = await warnOfLeftovers(context, deps);
+  const earlier = await recoverFirst(context, deps, flags);
   const report = await restoreVm(deps, request, { signal });
   output.line(restoreLine(report));
-  output.document('restore.result', { ...report, leftovers });
+  output.document('restore.result', { ...report, ...earlier });
   return report;
 }
 

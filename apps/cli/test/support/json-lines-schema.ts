@@ -109,6 +109,21 @@ const event = z.union([
   }),
 ]);
 
+const cleaned = z.looseObject({ label: z.string(), error: error.optional() });
+const earlier = {
+  leftovers: z.array(z.looseObject({ runId: z.string(), label: z.string() })),
+  recovered: z.array(
+    z.looseObject({
+      runId: z.string(),
+      kind: z.string(),
+      outcome: z.enum(['recovered', 'residue', 'incomplete']),
+      removed: z.array(cleaned),
+      kept: z.array(cleaned),
+      left: z.array(cleaned),
+    }),
+  ),
+};
+
 const result = z.discriminatedUnion('type', [
   z.looseObject({ ...head, type: z.literal('snapshot.create'), ...snapshotResult }),
   z.looseObject({ ...head, type: z.literal('snapshot.revert'), ...snapshotResult }),
@@ -118,7 +133,7 @@ const result = z.discriminatedUnion('type', [
     type: z.literal('backup.result'),
     backups: z.array(z.union([backupReport, z.looseObject({ outcome: z.enum(['failed', 'cancelled']), vmId: id, error, residue: z.array(z.string()) })])),
     notAttempted: z.array(id),
-    leftovers: z.array(z.looseObject({ runId: z.string(), label: z.string() })),
+    ...earlier,
   }),
   z.looseObject({
     ...head,
@@ -127,6 +142,7 @@ const result = z.discriminatedUnion('type', [
     vmId: id,
     vmName: z.string(),
     disks: z.array(z.looseObject({ key: z.string(), imageId: id, sizeBytes: bytes, writtenBytes: bytes, verified: z.boolean() })),
+    ...earlier,
   }),
 ]);
 

@@ -1,7 +1,7 @@
 import { type CallOptions, errorCode } from '@onevault/base';
 import { type DatastoreId, IMAGE_STATE, type Image, type ImageId, imageStateName, type SnapshotId, type Vm } from '@onevault/one-client';
 import { JobError } from '../errors.ts';
-import { RUN_MARK } from '../names.ts';
+import { unfinishedMarks } from '../names.ts';
 import { type CloudDeps, copyPatienceMs } from './cloud-deps.ts';
 import { effectMissing } from './disk-snapshot.ts';
 import type { Send } from './send.ts';
@@ -80,7 +80,7 @@ export function requestEmptyImage(deps: CloudDeps, image: NewImage): Promise<Ima
     TYPE: image.type,
     SIZE: String(image.sizeMiB),
     PERSISTENT: 'YES',
-    [RUN_MARK]: image.runId,
+    ...unfinishedMarks(image.runId, image.name),
     ...(image.format !== undefined && { FORMAT: image.format }),
     ...(image.devPrefix !== undefined && { DEV_PREFIX: image.devPrefix }),
   };

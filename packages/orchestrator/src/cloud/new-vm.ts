@@ -78,8 +78,10 @@ function isOwn(vm: Vm, runId: string): boolean {
 export async function removeVm(deps: CloudDeps, runId: string, name: string, id: VmId | undefined): Promise<boolean> {
   const vm = await findOwnVm(deps.cloud, runId, name, id);
   if (vm === undefined) return false;
-  // A VM that is being placed or started (PROLOG, BOOT) cannot be terminated yet.
-  await whenFree(deps, vm.id, `removal of VM ${name}`, () => deps.cloud.vmAction(vm.id, 'terminate-hard'));
+  // A VM that is being placed or started (PROLOG, BOOT) cannot be terminated yet; one that is being terminated already is DONE when it is free.
+  await whenFree(deps, vm.id, `removal of VM ${name}`, () => deps.cloud.vmAction(vm.id, 'terminate-hard')).catch((error: unknown) => {
+    if (errorCode(error) !== 'JOB_VM_GONE') throw error;
+  });
   await deps.cloud.waitForVm(vm.id, (seen) => (isDone(seen) ? 'done' : 'wait'), { timeoutMs: deps.patience.actionMs, what: `VM ${vm.id} to be terminated` });
   return true;
 }

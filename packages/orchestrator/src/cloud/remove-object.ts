@@ -1,39 +1,17 @@
-import { imageId, templateId, vmId } from '@onevault/one-client';
-import type { DiskAttacher } from '@onevault/proxy-attach';
 import type { CloudObject } from '../cloud-object.ts';
-import type { CloudDeps } from './cloud-deps.ts';
-import { removeSnapshot } from './disk-snapshot.ts';
-import { finishRevert } from './finish-revert.ts';
-import { removeTemplate, removeVm } from './new-vm.ts';
-import { bringBack } from './power-state.ts';
-import { removeImage } from './remove-image.ts';
+import { kindOf, type UndoDeps } from './object-kinds.ts';
+
+/** A call whose connection broke may still be under way in oned when nothing is found of it yet: so long later it is looked for again. */
+const LATE_MS = 5_000;
 
 /**
- * Takes away an object of ours, verifies that it is gone, and answers whether it was there. Found by the name it was given before it existed; the id,
- * where it is known, spares a search. Idempotent. Not abortable: a clean-up that is cut short leaves behind what it was there to remove.
+ * Takes away an object of ours, verifies that it is gone, and answers whether it was there. Found by the name it was given before it existed; without an
+ * id nobody knows whether the call that makes it has arrived, so what is not there is looked for once more. Idempotent, not abortable.
  */
-export async function removeObject(
-  deps: CloudDeps & { readonly attacher?: DiskAttacher | undefined },
-  runId: string,
-  object: CloudObject,
-  id: number | undefined,
-): Promise<boolean> {
-  switch (object.kind) {
-    case 'snapshot':
-      return removeSnapshot(deps, object, id);
-    case 'image':
-      return removeImage(deps, runId, object.name, id === undefined ? undefined : imageId(id));
-    case 'attachment':
-      if (deps.attacher === undefined) throw new TypeError('a disk is to be detached by a run that attaches none');
-      await deps.attacher.detach({ serial: object.serial, imageId: object.imageId });
-      return true;
-    case 'template':
-      return removeTemplate(deps, object.name, id === undefined ? undefined : templateId(id));
-    case 'vm':
-      return removeVm(deps, runId, object.name, id === undefined ? undefined : vmId(id));
-    case 'power':
-      return bringBack(deps, object);
-    case 'revert':
-      return finishRevert(deps, object);
-  }
+export async function removeObject(deps: UndoDeps, runId: string, object: CloudObject, id: number | undefined): Promise<boolean> {
+  const kind = kindOf(object);
+  if (await kind.remove(deps, runId, object, id)) return true;
+  if (id !== undefined) return false;
+  await deps.clock.sleep(LATE_MS);
+  return kind.remove(deps, runId, object, undefined);
 }
