@@ -55,6 +55,7 @@ describe('the trial of the whole job', { timeout: 120_000 }, () => {
     const { exit, stdout, stderr } = await start({ ONEVAULT_REAL: '1' }, ['--between', between]).finished;
     expect(exit, stdout + stderr).toBe(0);
     expect(stdout).toContain('2 disks, byte for byte');
+    expect(stdout).toMatch(/snapshots: create, list, delete: 1 disks/);
     expect(stdout.trim().split('\n').slice(-2)).toEqual(['nothing of ours is left, and everything else is as it was', 'result=ok']);
     const after = await shell.control.state();
     for (const kind of ['images', 'templates'] as const)

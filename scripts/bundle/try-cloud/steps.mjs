@@ -25,16 +25,55 @@ export async function announce(cloud) {
 /** Each with a title and a `run` that throws when something is not as it must be, or answers what is worth saying. */
 export const STEPS = [
   { title: 'a repository', run: ({ onevault, signal }) => onevault.document(['init'], { signal }).then(() => undefined) },
+  { title: 'doctor', run: doctor },
   { title: 'plan', run: plan },
   { title: 'backup of the running VM', run: backupRunning },
   { title: 'a change, and the VM is powered off', run: change },
   { title: 'reference copies, made without onevault', run: takeReferences },
   { title: 'backup of the VM while it is off', run: backupOff },
   { title: 'the VM runs again', run: ({ cloud }) => cloud.resume().then(() => undefined) },
+  { title: 'snapshots: create, list, delete', run: snapshots },
   { title: 'verify', run: verify },
   { title: 'restore to a new VM on hold', run: restore },
   { title: 'every restored disk against its reference', run: compare },
+  { title: 'cleanup finds nothing of ours', run: nothingToCleanUp },
 ];
+
+/** What is there from which version on is no matter of a trial: it runs what there is. */
+async function knows(onevault, command, signal) {
+  const { stdout } = await onevault.run(['--help'], { signal });
+  return new RegExp(`^ +${command}\\b`, 'm').test(stdout);
+}
+const UNKNOWN = 'this version has no such command';
+
+/** Its advice is for people; that it can judge the cloud at all is what is tried. */
+async function doctor({ onevault, signal }) {
+  if (!(await knows(onevault, 'doctor', signal))) return UNKNOWN;
+  const { code, stdout, stderr } = await onevault.run(['doctor', '--json'], { signal });
+  assert.doesNotThrow(() => JSON.parse(stdout), `onevault doctor ended with ${code}: ${stderr}`);
+  return `exit code ${code}`;
+}
+
+async function nothingToCleanUp({ onevault, signal }) {
+  if (!(await knows(onevault, 'cleanup', signal))) return UNKNOWN;
+  const { orphans } = await onevault.document(['cleanup', '--list'], { signal });
+  assert.deepEqual(orphans, []);
+}
+
+/** Of the disks of which the plan says that a snapshot can be taken away again. */
+async function snapshots({ onevault, cloud, facts, signal }) {
+  const disks = facts.planned.filter(({ method }) => method === 'snapshot').flatMap(({ diskId }) => ['--disk', String(diskId)]);
+  if (disks.length === 0) return 'no disk of this VM has snapshots that can be deleted again';
+  const vm = String(cloud.ids.vm);
+  const before = (await cloud.census()).snapshots;
+  await onevault.document(['snapshot', 'create', vm, ...disks], { signal });
+  assert.equal((await cloud.census()).snapshots.length, before.length + disks.length / 2);
+  const { vms } = await onevault.document(['snapshot', 'list', vm], { signal });
+  assert.equal(vms[0].sets.length, 1);
+  await onevault.document(['snapshot', 'delete', vm, vms[0].sets[0].setId, '--yes'], { signal });
+  assert.deepEqual((await cloud.census()).snapshots, before);
+  return `${disks.length / 2} disks`;
+}
 
 async function plan({ onevault, facts, cloud, signal }) {
   const { plans } = await onevault.document(['plan', String(cloud.ids.vm)], { signal });
