@@ -51,4 +51,11 @@ describe(`a cloud of ${VMS} VMs and ${IMAGES} images`, { timeout: 120_000 }, () 
     expect(JSON.parse(stdout)).toMatchObject({ type: 'vm.show', vm: { id: 3 } });
     expect(cpuSeconds).toBeLessThan(1);
   });
+
+  test('a command that finds out in which VM it runs reads the listing and that one VM, not every VM', async () => {
+    const { exit, stderr } = await shell.run(['plan', '3', '--json', '-vv']);
+    expect(exit, stderr.slice(-2000)).toBe(0);
+    expect(stderr.match(/one\.vmpool\.info/g)?.length).toBeGreaterThan(10);
+    expect(stderr.match(/one\.vm\.info/g)?.length).toBeLessThan(5);
+  });
 });
