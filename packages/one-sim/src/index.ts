@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 
-export type { CreatedVm, Leftover, SimControl, SimState, VmSpec } from './control/control.ts';
+export type { CreatedVm, Leftover, Population, SimControl, SimState, UserSpec, VmSpec } from './control/control.ts';
 export { connectControl } from './control/control-client.ts';
 export type { FaultRule } from './control/fault-rules.ts';
 export { type RandomWrites, randomWrites } from './disk/random-writes.ts';

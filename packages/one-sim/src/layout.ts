@@ -27,7 +27,7 @@ export class Layout {
   /** The file the guest has: the image's own when persistent and linked to (LN_TARGET NONE), the VM's copy otherwise. */
   disk(world: World, vm: Vm, disk: Vector): string {
     const imageId = imageIdOf(disk);
-    const image = imageId === undefined ? undefined : world.images.get(imageId);
+    const image = imageId === undefined ? undefined : world.images.peek(imageId);
     const linked = image !== undefined && isPersistent(disk) && disk['LN_TARGET'] !== 'SYSTEM';
     return linked ? this.image(image) : join(this.vm(vm), `disk.${diskIdOf(disk)}`);
   }

@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { hashPassword } from './methods/dispatch.ts';
 import { DATASTORE_TYPE } from './model/states.ts';
 import { transferDriver } from './model/transfer-driver.ts';
 import { type VersionGate, versionGate } from './model/version.ts';
 import type { WorldData } from './model/world-schema.ts';
+import { noQuotas } from './quotas/quota-limits.ts';
+import { stockRules } from './rights/acl-rule.ts';
 import type { Attributes } from './template/attributes.ts';
 
 /** The people a fresh simulator knows, with their passwords: it listens on the loopback only. */
@@ -19,7 +22,7 @@ export function seedWorld(version: string, dir: string): WorldData {
   return {
     format: 1,
     version,
-    next: { vm: 0, image: 0, template: 0, datastore: 130, host: 3, user: 3, operation: 1, network: 1, group: FIRST_USER_ID, cluster: FIRST_USER_ID },
+    next: { vm: 0, image: 0, template: 0, datastore: 130, host: 3, user: 3, operation: 1, network: 1, group: FIRST_USER_ID, cluster: FIRST_USER_ID, acl: 5 },
     vms: [],
     images: [],
     templates: [],
@@ -33,9 +36,11 @@ export function seedWorld(version: string, dir: string): WorldData {
       user(2, SEED_USERS.regular.name, SEED_USERS.regular.password, 1),
     ],
     groups: [
-      { id: 0, name: 'oneadmin', template: {} },
-      { id: 1, name: 'users', template: {} },
+      { id: 0, name: 'oneadmin', template: {}, quotas: noQuotas() },
+      { id: 1, name: 'users', template: {}, quotas: noQuotas() },
     ],
+    acls: stockRules(),
+    zoneKey: randomBytes(32).toString('hex'),
     networks: [
       {
         id: 0,
@@ -224,6 +229,7 @@ function host(id: number, name: string, mad: string, version: string): WorldData
     HYPERVISOR: [mad],
     IM_MAD: [mad],
     ...(mad === 'kvm' ? { KVM_CPU_FEATURES: ['avx,avx2,sse4.2'], KVM_CPU_MODEL: ['Broadwell'], KVM_CPU_MODELS: ['Broadwell'], KVM_MACHINES: ['pc q35'] } : {}),
+    ...(/^7\.[4-9]/.test(version) && mad === 'kvm' ? { MEMORY_ENCRYPTION: ['NONE'] } : {}),
     MODELNAME: ['Simulated Processor'],
     RESERVED_CPU: [''],
     RESERVED_MEM: [''],
@@ -236,5 +242,5 @@ function host(id: number, name: string, mad: string, version: string): WorldData
 }
 
 function user(id: number, name: string, password: string, gid: number): WorldData['users'][number] {
-  return { id, name, gid, groupIds: [gid], passwordSha256: hashPassword(password), enabled: true, template: {} };
+  return { id, name, gid, groupIds: [gid], passwordSha256: hashPassword(password), enabled: true, template: {}, tokens: [], quotas: noQuotas() };
 }

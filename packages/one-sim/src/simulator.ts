@@ -54,10 +54,10 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const dir = isAbsolute(options.dir) ? options.dir : resolve(options.dir);
   scope.use(await lockDirectory(dir));
   const saved = await loadWorld(dir);
-  const world = new World(saved ?? seedWorld(options.version ?? '7.0.2', dir));
+  const world = saved ?? new World(seedWorld(options.version ?? '7.0.2', dir));
   const clock = options.clock ?? systemClock;
   const pace = new Pace(clock, options.times ?? {});
-  const cloud = new Cloud({ world, store: new WorldStore(dir, () => world, { sync: options.durable ?? true }), dir, clock, pace });
+  const cloud = new Cloud({ world, store: new WorldStore(dir, world, { sync: options.durable ?? true }), dir, clock, pace });
   await cloud.store.commit();
   await restoreGuests(cloud);
   cloud.engine.resume();

@@ -53,8 +53,8 @@ describe('allocation', () => {
 
   test('in a system datastore or one that does not exist is refused', async () => {
     expect(await one.call('one.image.allocate', 'NAME="a"\nSIZE="1"', 0, false)).toMatchObject({
-      code: 8192,
-      value: '[one.image.allocate] New images can only be allocated in a files or image datastore.',
+      code: 16384,
+      value: '[one.image.allocate] Error allocating a new image. New images can only be allocated in a files or image datastore.',
     });
     expect(await one.call('one.image.allocate', 'NAME="a"\nSIZE="1"', 999, false)).toMatchObject({
       code: 1024,

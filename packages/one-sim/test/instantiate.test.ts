@@ -73,8 +73,8 @@ describe('disks', () => {
   });
 
   test.each([
-    ['an image that is not there', 'DISK=[IMAGE_ID="99"]', 'Image with ID: 99 does not exist'],
-    ['a smaller size than the image', 'DISK=[IMAGE_ID="0",SIZE="5"]', 'SIZE of 5MB is less than the image [0] size of 10MB.'],
+    ['an image that is not there', 'DISK=[IMAGE_ID="99"]', 'DISK 0: Image with ID: 99 does not exist'],
+    ['a smaller size than the image', 'DISK=[IMAGE_ID="0",SIZE="5"]', 'DISK 0: SIZE of 5MB is less than the image [0] size of 10MB.'],
     ['one target twice', 'DISK=[IMAGE_ID="0",TARGET="vda"]\nDISK=[IMAGE_ID="0",TARGET="vda"]', 'Two disks have defined the same target vda'],
     ['IP and MAC', 'NIC=[NETWORK_ID="0",IP="192.168.150.20",MAC="02:00:c0:a8:96:14"]', 'Cannot get IP/MAC lease from virtual network 0.'],
     ['an address outside the range', 'NIC=[NETWORK_ID="0",IP="10.0.0.1"]', 'Cannot get IP/MAC lease from virtual network 0.'],

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { startTestSimulator, type TestSimulator } from '../testing/index.ts';
-import { recorded } from './recorded.ts';
+import { recordingsOf } from './recorded/recording.ts';
 
 /** opennebula.md table M.1 and section e.3, cell by cell: what each driver really does with a RUNNING VM. */
 interface Lab extends TestSimulator {
@@ -77,7 +77,8 @@ describe('local, qcow2', () => {
     const { vm, snapshots } = await look(one);
     expect(snapshots).toEqual([only]);
     expect(vm.stateText).toBe('RUNNING');
-    const real = /<USER_TEMPLATE><ERROR><!\[CDATA\[(.*?)\]\]>/.exec((await recorded('7.0.2', '025')).value)?.[1] ?? '';
+    const real =
+      /<USER_TEMPLATE><ERROR><!\[CDATA\[(.*?)\]\]>/.exec(recordingsOf('7.0.2').find((recording) => recording.number === '025')?.answer.value ?? '')?.[1] ?? '';
     const date = /^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}/;
     expect(vm.error).toMatch(date);
     expect(vm.error?.replace(date, '')).toBe(real.replace(date, ''));

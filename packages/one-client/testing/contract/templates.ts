@@ -14,7 +14,7 @@ export function templateCases(lab: () => Lab, slow: { readonly timeout: number }
     const id = await api.allocateTemplate(formatTemplate({ NAME: name, CPU: '0.1', MEMORY: '32', NOTE: note }));
     expect(await api.template(id)).toMatchObject({ id, name, uid: lab().me.id, template: { NOTE: note } });
     expect((await collect(api.templates())).map((one) => one.id)).toContain(id);
-    await refused(api.allocateTemplate(formatTemplate({ NAME: name, CPU: '0.1', MEMORY: '32' })), 'ONE_ALLOCATE');
+    await refused(api.allocateTemplate(formatTemplate({ NAME: name, CPU: '0.1', MEMORY: '32' })), 'ONE_INTERNAL'); // TemplateAllocate::pool_allocate answers INTERNAL
 
     const vm = await api.instantiateTemplate(id, lab().name('vm'), { hold: true, extra: formatTemplate({ ONEVAULT_EXTRA: 'yes' }) });
     const held = await api.vm(vm);

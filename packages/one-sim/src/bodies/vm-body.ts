@@ -26,7 +26,7 @@ export function vmBody(world: World, vm: Vm, historyRecords: 'all' | 'last' = 'a
       element('SCHED_ACTIONS', '') +
       element('TEMPLATE', attributeElements(vm.template)) +
       element('USER_TEMPLATE', attributeElements(vm.userTemplate)) +
-      (history.length === 0 ? '<HISTORY_RECORDS/>' : element('HISTORY_RECORDS', history.map((record) => historyBody(vm.id, record)).join(''))) +
+      (history.length === 0 ? '<HISTORY_RECORDS/>' : element('HISTORY_RECORDS', history.map((record) => historyBody(world, vm.id, record)).join(''))) +
       vm.snapshots.map(snapshotsBody).join('') +
       backups(vm),
   );
@@ -41,7 +41,14 @@ function backups(vm: Vm): string {
   );
 }
 
-function historyBody(vmId: number, record: HistoryRecord): string {
+/** History::to_db_xml: the plan of the built-in scheduler came with 7.0; 7.4 was seen to print its empty values. */
+function planFields(world: World): string {
+  if (!world.atLeast(7, 0)) return '';
+  const [plan, action] = world.atLeast(7, 2) ? [-2, -1] : [-1, 0];
+  return element('PLAN_ID', plan) + element('ACTION_ID', action);
+}
+
+function historyBody(world: World, vmId: number, record: HistoryRecord): string {
   return element(
     'HISTORY',
     element('OID', vmId) +
@@ -54,8 +61,7 @@ function historyBody(vmId: number, record: HistoryRecord): string {
       cdata('VM_MAD', record.vmMad) +
       cdata('TM_MAD', record.tmMad) +
       element('DS_ID', record.datastoreId) +
-      element('PLAN_ID', -1) +
-      element('ACTION_ID', 0) +
+      planFields(world) +
       element('PSTIME', record.pstime) +
       element('PETIME', record.petime) +
       element('RSTIME', record.rstime) +

@@ -43,6 +43,9 @@ export function createControl(invoke: Invoke): SimControl {
     state: () => call('state', controlSchemas.state, {}),
     leftovers: (prefix) => call('leftovers', controlSchemas.leftovers, { prefix }),
     createVm: (spec) => call('createVm', controlSchemas.createVm, spec),
+    createUser: (spec) => call('createUser', controlSchemas.createUser, spec),
+    grant: (user, rule) => call('grant', controlSchemas.grant, { user, rule }),
+    populate: (spec) => call('populate', controlSchemas.populate, spec),
     unexpectedErrors: () => call('unexpectedErrors', controlSchemas.unexpectedErrors, {}),
   };
 }

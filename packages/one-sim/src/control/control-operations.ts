@@ -10,10 +10,11 @@ import { monitorVm } from '../lifecycle/monitor.ts';
 import { contextOf, diskOf, snapshotsOf } from '../model/disk-vector.ts';
 import { historyOf } from '../model/vm-history.ts';
 import type { Vm } from '../model/world-schema.ts';
-import { SEED_USERS } from '../seed.ts';
 import type { Invoke } from './control-client.ts';
 import { type ControlInput, type ControlName, type ControlOutput, controlSchemas } from './control-schemas.ts';
+import { createUser, grant, userNamed } from './create-user.ts';
 import { createVm } from './create-vm.ts';
+import { populate } from './populate.ts';
 import { listLeftovers, stateOf } from './state-dump.ts';
 
 type Operations = { readonly [N in ControlName]: (cloud: Cloud, input: ControlInput<N>) => Promise<ControlOutput<N>> };
@@ -146,10 +147,11 @@ const OPERATIONS: Operations = {
   state: async (cloud) => stateOf(cloud),
   leftovers: async (cloud, { prefix }) => listLeftovers(cloud, prefix),
   async createVm(cloud, spec) {
-    const user = Object.values(SEED_USERS).find((candidate) => candidate.name === spec.owner);
-    if (!user) throw refused(`there is no user ${spec.owner}`);
-    return createVm(cloud, spec, `${user.name}:${user.password}`);
+    return createVm(cloud, spec, userNamed(cloud, spec.owner));
   },
+  createUser: async (cloud, spec) => createUser(cloud, spec),
+  grant: async (cloud, { user, rule }) => grant(cloud, userNamed(cloud, user), rule),
+  populate: async (cloud, spec) => populate(cloud, spec),
   unexpectedErrors: async (cloud) => cloud.engine.unexpected.map((error) => (error instanceof Error ? (error.stack ?? error.message) : String(error))),
 };
 

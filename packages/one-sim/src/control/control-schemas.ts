@@ -73,6 +73,33 @@ const vmSpec = z.object({
   wait: z.boolean().default(true),
 });
 
+const userSpec = z.object({
+  name: z.string().regex(/^[^\s:]+$/),
+  password: z.string().min(1),
+  /** Its primary group, made when there is none of that name; a new group has no rights at all. */
+  group: z.string().default('users'),
+  /** Rules for this user alone, without the selector: `VM/* USE+MANAGE`. */
+  rules: z.array(z.string()).default([]),
+  /** Template text: VM_ADMIN_OPERATIONS and the like. */
+  template: z.string().default(''),
+});
+
+const population = z.object({
+  vms: z.number().int().nonnegative(),
+  images: z.number().int().nonnegative(),
+  /** Images of TYPE 6 in a datastore of TYPE BACKUP, on top. */
+  backupImages: z.number().int().nonnegative().default(0),
+  /** Names begin with it. */
+  prefix: z.string().default('load'),
+  /** That many VMs, from the first on, have real files behind their disks. */
+  withFiles: z.number().int().nonnegative().default(0),
+  sizeMiB: z.number().int().positive().default(1),
+  /** Image datastores and owners, taken in turn. */
+  datastores: z.array(id).min(1).default([100]),
+  owners: z.array(z.string()).min(1).default(['oneadmin']),
+  disksPerVm: z.number().int().positive().default(2),
+});
+
 const diskState = z.object({
   diskId: id,
   imageId: id.optional(),
@@ -167,6 +194,9 @@ export const controlSchemas = {
   leftovers: { input: z.object({ prefix: z.string().min(1) }), output: z.array(leftoverSchema) },
   createVm: { input: vmSpec, output: z.object({ vmId: id, imageIds: z.array(id), templateId: id }) },
   unexpectedErrors: { input: z.object({}), output: z.array(z.string()) },
+  createUser: { input: userSpec, output: z.object({ userId: id, groupId: id }) },
+  grant: { input: z.object({ user: z.string(), rule: z.string() }), output: z.number() },
+  populate: { input: population, output: z.object({ vmIds: z.array(id), imageIds: z.array(id) }) },
 } as const;
 
 export type ControlName = keyof typeof controlSchemas;

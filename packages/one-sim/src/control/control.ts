@@ -10,6 +10,8 @@ import type { FaultRule } from './fault-rules.ts';
 export type SimState = z.infer<typeof simStateSchema>;
 export type Leftover = z.infer<typeof leftoverSchema>;
 export type VmSpec = z.input<(typeof controlSchemas)['createVm']['input']>;
+export type UserSpec = z.input<(typeof controlSchemas)['createUser']['input']>;
+export type Population = z.input<(typeof controlSchemas)['populate']['input']>;
 export type CreatedVm = z.output<(typeof controlSchemas)['createVm']['output']>;
 
 /** What OpenNebula has no call for: the guest's own doing, faults, time, and a look behind the scenes. Same in process and over HTTP. */
@@ -54,6 +56,12 @@ export interface SimControl {
   leftovers(prefix: string): Promise<readonly Leftover[]>;
   /** Registers images, instantiates, waits until RUNNING (or PENDING with a SCHED_MESSAGE). */
   createVm(spec: VmSpec): Promise<CreatedVm>;
+  /** A user, and its group when there is none of that name. Quotas and further rules: one.user.quota, one.acl.addrule. */
+  createUser(spec: UserSpec): Promise<{ readonly userId: number; readonly groupId: number }>;
+  /** Adds the rule `#<user> <rule> *`; the id is what one.acl.delrule takes. */
+  grant(user: string, rule: string): Promise<number>;
+  /** A big cloud at once: records only, the same for the same arguments. Refused while an operation is under way. */
+  populate(spec: Population): Promise<{ readonly vmIds: readonly number[]; readonly imageIds: readonly number[] }>;
   /** Errors inside the simulator itself; a test should find none. */
   unexpectedErrors(): Promise<readonly string[]>;
 }

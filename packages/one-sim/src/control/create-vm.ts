@@ -1,15 +1,16 @@
 import type { Cloud } from '../cloud.ts';
-import { execute } from '../methods/dispatch.ts';
+import { executeAs } from '../methods/dispatch.ts';
 import { IMAGE_STATE, LCM_STATE, VM_STATE } from '../model/states.ts';
+import type { User } from '../model/world-schema.ts';
 import { textOf } from '../template/attributes.ts';
 import type { ControlInput, ControlOutput } from './control-schemas.ts';
 
 type Spec = ControlInput<'createVm'>;
 
 /** Registers the disks' images and instantiates, through the very methods a client calls. */
-export async function createVm(cloud: Cloud, spec: Spec, session: string): Promise<ControlOutput<'createVm'>> {
+export async function createVm(cloud: Cloud, spec: Spec, owner: User): Promise<ControlOutput<'createVm'>> {
   const call = async (method: string, ...params: unknown[]): Promise<number> => {
-    const { answer, afterAnswer } = await execute(cloud, { method, params: [session, ...params] });
+    const { answer, afterAnswer } = await executeAs(cloud, owner, method, params);
     for (const operation of afterAnswer) cloud.engine.start(operation);
     return Number(answer);
   };
@@ -50,7 +51,7 @@ function imageTemplate(spec: Spec, disk: Spec['disks'][number], at: number): str
     line('TYPE', type),
     disk.file === undefined ? line('SIZE', String(disk.sizeMiB ?? 16)) : line('PATH', disk.file),
     line('PERSISTENT', disk.persistent ? 'YES' : 'NO'),
-    line('DEV_PREFIX', disk.devPrefix),
+    type === 'CDROM' ? '' : line('DEV_PREFIX', disk.devPrefix),
     disk.format === undefined ? '' : line('FORMAT', disk.format),
   ].join('');
 }

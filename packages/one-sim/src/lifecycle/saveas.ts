@@ -63,11 +63,15 @@ export const saveasHandler: OperationHandler = {
     const vm = cloud.world.vms.get(operation.vm ?? -1);
     const image = cloud.world.images.get(operation.image ?? -1);
     const early = operation.failPhase === 'mkfs';
+    const format = vm && diskOf(vm, operation.disk ?? -1)?.['FORMAT'];
     if (vm && !early) setVmError(cloud, vm, `Error executing image transfer script: ${text}`);
     releaseVm(cloud, operation);
     if (!image || image.state !== IMAGE_STATE.LOCKED) return;
     setImageState(image, IMAGE_STATE.ERROR); // no message on the image when cpds fails (LifeCycleStates.cc trigger_saveas_failure)
     if (early) setText(image.template, 'ERROR', `${ctime(cloud.clock.now())} : Error creating datablock: ${text}`); // ImageManagerProtocol.cc, mkfs
+    if (early) return;
+    image.format = format ?? image.format; // mkfs, which went well, gave it
+    delete image.template['SAVE_AS_HOT'];
   },
 };
 

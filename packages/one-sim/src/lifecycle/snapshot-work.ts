@@ -34,11 +34,13 @@ function targetOf(cloud: Cloud, operation: Operation): Target | undefined {
 }
 
 const TRANSFER_FAILED = 'Error executing image transfer script: ';
-/** What a failing script of driver local prints first (measured on 7.0.2); oned drops the line breaks. */
-const SCRIPT_HEAD = 'Command failed:export LANG=Cexport LC_ALL=Cset -e -o pipefailvirsh --connect qemu:///system blockpull --wait';
+/** What a failing script of driver local prints first (measured on 7.0.2 and 7.4.0); oned drops the line breaks. */
+const scriptHead = (cloud: Cloud): string =>
+  `Command failed:export LANG=Cexport LC_ALL=C${cloud.world.atLeast(7, 4) ? 'export PATH=$PATH:/sbin:/usr/sbin' : ''}set -e -o pipefailvirsh --connect qemu:///system blockpull --wait`;
 
 /** Scripts in shell name the file, those in Ruby (local) the command. */
-const complaint = (target: Target, what: string, path: string): string => (target.driver.relativeOverlays ? SCRIPT_HEAD : `Error ${what} ${path}`);
+const complaint = (cloud: Cloud, target: Target, what: string, path: string): string =>
+  target.driver.relativeOverlays ? scriptHead(cloud) : `Error ${what} ${path}`;
 
 export const snapshotCreateHandler: OperationHandler = {
   step: 'snapshot',
@@ -111,7 +113,7 @@ export const snapshotDeleteHandler: OperationHandler = {
     const path = cloud.layout.snapshot(diskPath, snapshot.id);
     await cloud.pace.pass('snapshotDelete', { signal, bytesCopied: pulledBytes(target) });
     if (hasOverlays(driver, disk) && operation.force !== true) {
-      deleteOverlay({ vm, tree, snapshot, live, relative: driver.relativeOverlays, refusal: complaint(target, 'deleting snapshot', path) });
+      deleteOverlay({ vm, tree, snapshot, live, relative: driver.relativeOverlays, refusal: complaint(cloud, target, 'deleting snapshot', path) });
       if (live && tree.stray === snapshot.id) await keepLinkedBytes(tree, diskPath);
     }
     await rm(path, { force: true });
@@ -141,7 +143,7 @@ export const snapshotRevertHandler: OperationHandler = {
     const overlay = hasOverlays(driver, disk);
     const whole = overlay || driver.diskType === 'RBD' ? 0 : Number(disk['SIZE'] ?? 0) * 2 ** 20;
     await cloud.pace.pass('revert', { signal, bytesCopied: whole });
-    if (snapshot.file === 'missing') throw new DriverFailure(complaint(target, 'reverting snapshot to', path));
+    if (snapshot.file === 'missing') throw new DriverFailure(complaint(cloud, target, 'reverting snapshot to', path));
     await copySparse(path, `${diskPath}.revert`, { signal });
     await rename(`${diskPath}.revert`, diskPath);
   },

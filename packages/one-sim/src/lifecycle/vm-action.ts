@@ -4,6 +4,7 @@ import { diskIdOf, disksOf, imageIdOf } from '../model/disk-vector.ts';
 import { releaseLeases } from '../model/network-lease.ts';
 import { ACTION, LCM_STATE, VM_STATE } from '../model/states.ts';
 import type { Operation, Vm } from '../model/world-schema.ts';
+import { vectorsOf } from '../template/attributes.ts';
 import { bootGuest, retryPending } from './deploy.ts';
 import { mustReturn, returnDisk } from './disk-transfer.ts';
 import { giveBackSnapshots, releaseImage } from './image-use.ts';
@@ -27,7 +28,7 @@ export const actionHandler: OperationHandler = {
     if (resumedAt < 0) {
       await cloud.pace.pass('react', { signal });
       if (vm.state !== state || vm.lcmState !== lcm) return;
-      markHistory(cloud, vm, way);
+      markHistory(cloud, vm, way, operation.by);
     }
     for (const phase of way.phases.slice(Math.max(0, resumedAt))) {
       setVmState(vm, VM_STATE.ACTIVE, phase.lcm);
@@ -65,7 +66,7 @@ async function takePhase(cloud: Cloud, vm: Vm, operation: Operation, { phase, wa
   if (isTroubled(operation) && phase === way.phases.at(-1)) giveUp(operation);
 }
 
-function markHistory(cloud: Cloud, vm: Vm, way: Course): void {
+function markHistory(cloud: Cloud, vm: Vm, way: Course, by: Operation['by']): void {
   const last = vm.history.at(-1);
   if (!last) return;
   const now = cloud.now();
@@ -74,7 +75,7 @@ function markHistory(cloud: Cloud, vm: Vm, way: Course): void {
     last.etime ||= now;
     vm.history.push(openRecord(vm, { ...last, stime: now, pstime: 0, petime: 0, rstime: now }));
   } else if (way.action !== 0) {
-    last.action = way.action;
+    Object.assign(last, { action: way.action, ...by });
     if (last.rstime !== 0 && last.retime === 0) last.retime = now;
   }
 }
@@ -130,10 +131,11 @@ async function takeDown(cloud: Cloud, vm: Vm): Promise<void> {
   if (kept) vm.template['DISK'] = kept;
   vm.snapshots = vm.snapshots.filter((tree) => disks.some((disk) => diskIdOf(disk) === tree.diskId));
   for (const network of cloud.world.networks.values()) releaseLeases(network, vm.id);
+  for (const graphics of vectorsOf(vm.template, 'GRAPHICS')) delete graphics['PORT']; // release_vnc_port
   vm.etime = now;
 }
 
-/** Where a recorded action stands: used to refuse nothing twice. */
-export function actionOperation(vm: Vm, action: string): Omit<Operation, 'id'> {
-  return { kind: 'action', vm: vm.id, action, back: [vm.state, vm.lcmState] };
+/** Where a recorded action stands, and who wants it: used to refuse nothing twice. */
+export function actionOperation(vm: Vm, action: string, by?: Operation['by']): Omit<Operation, 'id'> {
+  return { kind: 'action', vm: vm.id, action, back: [vm.state, vm.lcmState], ...(by ? { by } : {}) };
 }

@@ -43,10 +43,12 @@ export function copyHistory(cloud: Cloud, vm: Vm, action: number, by: { readonly
   const last = vm.history.at(-1);
   if (!last) return;
   const now = cloud.now();
+  const { action: before, retime } = last;
+  if (retime === 0) last.retime = now;
   last.etime = now;
-  if (last.rstime !== 0 && last.retime === 0) last.retime = now;
-  Object.assign(last, { action, uid: by.uid, gid: by.gid, requestId: by.requestId });
-  vm.history.push(openRecord(vm, { ...last, stime: now, pstime: 0, petime: 0, rstime: vm.state === VM_STATE.ACTIVE ? now : 0 }));
+  Object.assign(last, { action, ...by });
+  // A VM that does not run keeps the action that stopped it, and its record is closed at once.
+  vm.history.push({ ...openRecord(vm, { ...last, stime: now, pstime: 0, petime: 0, rstime: now }), action: before, retime: retime === 0 ? 0 : now });
 }
 
 /** A record with its ends open. */

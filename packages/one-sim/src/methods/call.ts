@@ -1,5 +1,9 @@
 import type { Cloud } from '../cloud.ts';
-import type { Image, Operation, Owned, User, Vm, VmTemplate } from '../model/world-schema.ts';
+import type { Datastore, Group, Image, Operation, User, Vm, VmTemplate } from '../model/world-schema.ts';
+import { type QuotaRequest, whyOverQuota } from '../quotas/quota-check.ts';
+import type { OperationName } from '../rights/acl-rule.ts';
+import { type Need, ownedObject, type Protected, type Subject, whyUnauthorized } from '../rights/authorization.ts';
+import { vmActionRight } from '../rights/vm-actions.ts';
 import type { Attributes } from '../template/attributes.ts';
 import { parseTemplate, TemplateSyntaxError } from '../template/parse-template.ts';
 import type { Answer } from '../wire/envelope.ts';
@@ -10,6 +14,7 @@ import { ERROR_CODE, internal, noExists, Refusal } from '../wire/refusal.ts';
 export interface Call {
   readonly cloud: Cloud;
   readonly caller: User;
+  readonly subject: Subject;
   readonly isAdmin: boolean;
   readonly params: Params;
   readonly requestId: number;
@@ -19,33 +24,73 @@ export interface Call {
 
 export type Method = (call: Call) => Answer | Promise<Answer>;
 
-export const RIGHT = { USE: 1, MANAGE: 2, ADMIN: 3 } as const;
-export type Right = (typeof RIGHT)[keyof typeof RIGHT];
-const RIGHT_NAME: Readonly<Record<Right, string>> = { 1: 'USE', 2: 'MANAGE', 3: 'ADMIN' };
-
-/** Owner, group and other bits; uid 0 and the oneadmin group may everything that is not locked (AclManager.cc:203, AuthManager.cc:97). */
-export function authorize(call: Call, object: Owned, typeName: string, right: Right, options: { readonly ignoreLock?: boolean } = {}): void {
-  const locked = !options.ignoreLock && object.lock !== undefined && object.lock.level <= right;
-  if (isPermitted(call, object, right) && !locked) return;
-  const text = locked && call.isAdmin ? `${typeName} is locked. [${object.id}]` : `Not authorized to perform ${RIGHT_NAME[right]} ${typeName} [${object.id}]`;
-  throw new Refusal(ERROR_CODE.AUTHORIZATION, `User [${call.caller.id}] : ${text}.`);
+/** Refuses unless the caller may do all of it; every refusal is named, in order. */
+export function authorizeAll(call: Call, needs: readonly Need[]): void {
+  const text = whyUnauthorized(call.subject, needs);
+  if (text !== undefined) throw unauthorized(call, text);
 }
 
-export function isPermitted(call: Call, object: Owned, right: Right): boolean {
-  if (call.isAdmin) return true;
-  const bit = (group: number): boolean => object.permissions[group * 3 + right - 1] === 1;
-  return (object.uid === call.caller.id && bit(0)) || (call.caller.groupIds.includes(object.gid) && bit(1)) || bit(2);
+/** The answer of code 512: `User [2] : <text>.` */
+function unauthorized(call: Call, text: string): Refusal {
+  return new Refusal(ERROR_CODE.AUTHORIZATION, `User [${call.caller.id}] : ${text}.`);
 }
 
-/** Refuses callers outside the oneadmin group. */
-export function requireAdmin(call: Call, what: string): void {
-  if (!call.isAdmin) throw new Refusal(ERROR_CODE.AUTHORIZATION, `User [${call.caller.id}] : Not authorized to perform ${what}.`);
+export function authorize(call: Call, operation: OperationName, object: Protected, options: { readonly ignoreLock?: boolean } = {}): void {
+  authorizeAll(call, [{ operation, object, ...options }]);
+}
+
+export const onVm = (vm: Vm): Protected => ownedObject('VM', vm);
+export const onImage = (image: Image): Protected => ownedObject('IMAGE', image);
+export const onTemplate = (template: VmTemplate): Protected => ownedObject('TEMPLATE', template);
+export const onDatastore = (datastore: Datastore): Protected => ownedObject('DATASTORE', datastore);
+
+/** The right that VM_*_OPERATIONS ask for this action, on that VM. */
+export function vmNeed(call: Call, vm: Vm, action: string): Need {
+  return { operation: vmActionRight(call.cloud.world, call.subject, action), object: onVm(vm) };
+}
+
+/** Refuses with code 512 when the owner's quotas, or those of its group, leave no room. */
+export function requireQuota(call: Call, owner: { readonly uid: number; readonly gid: number }, request: QuotaRequest): void {
+  const text = whyOverQuota(call.cloud.world, owner, request);
+  if (text !== undefined) throw unauthorized(call, text);
 }
 
 export function vmOf(call: Call, id: number): Vm {
   const vm = call.cloud.world.vms.get(id);
   if (!vm) throw noExists('virtual machine', id);
   return vm;
+}
+
+/** To be read only. */
+export function readVm(call: Call, id: number): Vm {
+  const vm = call.cloud.world.vms.peek(id);
+  if (!vm) throw noExists('virtual machine', id);
+  return vm;
+}
+
+/** To be read only. */
+export function readImage(call: Call, id: number): Image {
+  const image = call.cloud.world.images.peek(id);
+  if (!image) throw noExists('image', id);
+  return image;
+}
+
+export function datastoreOf(call: Call, id: number): Datastore {
+  const datastore = call.cloud.world.datastores.get(id);
+  if (!datastore) throw noExists('datastore', id);
+  return datastore;
+}
+
+export function userOf(call: Call, id: number): User {
+  const user = call.cloud.world.users.get(id);
+  if (!user) throw noExists('user', id);
+  return user;
+}
+
+export function groupOf(call: Call, id: number): Group {
+  const group = call.cloud.world.groups.get(id);
+  if (!group) throw noExists('group', id);
+  return group;
 }
 
 export function imageOf(call: Call, id: number): Image {
@@ -70,23 +115,23 @@ export function attributesOf(text: string): Attributes {
   }
 }
 
-const INVALID_NAME_CHARS = '&|:\\";/\'#{}$<>';
-const MAX_NAME = 128;
+const INVALID_NAME_CHARS = '&|:\\";/\'#{}$<>\t\n\v\f\r';
+const MAX_NAME_BYTES = 128;
 
 /** Why a name may not be used (PoolObjectSQL::name_is_valid), or undefined. */
 export function whyInvalidName(name: string): string | undefined {
   if (name === '') return 'Invalid NAME, it cannot be empty';
-  const bad = [...name].find((c) => INVALID_NAME_CHARS.includes(c) || c < ' ');
+  const bad = [...name].find((c) => INVALID_NAME_CHARS.includes(c));
   if (bad !== undefined) return `Invalid NAME, char '${bad}' is not allowed`;
-  return name.length > MAX_NAME ? 'Invalid NAME, max length is 128 chars' : undefined;
+  return Buffer.byteLength(name) > MAX_NAME_BYTES ? 'Invalid NAME, max length is 128 chars' : undefined;
 }
 
 /** Who acts, for the history. */
 export function actor(call: Call): { readonly uid: number; readonly gid: number; readonly requestId: number } {
-  return { uid: call.caller.id, gid: call.caller.gid, requestId: call.requestId };
+  return { uid: call.caller.id, gid: call.subject.gid, requestId: call.requestId };
 }
 
 /** Permissions of a new object: USE and MANAGE for the owner (DEFAULT_UMASK 177). */
 export function ownedBy(call: Call): { uid: number; gid: number; permissions: number[] } {
-  return { uid: call.caller.id, gid: call.caller.gid, permissions: [1, 1, 0, 0, 0, 0, 0, 0, 0] };
+  return { uid: call.caller.id, gid: call.subject.gid, permissions: [1, 1, 0, 0, 0, 0, 0, 0, 0] };
 }

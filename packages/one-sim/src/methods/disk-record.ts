@@ -4,8 +4,9 @@ import { freeTarget, snapshotsOf } from '../model/disk-vector.ts';
 import { totalSizeMiB } from '../model/snapshot-tree.ts';
 import { IMAGE_STATE, IMAGE_TYPE } from '../model/states.ts';
 import type { Image, SnapshotTree, Vm } from '../model/world-schema.ts';
-import { type Attributes, isYes, textOf, type Vector } from '../template/attributes.ts';
-import { type Call, isPermitted, RIGHT } from './call.ts';
+import { type Need, ownedObject } from '../rights/authorization.ts';
+import { type Attributes, isYes, textOf, type Vector, vectorsOf } from '../template/attributes.ts';
+import type { Call } from './call.ts';
 
 const INHERITED = [
   'ALLOW_ORPHANS',
@@ -28,14 +29,16 @@ export interface AcquiredDisk {
   readonly snapshots: SnapshotTree | undefined;
 }
 
-/** The image a DISK names, by id or by name and owner; a text is the refusal. */
+/** The image a DISK names, by id or by name and owner, to be read only; a text is the refusal. */
 export function namedImage(call: Call, disk: Vector): Image | string | undefined {
   const { images, users } = call.cloud.world;
-  if (disk['IMAGE_ID'] !== undefined) return images.get(Number(disk['IMAGE_ID'])) ?? `Image with ID: ${disk['IMAGE_ID']} does not exist`;
+  if (disk['IMAGE_ID'] !== undefined) return images.peek(Number(disk['IMAGE_ID'])) ?? `Image with ID: ${disk['IMAGE_ID']} does not exist`;
   const name = disk['IMAGE'];
   if (name === undefined) return undefined;
   const uname = disk['IMAGE_UNAME'];
-  const owner = uname === undefined ? call.caller.id : [...users.values()].find((user) => user.name === uname)?.id;
+  const uid = disk['IMAGE_UID'];
+  const named = uname === undefined ? call.caller.id : [...users.values()].find((user) => user.name === uname)?.id;
+  const owner = uid === undefined ? named : Number(uid);
   const found = [...images.values()].find((image) => image.name === name && image.uid === owner);
   return found ?? `User ${owner ?? -1} does not own an image with name: ${name} . Set IMAGE_UNAME or IMAGE_UID of owner in DISK.`;
 }
@@ -43,8 +46,9 @@ export function namedImage(call: Call, disk: Vector): Image | string | undefined
 /** ImagePool::acquire_disk and Image::disk_attribute: fills a DISK vector from its image and datastore and counts the image in. A text is the refusal. */
 export function acquireDisk(call: Call, vmId: number, wanted: Vector, diskId: number, attach: boolean): AcquiredDisk | string {
   const { cloud } = call;
-  const image = namedImage(call, wanted);
-  if (typeof image === 'string') return image;
+  const named = namedImage(call, wanted);
+  if (typeof named === 'string') return named;
+  const image = named && cloud.world.images.get(named.id);
   if (!image) return volatileDisk(wanted, diskId);
   const sizeProblem = whyWrongSize(wanted, image);
   if (sizeProblem !== undefined) return sizeProblem;
@@ -54,6 +58,18 @@ export function acquireDisk(call: Call, vmId: number, wanted: Vector, diskId: nu
   const snapshots = image.snapshots.snapshots.length > 0 && image.persistent ? { ...structuredClone(image.snapshots), diskId } : undefined;
   vector['DISK_SNAPSHOT_TOTAL_SIZE'] = String(totalSizeMiB(snapshots));
   return { vector, image, snapshots };
+}
+
+/** VirtualMachineDisks::extended_info: the vector a DISK would become, with nothing taken; undefined for one that cannot be. */
+export function describeDisk(call: Call, wanted: Vector): Vector | undefined {
+  const image = namedImage(call, wanted);
+  if (typeof image === 'string') return undefined;
+  if (!image) {
+    const volatile = volatileDisk(wanted, 0);
+    return typeof volatile === 'string' ? undefined : volatile.vector;
+  }
+  const vector = imageDisk(call.cloud, wanted, image, 0);
+  return image.persistent ? { ...vector, DISK_SNAPSHOT_TOTAL_SIZE: String(totalSizeMiB(image.snapshots)) } : vector;
 }
 
 function whyWrongSize(wanted: Vector, image: Image): string | undefined {
@@ -84,7 +100,8 @@ function inheritedFromImage({ world }: Cloud): string[] {
 /** TYPE of a DISK by the image's type; the others' is where they lie. */
 const DISK_TYPE_OF: Readonly<Record<number, string>> = { [IMAGE_TYPE.CDROM]: 'CDROM', [IMAGE_TYPE.FILESYSTEM]: 'FILESYSTEM' };
 
-function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): Vector {
+/** Image::disk_attribute: what a DISK of that image becomes. */
+export function imageDisk(cloud: Cloud, wanted: Vector, image: Image, diskId: number): Vector {
   const datastore = cloud.world.datastores.get(image.datastoreId);
   const cdrom = image.type === IMAGE_TYPE.CDROM;
   const readonly = cdrom || textOf(image.template, 'PERSISTENT_TYPE')?.toUpperCase() === 'IMMUTABLE';
@@ -138,9 +155,21 @@ export function assignTarget(vector: Vector, used: Set<string>): boolean {
   return true;
 }
 
-/** USE on every image the caller names. */
-export function mayUseImages(call: Call, disks: readonly Vector[]): Image | undefined {
-  return disks.map((disk) => namedImage(call, disk)).find((image): image is Image => typeof image === 'object' && !isPermitted(call, image, RIGHT.USE));
+/** VirtualMachine::set_auth_request: USE on every image the disks name, and on every network and security group of the NICs. */
+export function useNeeds(call: Call, attributes: Attributes): Need[] {
+  const { world } = call.cloud;
+  const images = vectorsOf(attributes, 'DISK').flatMap((disk) => {
+    const image = namedImage(call, disk);
+    return typeof image === 'object' ? [ownedObject('IMAGE', image)] : [];
+  });
+  const nics = vectorsOf(attributes, 'NIC').flatMap((nic) => {
+    const network = [...world.networks.values()].find((candidate) =>
+      nic['NETWORK_ID'] === undefined ? candidate.name === nic['NETWORK'] : candidate.id === Number(nic['NETWORK_ID']),
+    );
+    const groups = (nic['SECURITY_GROUPS'] ?? '').split(',').map((id) => world.securityGroups.get(Number(id || -1)));
+    return [...(network ? [ownedObject('NET', network)] : []), ...groups.filter((group) => group !== undefined).map((group) => ownedObject('SECGROUP', group))];
+  });
+  return [...images, ...nics].map((object) => ({ operation: 'USE', object }));
 }
 
 export function adoptSnapshots(vm: Vm, diskId: number, tree: SnapshotTree | undefined): void {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { emptySnapshotTree, resolveOrphans } from '../model/snapshot-tree.ts';
-import { IMAGE_STATE, IMAGE_TYPE } from '../model/states.ts';
+import { emptySnapshotTree } from '../model/snapshot-tree.ts';
+import { DATASTORE_TYPE, IMAGE_STATE, IMAGE_TYPE } from '../model/states.ts';
 import { transferDriver } from '../model/transfer-driver.ts';
 import type { VersionGate } from '../model/version.ts';
 import type { Datastore, Image } from '../model/world-schema.ts';
@@ -11,19 +11,23 @@ import { type Call, ownedBy, whyInvalidName } from './call.ts';
 /** How the bytes of a new image come about; decides its FORMAT. */
 export type ImageOrigin = 'save_as' | 'clone' | 'new';
 
-/** ImagePool::allocate and Image::insert: checks the template and records a LOCKED image. */
-export function recordImage(call: Call, datastore: Datastore, template: Attributes, origin: ImageOrigin): Image {
+/** ImagePool::allocate and Image::insert: checks the template and records a LOCKED image. `check` comes after the name's uniqueness. */
+export function recordImage(call: Call, datastore: Datastore, template: Attributes, origin: ImageOrigin, check?: () => void): Image {
   const { cloud } = call;
+  if (!isYes(textOf(template, 'PERSISTENT')) && origin === 'new' && transferDriver(cloud.world, datastore.tmMad).persistentOnly) {
+    throw allocate('image', 'This Datastore only accepts persistent images.');
+  }
   const name = takeText(template, 'NAME') ?? '';
   const invalid = whyInvalidName(name);
   if (invalid !== undefined) throw allocate('image', invalid);
   const taken = [...cloud.world.images.values()].find((image) => image.uid === call.caller.id && image.name === name);
-  if (taken) throw allocate('image', `NAME is already taken by IMAGE ${taken.id}.`);
   const type = imageType(cloud.world, takeText(template, 'TYPE') || 'OS');
-  const persistent = isYes(takeText(template, 'PERSISTENT')) && (type === IMAGE_TYPE.OS || type === IMAGE_TYPE.DATABLOCK);
-  if (!persistent && origin === 'new' && transferDriver(cloud.world, datastore.tmMad).persistentOnly)
-    throw allocate('image', 'This Datastore only accepts persistent images.');
-  if (type === IMAGE_TYPE.OS || type === IMAGE_TYPE.DATABLOCK) template['DEV_PREFIX'] ??= ['sd'];
+  refuseWrongDatastore(datastore, type);
+  if (taken) throw allocate('image', `NAME is already taken by IMAGE ${taken.id}.`);
+  check?.();
+  const disk = DISK_TYPES.includes(type);
+  const persistent = isYes(takeText(template, 'PERSISTENT')) && disk;
+  if (disk) template['DEV_PREFIX'] ??= [type === IMAGE_TYPE.CDROM ? 'hd' : 'sd'];
   else delete template['DEV_PREFIX'];
   const sizeMiB = Number(takeText(template, 'SIZE') ?? 0);
   const path = takeText(template, 'PATH') ?? '';
@@ -51,11 +55,24 @@ export function recordImage(call: Call, datastore: Datastore, template: Attribut
     vmIds: [],
     cloneIds: [],
     template,
-    snapshots: emptySnapshotTree(undefined, resolveOrphans(textOf(datastore.template, 'ALLOW_ORPHANS'), format)),
+    snapshots: emptySnapshotTree(undefined, 'NO'), // whatever the datastore says: a VM's disk brings its own mode back (Image.cc)
     broken: false,
   };
   cloud.world.images.set(image.id, image);
   return image;
+}
+
+const DISK_TYPES: readonly number[] = [IMAGE_TYPE.OS, IMAGE_TYPE.DATABLOCK, IMAGE_TYPE.CDROM];
+
+/** Which types a datastore takes (ImagePool::allocate). */
+function refuseWrongDatastore(datastore: Datastore, type: number): void {
+  const isDisk = DISK_TYPES.includes(type) || type === IMAGE_TYPE.FILESYSTEM;
+  if (isDisk && datastore.type !== DATASTORE_TYPE.IMAGE) {
+    throw allocate('image', 'Only IMAGES of type KERNEL, RAMDISK and CONTEXT can be registered in a FILE_DS datastore');
+  }
+  if (!isDisk && datastore.type !== DATASTORE_TYPE.FILE) {
+    throw allocate('image', 'IMAGES of type KERNEL, RAMDISK and CONTEXT cannot be registered in an IMAGE_DS datastore');
+  }
 }
 
 function imageType(world: VersionGate, text: string): number {
@@ -64,15 +81,16 @@ function imageType(world: VersionGate, text: string): number {
   return type[1];
 }
 
-/** MKFS precedence: datastore DRIVER, image FORMAT, raw. A copied file keeps what it is: here always raw unless the datastore converts. */
+/** MKFS precedence: datastore DRIVER, image FORMAT, raw. The driver tells the format of a copied file: here always raw unless the datastore converts. */
 function imageFormat(template: Attributes, datastore: Datastore, type: number, path: string, origin: ImageOrigin): string {
   const wanted = takeText(template, 'FORMAT');
   delete template['DRIVER'];
   delete template['TM_MAD'];
   if (origin !== 'new') return 'save_as';
-  if (path === '' && type !== IMAGE_TYPE.OS && type !== IMAGE_TYPE.DATABLOCK && type !== IMAGE_TYPE.FILESYSTEM)
-    throw allocate('image', 'No PATH nor SOURCE in template.');
   const driver = textOf(datastore.template, 'DRIVER');
+  if (path !== '') return driver ?? (wanted ?? 'raw').toLowerCase();
+  const empty: readonly number[] = [IMAGE_TYPE.OS, IMAGE_TYPE.DATABLOCK, IMAGE_TYPE.FILESYSTEM];
+  if (!empty.includes(type)) throw allocate('image', 'No PATH nor SOURCE in template.');
   if (driver === undefined) return (wanted ?? 'raw').toLowerCase();
   template['DRIVER'] = [driver];
   return driver;

@@ -1,45 +1,62 @@
 import { templateBody } from '../bodies/infrastructure-body.ts';
 import { VM_STATE } from '../model/states.ts';
-import { isYes, mergeAttributes, takeText, vectorsOf } from '../template/attributes.ts';
-import { allocate, internal } from '../wire/refusal.ts';
-import { attributesOf, authorize, type Call, imageOf, type Method, ownedBy, RIGHT, templateOf, whyInvalidName } from './call.ts';
-import { mayUseImages, namedImage } from './disk-record.ts';
+import type { VmTemplate } from '../model/world-schema.ts';
+import { newObject } from '../rights/authorization.ts';
+import { decryptedVmAttributes, encryptVmAttributes } from '../rights/encryption.ts';
+import { type Attributes, isYes, mergeAttributes, takeText, vectorsOf } from '../template/attributes.ts';
+import { ERROR_CODE, Refusal } from '../wire/refusal.ts';
+import { attributesOf, authorize, authorizeAll, type Call, imageOf, type Method, onImage, onTemplate, templateOf } from './call.ts';
+import { describeDisk, namedImage, useNeeds } from './disk-record.ts';
+import { instantiate } from './instantiate.ts';
 import { selectPool } from './pool-filter.ts';
-import { refuseRestricted } from './restricted.ts';
-import { recordVm } from './vm-record.ts';
+import { refuseRestricted, refuseRestrictedUpdate } from './restricted.ts';
+import { recordTemplate } from './template-record.ts';
 
 const allocateTemplate: Method = (call) => {
-  const { cloud, params } = call;
-  const template = attributesOf(params.string(1));
+  const template = attributesOf(call.params.string(1));
+  authorize(call, 'CREATE', newObject('TEMPLATE'));
   refuseRestricted(call, template, 'VM Template');
-  const name = takeText(template, 'NAME') ?? '';
-  const invalid = whyInvalidName(name);
-  if (invalid !== undefined) throw allocate('virtual machine template', invalid);
-  const taken = [...cloud.world.templates.values()].find((other) => other.uid === call.caller.id && other.name === name);
-  if (taken) throw allocate('virtual machine template', `NAME is already taken by TEMPLATE ${taken.id}.`);
-  const id = cloud.world.nextId('template');
-  cloud.world.templates.set(id, { id, name, ...ownedBy(call), regtime: cloud.now(), template });
-  return id;
+  return recordTemplate(call, template).id;
 };
 
+/** one.template.info(id, extended?, decrypt?): `extended` prints the disks as they would be. */
 const info: Method = (call) => {
-  const template = templateOf(call, call.params.int(1));
-  authorize(call, template, 'TEMPLATE', RIGHT.USE, { ignoreLock: true });
-  return templateBody(call.cloud.world, template);
+  const { params, cloud } = call;
+  const template = templateOf(call, params.int(1));
+  const extended = params.boolean(2, false);
+  const plain = call.isAdmin && params.boolean(3, false);
+  authorizeAll(call, [
+    { operation: 'USE', object: onTemplate(template), ignoreLock: true },
+    ...(extended ? useNeeds(call, template.template).map((need) => ({ ...need, ignoreLock: true })) : []),
+  ]);
+  const attributes = extended ? withDescribedDisks(call, template.template) : template.template;
+  return templateBody(cloud.world, { ...template, template: plain ? decryptedVmAttributes(attributes, cloud.world.zoneKey) : attributes });
 };
+
+function withDescribedDisks(call: Call, attributes: Attributes): Attributes {
+  const disks = vectorsOf(attributes, 'DISK').map((disk) => {
+    const { DISK_ID: _id, ...described } = describeDisk(call, disk) ?? disk;
+    return described;
+  });
+  return disks.length === 0 ? attributes : { ...attributes, DISK: disks };
+}
 
 const poolInfo: Method = (call) => {
-  const templates = selectPool(call, call.cloud.world.templates.values());
+  const templates = selectPool(call, 'TEMPLATE', call.cloud.world.templates.values());
   return `<VMTEMPLATE_POOL>${templates.map((template) => templateBody(call.cloud.world, template)).join('')}</VMTEMPLATE_POOL>`;
 };
 
 const update: Method = (call) => {
   const template = templateOf(call, call.params.int(1));
-  const attributes = attributesOf(call.params.string(2));
-  authorize(call, template, 'TEMPLATE', RIGHT.MANAGE);
-  refuseRestricted(call, attributes, 'Template');
+  const text = call.params.string(2);
+  const append = call.params.int(3, 0);
+  authorize(call, 'MANAGE', onTemplate(template));
+  if (append < 0 || append > 1) throw new Refusal(ERROR_CODE.XML_RPC_API, 'Wrong update type');
+  const attributes = attributesOf(text);
+  refuseRestrictedUpdate(call, attributes, template.template, append === 1);
   takeText(attributes, 'NAME');
-  template.template = call.params.int(3, 0) === 1 ? mergeAttributes(template.template, attributes) : attributes;
+  encryptVmAttributes(attributes, call.cloud.world.zoneKey);
+  template.template = append === 1 ? mergeAttributes(template.template, attributes) : attributes;
   return template.id;
 };
 
@@ -47,41 +64,34 @@ const update: Method = (call) => {
 const deleteTemplate: Method = (call) => {
   const template = templateOf(call, call.params.int(1));
   const images = call.params.boolean(2, false);
-  authorize(call, template, 'TEMPLATE', RIGHT.MANAGE);
-  if (images) deleteImages(call, template.id);
+  authorize(call, 'MANAGE', onTemplate(template));
+  if (images) deleteImages(call, template);
   call.cloud.world.templates.delete(template.id);
   return template.id;
 };
 
-function deleteImages(call: Call, templateId: number): void {
-  const disks = vectorsOf(templateOf(call, templateId).template, 'DISK');
-  for (const disk of disks) {
+function deleteImages(call: Call, template: VmTemplate): void {
+  for (const disk of vectorsOf(template.template, 'DISK')) {
     const image = namedImage(call, disk);
     if (typeof image !== 'object' || image.vmIds.length > 0) continue;
-    authorize(call, imageOf(call, image.id), 'IMAGE', RIGHT.MANAGE);
+    authorize(call, 'MANAGE', onImage(imageOf(call, image.id)));
     call.cloud.engine.submit({ kind: 'image-delete', image: image.id, force: false });
   }
 }
 
-/** one.template.instantiate(id, name, hold, extra, persistent): `extra` replaces what it names. */
-const instantiate: Method = (call) => {
+/** one.template.instantiate(id, name, hold, extra, persistent). Until 7.0 `hold` cannot come without `extra` (RequestManagerVMTemplate.cc:42). */
+const instantiateTemplate: Method = (call) => {
   const { cloud, params } = call;
-  const template = templateOf(call, params.int(1));
+  const id = params.int(1);
   const name = params.string(2);
   const hold = params.size > 3 && params.boolean(3);
-  const extra = params.size > 3 ? attributesOf(params.string(4)) : {}; // both are read as soon as there are more than three
+  const extra = params.size > 4 || (params.size > 3 && !cloud.world.atLeast(7, 2)) ? params.string(4) : '';
   const persistent = params.size > 5 && params.boolean(5);
-  authorize(call, template, 'TEMPLATE', RIGHT.USE);
-  refuseRestricted(call, extra, 'VM Template');
-  if (persistent) throw internal('Instantiation as persistent is not available in this simulator.');
-  const merged = mergeAttributes(template.template, extra);
-  const forbidden = mayUseImages(call, vectorsOf(merged, 'DISK'));
-  if (forbidden) authorize(call, forbidden, 'IMAGE', RIGHT.USE);
-  const guestTree = isYes(takeText(merged, 'ONEVAULT_SIM_PROXY'));
-  const agent = takeText(merged, 'ONEVAULT_SIM_AGENT');
+  const attributes = attributesOf(extra);
+  const guestTree = isYes(takeText(attributes, 'ONEVAULT_SIM_PROXY'));
+  const agent = takeText(attributes, 'ONEVAULT_SIM_AGENT');
   const guestAgent = agent === 'works' || agent === 'silent' ? agent : undefined;
-  const vm = recordVm(call, merged, { name, templateId: template.id, hold, guestTree, guestAgent });
-  if (name === '') vm.name = `${template.name}-${vm.id}`;
+  const vm = instantiate(call, templateOf(call, id), { name, hold, extra: attributes, persistent, guestTree, guestAgent });
   if (vm.state === VM_STATE.PENDING) cloud.engine.submit({ kind: 'deploy', vm: vm.id });
   return vm.id;
 };
@@ -92,5 +102,5 @@ export const templateMethods: Readonly<Record<string, Method>> = {
   'one.templatepool.info': poolInfo,
   'one.template.update': update,
   'one.template.delete': deleteTemplate,
-  'one.template.instantiate': instantiate,
+  'one.template.instantiate': instantiateTemplate,
 };

@@ -1,8 +1,8 @@
 import { copyHistory, setVmState } from '../lifecycle/vm-change.ts';
 import { ACTION, DATASTORE_TYPE, LCM_STATE, VM_STATE, vmStateText } from '../model/states.ts';
 import type { Vm } from '../model/world-schema.ts';
-import { action, internal, noExists } from '../wire/refusal.ts';
-import { actor, authorize, type Method, RIGHT, vmOf } from './call.ts';
+import { action, internal } from '../wire/refusal.ts';
+import { actor, authorizeAll, datastoreOf, type Method, onDatastore, vmNeed, vmOf } from './call.ts';
 
 function backupState(vm: Vm): number | undefined {
   if (vm.state === VM_STATE.ACTIVE) return vm.lcmState === LCM_STATE.RUNNING ? LCM_STATE.BACKUP : undefined;
@@ -14,9 +14,8 @@ const backup: Method = (call) => {
   const { cloud, params } = call;
   const vm = vmOf(call, params.int(1));
   const datastoreId = params.int(2);
-  authorize(call, vm, 'VM', RIGHT.ADMIN);
-  const datastore = cloud.world.datastores.get(datastoreId);
-  if (!datastore) throw noExists('datastore', datastoreId);
+  const datastore = datastoreOf(call, datastoreId);
+  authorizeAll(call, [vmNeed(call, vm, 'backup'), { operation: 'USE', object: onDatastore(datastore) }]);
   if (datastore.type !== DATASTORE_TYPE.BACKUP) throw action('Datastore needs to be of type BACKUP');
   const transient = backupState(vm);
   if (transient === undefined) throw internal(`Could not create a new backup for VM ${vm.id}, wrong state ${vmStateText(vm)}.`);

@@ -4,10 +4,13 @@ import { copyHistory, setVmState } from '../lifecycle/vm-change.ts';
 import { diskOf, nextDiskId, usedTargets } from '../model/disk-vector.ts';
 import { ACTION, LCM_STATE, VM_STATE, vmStateText } from '../model/states.ts';
 import type { Vm } from '../model/world-schema.ts';
+import { QuotaRequest } from '../quotas/quota-check.ts';
+import { addDisk, Usage } from '../quotas/quota-usage.ts';
 import { addVector, type Vector, vectorsOf } from '../template/attributes.ts';
 import { action, internal } from '../wire/refusal.ts';
-import { actor, attributesOf, authorize, type Call, type Method, RIGHT, vmOf } from './call.ts';
-import { acquireDisk, adoptSnapshots, assignTarget, mayUseImages } from './disk-record.ts';
+import { actor, attributesOf, authorizeAll, type Call, type Method, requireQuota, vmNeed, vmOf } from './call.ts';
+import { chargeGrowth } from './disk-quota.ts';
+import { acquireDisk, adoptSnapshots, assignTarget, describeDisk, useNeeds } from './disk-record.ts';
 import { refuseRestricted } from './restricted.ts';
 
 /** The transient of a hot-plug, or undefined when the VM is busy or not there. */
@@ -22,11 +25,11 @@ const attach: Method = (call) => {
   const vm = vmOf(call, params.int(1));
   const template = attributesOf(params.string(2));
   const wanted = vectorsOf(template, 'DISK')[0];
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
+  authorizeAll(call, [vmNeed(call, vm, 'disk-attach'), ...useNeeds(call, wanted ? { DISK: [wanted] } : {})]);
   if (wanted) {
     refuseRestricted(call, { DISK: [wanted] }, 'DISK');
-    const forbidden = mayUseImages(call, [wanted]);
-    if (forbidden) authorize(call, forbidden, 'IMAGE', RIGHT.USE);
+    const described = describeDisk(call, wanted);
+    if (described) requireQuota(call, vm, attachQuota(described));
   }
   const transient = hotplugState(vm, LCM_STATE.HOTPLUG_PROLOG_POWEROFF);
   if (transient === undefined) throw action(`Could not attach a new disk to VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
@@ -39,6 +42,12 @@ const attach: Method = (call) => {
   cloud.engine.submit({ kind: 'attach', vm: vm.id, disk: Number(disk['DISK_ID']), back });
   return vm.id;
 };
+
+function attachQuota(disk: Vector): QuotaRequest {
+  const usage = new Usage();
+  addDisk(usage, disk);
+  return QuotaRequest.of(usage);
+}
 
 /** VirtualMachineDisks::set_up_attach: image first, then TARGET, then the cluster. */
 function setUpAttach(call: Call, vm: Vm, wanted: Vector): Vector {
@@ -68,7 +77,7 @@ const detach: Method = (call) => {
   const { cloud, params } = call;
   const vm = vmOf(call, params.int(1));
   const diskId = params.int(2);
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
+  authorizeAll(call, [vmNeed(call, vm, 'disk-attach')]);
   const disk = diskOf(vm, diskId);
   if (!disk) {
     throw action(cloud.world.atLeast(7, 2) ? 'VM disk does not exist' : `Could not detach disk with DISK_ID ${diskId}, it does not exist.`);
@@ -95,13 +104,14 @@ const resize: Method = (call) => {
   const vm = vmOf(call, params.int(1));
   const diskId = params.int(2);
   const text = params.string(3);
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
+  authorizeAll(call, [vmNeed(call, vm, 'disk-resize')]);
   const disk = diskOf(vm, diskId);
   if (!disk) throw action('VM disk does not exist');
   if (!/^\d+$/.test(text)) throw action('Disk SIZE is not a valid integer');
   if (Number(text) <= Number(disk['SIZE'] ?? 0)) throw action('New disk size has to be greater than current one');
   const transient = vm.state === VM_STATE.ACTIVE ? (vm.lcmState === LCM_STATE.RUNNING ? LCM_STATE.DISK_RESIZE : undefined) : RESIZING[vm.state];
   if (transient === undefined) throw action(`Could not resize disk for VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
+  chargeGrowth(call, vm, disk, Number(text) - Number(disk['SIZE'] ?? 0));
   const back: [number, number] = [vm.state, vm.lcmState];
   Object.assign(disk, { RESIZE: 'YES', SIZE_PREV: disk['SIZE'] ?? '0', SIZE: text });
   copyHistory(cloud, vm, ACTION.DISK_RESIZE, actor(call));

@@ -3,37 +3,53 @@ import { recoverVm, retryVm } from '../lifecycle/recover.ts';
 import { actionOperation } from '../lifecycle/vm-action.ts';
 import { setVmState } from '../lifecycle/vm-change.ts';
 import { isActionAvailable, isKnownAction } from '../lifecycle/vm-courses.ts';
+import { numberOf } from '../model/disk-vector.ts';
 import { VM_STATE, vmStateText } from '../model/states.ts';
+import type { Vm } from '../model/world-schema.ts';
+import { QuotaRequest, whyOverQuota } from '../quotas/quota-check.ts';
+import { plainObject } from '../rights/authorization.ts';
+import { encryptVmAttributes } from '../rights/encryption.ts';
 import { mergeAttributes, vectorsOf } from '../template/attributes.ts';
-import { action } from '../wire/refusal.ts';
-import { attributesOf, authorize, type Method, RIGHT, requireAdmin, vmOf } from './call.ts';
-import { refuseRestricted } from './restricted.ts';
+import { action, ERROR_CODE, noExists, Refusal } from '../wire/refusal.ts';
+import { actor, attributesOf, authorizeAll, type Call, type Method, vmNeed, vmOf } from './call.ts';
+import { refuseRestricted, refuseRestrictedUpdate } from './restricted.ts';
 
 /** one.vm.action(string, int): answers before anything happens. */
 const vmAction: Method = (call) => {
   const { cloud, params } = call;
   const verb = params.string(1);
   const vm = vmOf(call, params.int(2));
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
+  authorizeAll(call, [vmNeed(call, vm, verb)]);
   if (!isKnownAction(verb)) throw action(`Action "${verb}" is not supported`);
+  if (verb === 'resume') requireRunningQuota(call, vm);
   if (!isActionAvailable(verb, vm)) {
     const text = verb.startsWith('terminate')
       ? `Could not terminate VM ${vm.id}, wrong state ${vmStateText(vm)}.`
       : `This action is not available for state ${vmStateText(vm)}`;
     throw action(`Error performing action "${verb}": ${text}`);
   }
-  call.afterAnswer.push(cloud.engine.record(actionOperation(vm, verb)));
+  call.afterAnswer.push(cloud.engine.record(actionOperation(vm, verb, actor(call))));
   return vm.id;
 };
+
+/** Resuming takes up the running quotas again; here alone a quota's refusal is code 2048 (VirtualMachineAction::request_execute). */
+function requireRunningQuota(call: Call, vm: Vm): void {
+  const amounts = { RUNNING_VMS: 1, RUNNING_CPU: numberOf(vm, 'CPU'), RUNNING_MEMORY: numberOf(vm, 'MEMORY') };
+  const refused = whyOverQuota(call.cloud.world, vm, new QuotaRequest().want('VM', '', amounts));
+  if (refused !== undefined) throw action(refused);
+}
 
 /** USER_TEMPLATE only; append 0 replaces, 1 merges. */
 const update: Method = (call) => {
   const { cloud, params } = call;
   const vm = vmOf(call, params.int(1));
-  const attributes = attributesOf(params.string(2));
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
-  refuseRestricted(call, attributes, 'Template');
-  vm.userTemplate = params.int(3, 0) === 1 ? mergeAttributes(vm.userTemplate, attributes) : attributes;
+  const text = params.string(2);
+  const append = params.int(3, 0);
+  authorizeAll(call, [vmNeed(call, vm, 'update')]);
+  if (append < 0 || append > 1) throw new Refusal(ERROR_CODE.XML_RPC_API, 'Wrong update type');
+  const attributes = attributesOf(text);
+  refuseRestrictedUpdate(call, attributes, vm.userTemplate, append === 1);
+  vm.userTemplate = append === 1 ? mergeAttributes(vm.userTemplate, attributes) : attributes;
   if (vm.state === VM_STATE.PENDING) retryPending(cloud);
   return vm.id;
 };
@@ -45,8 +61,9 @@ const updateConf: Method = (call) => {
   const vm = vmOf(call, params.int(1));
   const attributes = attributesOf(params.string(2));
   const append = params.int(3, 0) === 1;
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
+  authorizeAll(call, [vmNeed(call, vm, 'updateconf')]);
   refuseRestricted(call, attributes, 'Template');
+  encryptVmAttributes(attributes, call.cloud.world.zoneKey);
   for (const name of CONFIGURABLE) {
     const [given] = vectorsOf(attributes, name);
     const [current] = vectorsOf(vm.template, name);
@@ -64,12 +81,15 @@ const updateConf: Method = (call) => {
 
 const RECOVER = { FAILURE: 0, SUCCESS: 1, RETRY: 2, DELETE: 3, DELETE_DB: 5 } as const;
 
+/** What VM_*_OPERATIONS call it. */
+const ACTION_NAME: Readonly<Record<number, string>> = { [RECOVER.RETRY]: 'retry', [RECOVER.DELETE]: 'delete', [RECOVER.DELETE_DB]: 'delete' };
+
 /** one.vm.recover: 0 and 1 answer for a driver that does not, 2 does a failed phase again, 3 and 5 delete (VirtualMachineAPI::recover). */
 const recover: Method = (call) => {
   const { cloud, params } = call;
   const vm = vmOf(call, params.int(1));
   const operation = params.int(2);
-  authorize(call, vm, 'VM', RIGHT.ADMIN);
+  authorizeAll(call, [vmNeed(call, vm, ACTION_NAME[operation] ?? 'recover')]);
   if (!Object.values<number>(RECOVER).includes(operation)) throw action('Wrong recovery operation code');
   const done =
     operation === RECOVER.RETRY
@@ -80,7 +100,7 @@ const recover: Method = (call) => {
   if (!done) throw action(`Could not perform a recover operation on VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
   if (operation < RECOVER.DELETE) return vm.id;
   for (const running of [...cloud.world.operations.values()]) if (running.vm === vm.id) cloud.engine.abandon(running.id);
-  call.afterAnswer.push(cloud.engine.record(actionOperation(vm, 'recover-delete')));
+  call.afterAnswer.push(cloud.engine.record(actionOperation(vm, 'recover-delete', actor(call))));
   return vm.id;
 };
 
@@ -88,8 +108,9 @@ const recover: Method = (call) => {
 const deploy: Method = (call) => {
   const vm = vmOf(call, call.params.int(1));
   const hostId = call.params.int(2);
-  requireAdmin(call, `ADMIN VM [${vm.id}]`);
-  if (!call.cloud.world.hosts.has(hostId)) throw action(`Host ${hostId} does not exist`);
+  const host = call.cloud.world.hosts.get(hostId);
+  if (!host) throw noExists('host', hostId);
+  authorizeAll(call, [vmNeed(call, vm, 'deploy'), { operation: 'MANAGE', object: plainObject('HOST', host.id, [host.clusterId]) }]);
   if (vm.state !== VM_STATE.PENDING && vm.state !== VM_STATE.HOLD) throw action(`Could not deploy VM ${vm.id}, wrong state ${vmStateText(vm)}.`);
   vm.userTemplate['SCHED_REQUIREMENTS'] = [`ID="${hostId}"`];
   setVmState(vm, VM_STATE.PENDING);

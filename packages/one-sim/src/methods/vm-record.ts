@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { releaseImage } from '../lifecycle/image-use.ts';
 import { disksOf, imageIdOf } from '../model/disk-vector.ts';
 import { leaseAddress, leaseMac, leaseOffset, releaseLeases, takeLease } from '../model/network-lease.ts';
-import { VM_STATE } from '../model/states.ts';
+import { IMAGE_TYPE, VM_STATE } from '../model/states.ts';
 import type { Network, Vm } from '../model/world-schema.ts';
-import { type Attributes, addVector, setText, textOf, type Vector, vectorsOf } from '../template/attributes.ts';
+import { encryptVmAttributes } from '../rights/encryption.ts';
+import { type Attributes, addVector, isYes, setText, textOf, type Vector, vectorsOf } from '../template/attributes.ts';
 import { allocate } from '../wire/refusal.ts';
 import { type Call, ownedBy, whyInvalidName } from './call.ts';
-import { acquireDisk, adoptSnapshots, assignTarget } from './disk-record.ts';
+import { acquireDisk, adoptSnapshots, assignTarget, describeDisk } from './disk-record.ts';
 
 /** What oned knows goes to TEMPLATE, everything else to USER_TEMPLATE (VirtualMachine::parse_*). */
 const KNOWN = new Set(
@@ -50,6 +51,7 @@ export function recordVm(
     if (name === 'NAME' || name === 'DISK' || name === 'NIC' || name === 'BACKUP_CONFIG') continue;
     (KNOWN.has(name) ? vm.template : vm.userTemplate)[name] = structuredClone(values);
   }
+  encryptVmAttributes(vm.template, cloud.world.zoneKey);
   completeTemplate(call, vm, options.templateId);
   try {
     acquireDisks(call, vm, vectorsOf(template, 'DISK'));
@@ -78,6 +80,7 @@ function completeTemplate(call: Call, vm: Vm, templateId: number): void {
   const uuid = os?.['UUID'] ?? randomUUID();
   const machine: Vector = call.cloud.world.atLeast(7, 2) ? { MACHINE: 'q35' } : {};
   vm.template['OS'] = [{ ...machine, ...os, UUID: uuid }];
+  if (call.cloud.world.atLeast(7, 2)) normaliseFeatures(vm);
   const [graphics] = vectorsOf(vm.template, 'GRAPHICS');
   if (graphics) graphics['PORT'] ??= String(5900 + vm.id);
   setText(vm.template, 'AUTOMATIC_DS_REQUIREMENTS', '("CLUSTERS/ID" @> 0)');
@@ -87,29 +90,62 @@ function completeTemplate(call: Call, vm: Vm, templateId: number): void {
   setText(vm.template, 'VMID', String(vm.id));
 }
 
+const BOOLEAN_FEATURES = ['PAE', 'ACPI', 'APIC', 'HYPERV', 'LOCALTIME', 'GUEST_AGENT', 'RAS', 'MIGRATE_COMPRESSED'];
+
+/** VirtualMachine::parse_features of 7.2 and later. */
+function normaliseFeatures(vm: Vm): void {
+  for (const features of vectorsOf(vm.template, 'FEATURES')) {
+    for (const name of BOOLEAN_FEATURES) if (name in features) features[name] = isYes(features[name]) ? 'YES' : 'NO';
+  }
+}
+
+/** VirtualMachineDisks::get_images: acquires every image, then gives targets: explicit ones, the first OS disk, CDs with the context last, the rest. */
 function acquireDisks(call: Call, vm: Vm, wanted: readonly Vector[]): void {
-  const used = new Set<string>();
-  const acquired = wanted.map((disk, diskId) => {
+  refuseTooMany(call, vm, wanted);
+  const all = wanted.map((disk, diskId) => {
     const result = acquireDisk(call, vm.id, cleanDisk(disk), diskId, false);
-    if (typeof result === 'string') throw allocate('virtual machine', result);
+    if (typeof result === 'string') throw allocate('virtual machine', `DISK ${diskId}: ${result}`);
     addVector(vm.template, 'DISK', result.vector);
     adoptSnapshots(vm, diskId, result.snapshots);
-    return result.vector;
+    return { vector: result.vector, type: result.image?.type ?? IMAGE_TYPE.DATABLOCK };
   });
-  // Explicit targets first, then the free ones in order, then the context CD.
-  for (const explicit of [true, false]) {
-    for (const vector of acquired.filter((candidate) => candidate['TYPE'] !== 'FILESYSTEM' && ((candidate['TARGET'] ?? '') !== '') === explicit)) {
-      if (!assignTarget(vector, used)) throw allocate('virtual machine', `Two disks have defined the same target ${vector['TARGET']}`);
-    }
-  }
+  const acquired = all.filter((disk) => disk.type !== IMAGE_TYPE.FILESYSTEM); // those have a mount point instead
   const [context] = vectorsOf(vm.template, 'CONTEXT');
-  if (!context) return;
-  context['DISK_ID'] = String(acquired.length);
-  const q35 = (vectorsOf(vm.template, 'OS')[0]?.['MACHINE'] ?? '').includes('q35');
-  const cdPrefix = call.cloud.world.atLeast(7, 2) && q35 ? 'sd' : 'hd'; // by chipset since 7.2
-  const place: Vector = { DEV_PREFIX: cdPrefix, ...(context['TARGET'] === undefined ? {} : { TARGET: context['TARGET'] }) };
-  if (!assignTarget(place, used)) throw allocate('virtual machine', `Two disks have defined the same target ${place['TARGET']}`);
-  context['TARGET'] = place['TARGET'] ?? 'hda';
+  const contextDisk = context && contextPlace(call, vm, all.length);
+  const firstOs = acquired.find((disk) => disk.type === IMAGE_TYPE.OS && !hasTarget(disk.vector));
+  const cds = acquired.filter((disk) => disk.type === IMAGE_TYPE.CDROM);
+  const others = acquired.filter((disk) => disk !== firstOs && disk.type !== IMAGE_TYPE.CDROM);
+  const free = [firstOs, ...cds].flatMap((disk) => (disk ? [disk.vector] : []));
+  const inTurn = [...free, ...(contextDisk ? [contextDisk] : []), ...others.map((disk) => disk.vector)].filter((vector) => !hasTarget(vector));
+  const explicit = [...acquired.map((disk) => disk.vector), ...(contextDisk ? [contextDisk] : [])].filter(hasTarget);
+  const used = new Set<string>();
+  for (const vector of [...explicit, ...inTurn]) {
+    if (!assignTarget(vector, used)) throw allocate('virtual machine', `Two disks have defined the same target ${vector['TARGET']}`);
+  }
+  if (context) context['TARGET'] = contextDisk?.['TARGET'] ?? 'hda';
+}
+
+const hasTarget = (vector: Vector): boolean => (vector['TARGET'] ?? '') !== '';
+
+/** The generated ISO: the id after the last disk, a CD's prefix. */
+function contextPlace(call: Call, vm: Vm, diskId: number): Vector {
+  const context = vectorsOf(vm.template, 'CONTEXT')[0] ?? {};
+  context['DISK_ID'] = String(diskId);
+  const target = context['TARGET'];
+  const prefix = call.cloud.world.atLeast(7, 2) && isQ35(vm) ? 'sd' : 'hd'; // by chipset since 7.2
+  return { DEV_PREFIX: context['DEV_PREFIX'] ?? prefix, ...(target === undefined ? {} : { TARGET: target }) };
+}
+
+const isQ35 = (vm: Vm): boolean => (vectorsOf(vm.template, 'OS')[0]?.['MACHINE'] ?? '').includes('q35');
+
+const MAX_SD_DISKS = 256;
+const MAX_HD_DISKS = 4;
+
+/** The limits of a SCSI bus and of IDE; hot-plugging does not look at them. */
+function refuseTooMany(call: Call, vm: Vm, wanted: readonly Vector[]): void {
+  const count = (prefix: string): number => wanted.filter((disk) => describeDisk(call, disk)?.['DEV_PREFIX'] === prefix).length;
+  if (count('hd') > MAX_HD_DISKS && !isQ35(vm)) throw allocate('virtual machine', `Non q35 or virt VM ${vm.id} has more than ${MAX_HD_DISKS} hd disks`);
+  if (count('sd') > MAX_SD_DISKS) throw allocate('virtual machine', `VM ${vm.id} has more than ${MAX_SD_DISKS} disks`);
 }
 
 /** What a saved VM's DISK carries of its old life is set anew. */

@@ -4,9 +4,11 @@ import { diskOf, imageIdOf, snapshotsOf } from '../model/disk-vector.ts';
 import { findSnapshot } from '../model/snapshot-tree.ts';
 import { IMAGE_TYPE, imageTypeText, LCM_STATE, VM_STATE } from '../model/states.ts';
 import type { Image, Vm } from '../model/world-schema.ts';
+import { QuotaRequest } from '../quotas/quota-check.ts';
+import { newObject } from '../rights/authorization.ts';
 import { type Attributes, setText, textOf, type Vector } from '../template/attributes.ts';
 import { action, internal } from '../wire/refusal.ts';
-import { authorize, type Call, imageOf, type Method, RIGHT, vmOf } from './call.ts';
+import { authorizeAll, type Call, imageOf, type Method, onDatastore, requireQuota, vmNeed, vmOf } from './call.ts';
 import { recordImage } from './image-record.ts';
 
 const TRANSIENT: Readonly<Partial<Record<number, number>>> = {
@@ -64,7 +66,13 @@ function newImage(call: Call, vm: Vm, disk: Vector, name: string, type: string):
   const datastore = cloud.world.datastores.get(source.datastoreId);
   if (!datastore) throw internal('Datastore no longer exists');
   if (Number(disk['SIZE'] ?? 0) > cloud.usage(datastore).freeMiB) throw action('Not enough space in datastore');
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
+  authorizeAll(call, [
+    vmNeed(call, vm, 'disk-saveas'),
+    { operation: 'CREATE', object: newObject('IMAGE') },
+    { operation: 'USE', object: onDatastore(datastore) },
+  ]);
+  const request = new QuotaRequest().want('DATASTORE', datastore.id, { SIZE: Number(disk['SIZE'] ?? 0), IMAGES: 1 });
+  requireQuota(call, { uid: call.caller.id, gid: call.subject.gid }, request);
   const template: Attributes = {
     SAVED_IMAGE_ID: [String(source.id)],
     SAVED_DISK_ID: [disk['DISK_ID'] ?? ''],

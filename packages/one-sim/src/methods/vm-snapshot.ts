@@ -6,7 +6,8 @@ import type { World } from '../model/world.ts';
 import type { SnapshotTree, Vm } from '../model/world-schema.ts';
 import type { Vector } from '../template/attributes.ts';
 import { action } from '../wire/refusal.ts';
-import { actor, authorize, type Call, imageOf, type Method, RIGHT, vmOf } from './call.ts';
+import { actor, authorizeAll, type Call, imageOf, type Method, onImage, vmNeed, vmOf } from './call.ts';
+import { chargeGrowth, growsImage } from './disk-quota.ts';
 
 /** The transient LCM state of an operation by the state it starts in; a missing one is a refusal. */
 type Transients = Readonly<Partial<Record<number, number>>>;
@@ -39,7 +40,8 @@ const create: Method = (call) => {
   const disk = diskOf(vm, diskId);
   if (!disk) throw action('VM disk does not exist');
   refuseUnsupported(cloud.world, disk);
-  authorizeOnDisk(call, vm, disk);
+  authorizeOnDisk(call, vm, disk, growsImage(disk));
+  chargeGrowth(call, vm, disk, Number(disk['SIZE'] ?? 0));
   const transient = transientOf(vm, CREATE, 'Could not create a new snapshot for');
   const readonly = isReadonly(disk);
   if (readonly) throw action('Cannot make snapshots on readonly disks');
@@ -69,7 +71,7 @@ const remove: Method = (call) => {
   const snapshotId = params.int(3);
   const disk = diskOf(vm, diskId);
   if (!disk) throw action('VM disk does not exist');
-  authorizeOnDisk(call, vm, disk);
+  authorizeOnDisk(call, vm, disk, isPersistent(disk));
   const transient = transientOf(vm, DELETE, 'Could not delete disk snapshot from');
   const reason = whyNotDeletable(treeOf(vm, diskId), snapshotId, isPersistent(disk));
   if (reason !== undefined) throw action(reason);
@@ -82,7 +84,7 @@ const revert: Method = (call) => {
   const vm = vmOf(call, params.int(1));
   const diskId = params.int(2);
   const snapshotId = params.int(3);
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
+  authorizeAll(call, [vmNeed(call, vm, 'disk-snapshot')]);
   const transient = transientOf(vm, REVERT, 'Could not revert to disk snapshot for');
   const disk = diskOf(vm, diskId);
   if (!disk) throw action('VM disk does not exist');
@@ -94,8 +96,10 @@ const revert: Method = (call) => {
 const rename: Method = (call) => {
   const { params } = call;
   const vm = vmOf(call, params.int(1));
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
-  const snapshot = findSnapshot(treeOf(vm, params.int(2)), params.int(3));
+  const diskId = params.int(2);
+  authorizeAll(call, [vmNeed(call, vm, 'disk-snapshot')]);
+  if (!diskOf(vm, diskId)) throw action('VM disk does not exist');
+  const snapshot = findSnapshot(treeOf(vm, diskId), params.int(3));
   if (!snapshot) throw action('Snapshot does not exist');
   snapshot.name = params.string(4);
   return vm.id;
@@ -107,11 +111,11 @@ function treeOf(vm: Vm, diskId: number): SnapshotTree {
   return tree;
 }
 
-/** MANAGE on the VM, and on the image when the snapshot lives in its datastore. */
-function authorizeOnDisk(call: Call, vm: Vm, disk: Vector): void {
-  authorize(call, vm, 'VM', RIGHT.MANAGE);
+/** MANAGE on the VM, and on the image when the operation concerns it. */
+function authorizeOnDisk(call: Call, vm: Vm, disk: Vector, withImage: boolean): void {
   const imageId = imageIdOf(disk);
-  if (imageId !== undefined && isPersistent(disk)) authorize(call, imageOf(call, imageId), 'IMAGE', RIGHT.MANAGE);
+  const image = withImage && imageId !== undefined ? imageOf(call, imageId) : undefined;
+  authorizeAll(call, [vmNeed(call, vm, 'disk-snapshot'), ...(image ? [{ operation: 'MANAGE', object: onImage(image) } as const] : [])]);
 }
 
 const HISTORY_ACTION = {

@@ -134,6 +134,11 @@ export const hostSchema = z.object({
 
 export const templateSchema = z.object({ ...owned, regtime: z.number(), template: attributesSchema });
 export const clusterSchema = z.object({ id: z.number(), name: z.string(), template: attributesSchema });
+/** Limits by quota ID and metric: -1 the default, -2 none (src/um/Quota.cc). The one VM quota is under ''. */
+const quotaLimitsSchema = z.record(z.string(), z.record(z.string(), z.number()));
+export const quotasSchema = z.object({ DATASTORE: quotaLimitsSchema, NETWORK: quotaLimitsSchema, VM: quotaLimitsSchema, IMAGE: quotaLimitsSchema });
+/** Seconds since the epoch, -1 for ever; `gid` -1: every group of the user. */
+const loginTokenSchema = z.object({ token: z.string(), expires: z.number(), gid: z.number() });
 export const userSchema = z.object({
   id: z.number(),
   name: z.string(),
@@ -142,8 +147,17 @@ export const userSchema = z.object({
   passwordSha256: z.string(),
   enabled: z.boolean(),
   template: attributesSchema,
+  tokens: z.array(loginTokenSchema).default([]),
+  quotas: quotasSchema.default({ DATASTORE: {}, NETWORK: {}, VM: {}, IMAGE: {} }),
 });
-export const groupSchema = z.object({ id: z.number(), name: z.string(), template: attributesSchema });
+export const groupSchema = z.object({
+  id: z.number(),
+  name: z.string(),
+  template: attributesSchema,
+  quotas: quotasSchema.default({ DATASTORE: {}, NETWORK: {}, VM: {}, IMAGE: {} }),
+});
+/** An ACL rule as one.acl.addrule takes it: four hexadecimal numbers (src/acl/AclRule.cc). */
+export const aclRuleSchema = z.object({ id: z.number(), user: z.string(), resource: z.string(), rights: z.string(), zone: z.string() });
 export const networkSchema = z.object({
   ...owned,
   bridge: z.string(),
@@ -191,6 +205,8 @@ export const operationSchema = z.object({
   host: z.number().optional(),
   /** Datastore a native backup goes to. */
   datastore: z.number().optional(),
+  /** Who asked, for the history. */
+  by: z.object({ uid: z.number(), gid: z.number(), requestId: z.number() }).optional(),
   /** Error text a fault rule wants from the driver. */
   failure: z.string().optional(),
   /** How far the driver comes before it fails: nothing done, half of it, all of it; `mkfs`: the datastore driver, before the transfer (disksaveas). */
@@ -199,9 +215,15 @@ export const operationSchema = z.object({
   stuck: z.boolean().optional(),
 });
 
+/** What a big cloud keeps apart: written once, then only what is touched is written (ObjectPool). */
+export const restSchema = z.object({ vms: z.array(vmSchema), images: z.array(imageSchema), templates: z.array(templateSchema) });
+const goneSchema = z.array(z.number());
+
 export const worldSchema = z.object({
   format: z.literal(1),
   version: z.string(),
+  /** The file beside this one that holds what is at rest, and the ids that are no more. */
+  rest: z.object({ name: z.string().regex(/^[a-z0-9-]+\.json$/), gone: z.object({ vms: goneSchema, images: goneSchema, templates: goneSchema }) }).optional(),
   next: z.record(z.string(), z.number()),
   vms: z.array(vmSchema),
   images: z.array(imageSchema),
@@ -214,9 +236,13 @@ export const worldSchema = z.object({
   networks: z.array(networkSchema),
   securityGroups: z.array(securityGroupSchema),
   operations: z.array(operationSchema),
+  acls: z.array(aclRuleSchema),
+  /** ONE_KEY, hexadecimal: encrypts what *_ENCRYPTED_ATTR name. */
+  zoneKey: z.string(),
 });
 
 export type WorldData = z.infer<typeof worldSchema>;
+export type RestData = z.infer<typeof restSchema>;
 export type Vm = z.infer<typeof vmSchema>;
 export type HistoryRecord = z.infer<typeof historySchema>;
 export type SnapshotTree = z.infer<typeof snapshotTreeSchema>;
@@ -231,6 +257,8 @@ export type Group = z.infer<typeof groupSchema>;
 export type Network = z.infer<typeof networkSchema>;
 export type SecurityGroup = z.infer<typeof securityGroupSchema>;
 export type Operation = z.infer<typeof operationSchema>;
+export type Quotas = z.infer<typeof quotasSchema>;
+export type AclRule = z.infer<typeof aclRuleSchema>;
 export type Owned = {
   id: number;
   uid: number;
