@@ -9,6 +9,8 @@ export const EXIT = {
   usage: 2,
   /** Finished, but a VM or disk is not protected, or something of ours is still in the cloud. */
   partial: 3,
+  /** It can be done, but not as well as it should. */
+  degraded: 4,
   noRepository: 10,
   locked: 11,
   wrongKey: 12,

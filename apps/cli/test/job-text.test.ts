@@ -13,8 +13,9 @@ describe('events as text', () => {
     for (const one of EVERY_EVENT) renderer.emit(one);
     expect(output.out()).toBe('');
     expect(output.err().split('\n')).toEqual([
+      'VM 6 web is HOTPLUG: waiting until nobody is at work on it, for at most 15 min 00 s',
       'VM 6 web: backup, run run-1',
-      '  disk 0 vda 256.0 MiB: snapshot, crash-consistent: taken in seconds and removed without a trace (CAPTURE_SNAPSHOT_CLEAN)',
+      '  disk 0 vda 256.0 MiB: snapshot, crash-consistent; the guest stands still for a moment: taken in seconds and removed without a trace (CAPTURE_SNAPSHOT_CLEAN)',
       '  disk 2 vdc 64.0 MiB: skipped: volatile: it has no image (SKIP_VOLATILE)',
       '  disk 0 snapshot taken, 1.3 s',
       '  disk 0 incremental: only what differs from the last restore point is stored (PARENT_TRUSTED)',

@@ -100,6 +100,8 @@ export interface DiskSnapshots {
 
 export interface HistoryRecord {
   readonly seq: number;
+  /** When it began, in seconds: the VM was placed, started, or an action on it was begun. */
+  readonly startTime: number;
   readonly hostName: string;
   readonly hostId: HostId;
   readonly clusterId: number;

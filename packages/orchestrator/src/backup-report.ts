@@ -1,7 +1,7 @@
 import type { RestorePoint } from '@onevault/backup-format';
 import type { CallOptions } from '@onevault/base';
 import type { Inventory } from './inventory.ts';
-import type { BackupPlan, DiskCapture, DiskSkip } from './plan-model.ts';
+import type { BackupPlan, DiskCapture, DiskSkip } from './plan/plan-model.ts';
 import type { JobDeps } from './ports.ts';
 import type { BackupReport, DiskReport } from './report.ts';
 import type { BackupRequest } from './request.ts';

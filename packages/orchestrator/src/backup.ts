@@ -1,11 +1,15 @@
 import type { RestorePointSpec, RestorePointWriter } from '@onevault/backup-format';
 import { type CallOptions, forEachConcurrent } from '@onevault/base';
+import { awaitRest } from './await-rest.ts';
 import { type BackupJob, backupReport, pointAnnotations, type StoredDisks, skippedDisks } from './backup-report.ts';
 import { type CapturedDisk, captureDisks, exportDisks } from './capture.ts';
 import { watchGuest } from './guest-state.ts';
 import { type Inventory, takeInventory } from './inventory.ts';
+import { newRunId } from './names.ts';
 import { chooseParents, type Parents } from './parent.ts';
-import { planBackup, promisedCaptures } from './plan.ts';
+import { planBackup } from './plan/plan-backup.ts';
+import { promisedCaptures } from './plan/promised-captures.ts';
+import { readSurroundings } from './plan/surroundings.ts';
 import type { JobDeps } from './ports.ts';
 import type { BackupReport, DiskReport } from './report.ts';
 import type { BackupRequest } from './request.ts';
@@ -18,11 +22,13 @@ import { storeDisk } from './store-disk.ts';
  * which is what makes the restore point exist. Fails whole: a restore point never lacks a disk that the plan promised.
  */
 export async function backupVm(deps: JobDeps, request: BackupRequest, options: CallOptions = {}): Promise<BackupReport> {
+  const id = newRunId(deps.clock.now(), deps.randomBytes);
+  await awaitRest(deps, id, request.vmId, options);
   const keepSecrets = deps.repository.config.encryption !== undefined;
   const inventory = await takeInventory(deps.cloud, request.vmId, { keepSecrets }, options);
-  const plan = planBackup(inventory.vm, { ...request, proxyVm: deps.proxyVm });
+  const plan = planBackup(inventory.vm, { ...request, proxyVm: deps.proxyVm }, await readSurroundings(deps.cloud, deps.proxyVm, options));
   const captures = promisedCaptures(plan);
-  const facts = { kind: 'backup', about: `VM ${plan.vmId} ${plan.vm.name}` } as const;
+  const facts = { id, kind: 'backup', about: `VM ${plan.vmId} ${plan.vm.name}` } as const;
   return inRun(
     deps,
     facts,

@@ -1,11 +1,12 @@
-import type { CallOptions } from '@onevault/base';
+import { type CallOptions, errorCode } from '@onevault/base';
 import { imageId, snapshotId, type Vm } from '@onevault/one-client';
 import { type Attachment, attachToProxy } from './attachment.ts';
 import { awaitSnapshot, requestSnapshot } from './cloud/disk-snapshot.ts';
-import { awaitSavedImage, requestSaveAs } from './cloud/image.ts';
+import { awaitSavedImage, requestSaveAs } from './cloud/saved-image.ts';
 import { captureName } from './names.ts';
 import { proveReadable } from './open-attached.ts';
-import type { DiskCapture } from './plan-model.ts';
+import { fellBack } from './plan/choose-capture.ts';
+import type { DiskCapture } from './plan/plan-model.ts';
 import type { JobDeps } from './ports.ts';
 import type { Owned, Run } from './run.ts';
 
@@ -13,7 +14,7 @@ import type { Owned, Run } from './run.ts';
 export interface CapturedDisk {
   readonly capture: DiskCapture;
   readonly snapshot: Owned | undefined;
-  /** When the call for the snapshot left; a live copy is of the end of its copy. */
+  /** Of which moment its bytes are, as far as that is settled: a live copy is of the end of its copy. */
   readonly capturedAt: Date;
 }
 
@@ -32,10 +33,22 @@ export async function captureDisks(run: Run, vm: Vm, captures: readonly DiskCapt
   const captured: CapturedDisk[] = [];
   for (const capture of captures) {
     captured.push(
-      capture.method === 'snapshot' ? await takeSnapshot(run, vm, capture, options) : { capture, snapshot: undefined, capturedAt: run.clock.now() },
+      capture.method === 'snapshot' ? await snapshotOrFallback(run, vm, capture, options) : { capture, snapshot: undefined, capturedAt: run.clock.now() },
     );
   }
   return captured;
+}
+
+/** A snapshot that was accepted and then failed left nothing (it was looked for); where a live copy is as good, it takes its place (ADR 40). */
+async function snapshotOrFallback(run: Run, vm: Vm, capture: DiskCapture, options: CallOptions): Promise<CapturedDisk> {
+  try {
+    return await takeSnapshot(run, vm, capture, options);
+  } catch (error) {
+    if (capture.fallback === undefined || errorCode(error) !== 'JOB_EFFECT_MISSING') throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    run.warn('CAPTURE_FELL_BACK', `disk ${capture.disk.diskId} is copied live: ${why}`);
+    return { capture: fellBack(capture, capture.fallback, why), snapshot: undefined, capturedAt: run.clock.now() };
+  }
 }
 
 async function takeSnapshot(run: Run, vm: Vm, capture: DiskCapture, options: CallOptions): Promise<CapturedDisk> {
@@ -59,7 +72,7 @@ async function takeSnapshot(run: Run, vm: Vm, capture: DiskCapture, options: Cal
       (id) => awaitSnapshot(run.cloud, { vm, disk }, snapshotId(id), options),
     ),
   );
-  return { capture, snapshot, capturedAt };
+  return { capture, snapshot, capturedAt: capture.moment === 'end' ? run.clock.now() : capturedAt };
 }
 
 /**
@@ -81,7 +94,7 @@ export async function* exportDisks(
     const attachment = await attachToProxy(deps, run, { diskId, image, sizeBytes: sizeMiB * MIB, readOnly: true }, options);
     await proveReadable(deps.devices, attachment.attached, options);
     await disk.snapshot?.undo();
-    yield { capture: disk.capture, image, attachment, capturedAt: disk.capture.method === 'live-copy' ? copiedAt : disk.capturedAt };
+    yield { capture: disk.capture, image, attachment, capturedAt: disk.snapshot === undefined && disk.capture.moment === 'end' ? copiedAt : disk.capturedAt };
   }
 }
 
@@ -93,7 +106,7 @@ function saveAsImage(run: Run, vm: Vm, captured: CapturedDisk, options: CallOpti
     run.create(
       { kind: 'image', name },
       (send) => requestSaveAs(run.cloud, { vm, disk }, name, snapshot, send, options),
-      async (id) => void (await awaitSavedImage(run.cloud, { vm, disk }, imageId(id), options)),
+      async (id) => void (await awaitSavedImage(run.cloud, { vm, disk, snapshot, imageId: imageId(id) }, options)),
     ),
   );
 }

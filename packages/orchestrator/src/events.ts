@@ -1,6 +1,6 @@
 import type { DiskStats } from '@onevault/backup-format';
 import type { SerializedError } from '@onevault/base';
-import type { BackupPlan } from './plan-model.ts';
+import type { BackupPlan } from './plan/plan-model.ts';
 import type { BackupReport, RestoreReport, SnapshotReport } from './report.ts';
 
 export type StepName =
@@ -34,6 +34,8 @@ export type JobEvent = { readonly time: string; readonly runId: string } & JobEv
 export type JobEventBody =
   | { readonly type: 'run.started'; readonly kind: 'backup' | 'restore'; readonly vmId?: number; readonly vmName: string; readonly pointId?: string }
   | { readonly type: 'run.started'; readonly kind: 'snapshot'; readonly action: SnapshotReport['action']; readonly vmId: number; readonly vmName: string }
+  /** Somebody else is at work on it; the run begins when that is over. */
+  | { readonly type: 'vm.waiting'; readonly vmId: number; readonly vmName: string; readonly state: string; readonly limitMs: number }
   | { readonly type: 'vm.planned'; readonly plan: BackupPlan }
   | { readonly type: 'disk.skipped'; readonly diskId: number; readonly reasons: readonly { readonly code: string; readonly text: string }[] }
   | { readonly type: 'disk.mode'; readonly diskId: number; readonly mode: 'full' | 'incremental'; readonly reason: string; readonly parentId?: string }

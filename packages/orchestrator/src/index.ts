@@ -12,8 +12,28 @@ export { findLeftovers, type Leftover } from './leftovers.ts';
 export { findOrphans, type Orphan, type OrphanDeps, type OrphanOptions, type OrphanReport, type Spared } from './orphans/find-orphans.ts';
 export type { Claim, OrphanObject } from './orphans/ownership.ts';
 export { type RemovedOrphan, type RemoveOrphansDeps, removeOrphans } from './orphans/remove-orphans.ts';
-export { planBackup } from './plan.ts';
-export type { BackupPlan, CaptureMethod, Consistency, DiskCapture, DiskPlan, DiskRefusal, DiskSkip, PlanRequest, Reason, ReasonCode } from './plan-model.ts';
+export { type CaptureFacts, captureFacts, type OrphanMode, type SnapshotFacts } from './plan/capture-facts.ts';
+export { type CaptureCell, type CaptureMatrixRow, captureMatrix, cellOf, type DatastoreTraits, factsOf, traitsOf } from './plan/capture-matrix.ts';
+export { type CaptureVerdict, type CaptureWishes, chooseCapture } from './plan/choose-capture.ts';
+export { COPY_BYTES_PER_SECOND } from './plan/estimate.ts';
+export { planBackup } from './plan/plan-backup.ts';
+export type {
+  BackupPlan,
+  CaptureChoice,
+  CaptureEstimate,
+  CaptureMethod,
+  Consistency,
+  DiskCapture,
+  DiskPlan,
+  DiskRefusal,
+  DiskSkip,
+  GuestPause,
+  PlanRequest,
+  Reason,
+  ReasonCode,
+} from './plan/plan-model.ts';
+export { RESTING_STATES, type RestingState, recoverHint, type Standing, standingOf } from './plan/resting-state.ts';
+export { type Caller, readSurroundings, type Surroundings } from './plan/surroundings.ts';
 export { type ControlDeps, DEFAULT_PATIENCE, type DevicePort, type JobDeps, type Patience } from './ports.ts';
 export { type ProcessIdentity, thisProcess } from './process-identity.ts';
 export { proxyHotplug } from './proxy-vm.ts';
@@ -27,7 +47,7 @@ export {
 } from './recovery/recover-runs.ts';
 export type { RetriedResidue } from './recovery/retry-residue.ts';
 export type { BackupReport, DiskReport, DiskSnapshotReport, RestoredDiskReport, RestoreReport, SnapshotReport } from './report.ts';
-export type { BackupRequest, CaptureChoice, NicChoice, RestoreRequest } from './request.ts';
+export type { BackupRequest, NicChoice, RestoreRequest } from './request.ts';
 export type { Residue, ResidueStore } from './residue.ts';
 export { restoreVm } from './restore.ts';
 export { groupOf } from './restore-point.ts';

@@ -1,6 +1,7 @@
 import type { DiskReader, Repository, RestorePoint } from '@onevault/backup-format';
 import { type CallOptions, errorCode, serializeError } from '@onevault/base';
-import type { DiskCapture } from './plan-model.ts';
+import type { DiskId } from '@onevault/one-client';
+import type { DiskCapture } from './plan/plan-model.ts';
 import { diskKey } from './restore-point.ts';
 import type { Run } from './run.ts';
 
@@ -41,13 +42,13 @@ export interface ParentsRequest {
 /** Decides for every disk whether it is compared with the newest readable point of the group. */
 export async function chooseParents(deps: ParentDeps, run: Run, request: ParentsRequest, options: CallOptions): Promise<Parents> {
   const newest = request.mode === 'full' ? { point: undefined, none: full('FULL_REQUESTED') } : await newestPoint(run, deps.repository, request.group, options);
-  const chosen = new Map<DiskCapture, DiskParent>();
+  const chosen = new Map<DiskId, DiskParent>();
   for (const capture of request.captures) {
     const parent = newest.point === undefined ? newest.none : await parentOf(deps, run, newest.point, capture, options);
-    chosen.set(capture, parent);
+    chosen.set(capture.disk.diskId, parent);
   }
   const mode = [...chosen.values()].some((parent) => parent.mode === 'incremental') ? 'incremental' : 'full';
-  return { mode, point: mode === 'incremental' ? newest.point : undefined, of: (capture) => chosen.get(capture) ?? newest.none };
+  return { mode, point: mode === 'incremental' ? newest.point : undefined, of: (capture) => chosen.get(capture.disk.diskId) ?? newest.none };
 }
 
 interface ParentDeps {

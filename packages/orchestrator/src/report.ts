@@ -1,6 +1,6 @@
 import type { DiskStats, PointStats } from '@onevault/backup-format';
 import type { RevertProof } from './cloud/revert-disk.ts';
-import type { CaptureMethod, Consistency, Reason } from './plan-model.ts';
+import type { CaptureMethod, Consistency, GuestPause, Reason } from './plan/plan-model.ts';
 import type { SnapshotNote } from './snapshots/refusal.ts';
 
 export interface DiskReport {
@@ -13,6 +13,12 @@ export interface DiskReport {
   readonly modeReason: string;
   readonly method: CaptureMethod;
   readonly consistency: Consistency;
+  /** What the capture may have done to the guest, as the driver is known to do it. */
+  readonly pause: GuestPause;
+  /** Why that method; also that another one failed before. */
+  readonly reasons: readonly Reason[];
+  /** When its bytes were what they are, RFC 3339. */
+  readonly capturedAt: string;
   readonly readBytes: number;
   readonly durationMs: number;
   readonly stats: DiskStats;
@@ -29,7 +35,7 @@ export interface BackupReport {
   readonly mode: 'full' | 'incremental';
   readonly disks: readonly DiskReport[];
   readonly skipped: readonly { readonly diskId: number; readonly target: string; readonly reasons: readonly Reason[] }[];
-  /** From the first disk's capture to the last one's. */
+  /** From the moment of the first disk's bytes to that of the last one's, ms. */
   readonly captureSpreadMs: number;
   readonly durationMs: number;
   readonly stats: PointStats;

@@ -1,13 +1,14 @@
 import type { DatastoreId, DiskId, VmId } from '@onevault/one-client';
-
-export type CaptureChoice = 'auto' | 'snapshot';
+import type { CaptureChoice } from './plan/plan-model.ts';
 
 export interface BackupRequest {
   readonly vmId: VmId;
   /** auto: incremental when a parent can be trusted. full: trusts nothing, reads and looks up everything. */
   readonly mode: 'auto' | 'full';
-  /** snapshot: also where it leaves something behind that OpenNebula cannot remove; the plan names it. */
+  /** auto, or a method demanded: a snapshot also where it leaves something behind that OpenNebula cannot remove; the plan names it. */
   readonly capture: CaptureChoice;
+  /** Captures also what makes the guest stand still while a whole disk is copied. */
+  readonly allowLongFreeze?: boolean;
   readonly excludeDisks: readonly DiskId[];
   /** Disks read at the same time; each has its own scan workers. */
   readonly parallelDisks: number;

@@ -26,6 +26,8 @@ export interface Owned {
 
 /** What kind of run, and on what, for the journal's reader. */
 export interface RunFacts {
+  /** For a run that was spoken of before it began; default: a new one. */
+  readonly id?: string;
   readonly kind: RunRecord['kind'];
   readonly about: string;
 }
@@ -59,8 +61,7 @@ export class Run {
     this.cloud = { cloud: deps.cloud, clock: deps.clock, patience: deps.patience ?? DEFAULT_PATIENCE };
   }
 
-  static async start(deps: RunDeps, facts: RunFacts): Promise<Run> {
-    const id = newRunId(deps.clock.now(), deps.randomBytes);
+  static async start(deps: RunDeps, { id = newRunId(deps.clock.now(), deps.randomBytes), ...facts }: RunFacts): Promise<Run> {
     const time = deps.clock.now().toISOString();
     const { owner } = deps.journals;
     const journal = await deps.journals.create({ type: 'run', time, runId: id, ...facts, endpoint: deps.cloud.endpoint.href, owner });

@@ -37,6 +37,9 @@ export async function storeDisk(
     modeReason: parent.reason,
     method: exported.capture.method,
     consistency: exported.capture.consistency,
+    pause: exported.capture.pause,
+    reasons: exported.capture.reasons,
+    capturedAt: exported.capturedAt.toISOString(),
     readBytes: summary.readBytes,
     durationMs,
     stats: stored.stats,
@@ -87,7 +90,7 @@ async function* withSummary(scan: AsyncGenerator<ScannedRun, ScanSummary>, tell:
 
 /** What the product wants to know of this disk at restore time; beside it the manifest has the whole VM body. */
 function describe(exported: ExportedDisk, parent: DiskParent): StoredDisk['annotations'] {
-  const { disk, imageId, method, consistency, reasons } = exported.capture;
+  const { disk, imageId, method, consistency, pause, reasons } = exported.capture;
   return {
     diskId: disk.diskId,
     target: disk.target,
@@ -98,6 +101,7 @@ function describe(exported: ExportedDisk, parent: DiskParent): StoredDisk['annot
     persistent: disk.persistent,
     method,
     consistency,
+    pause,
     reasons: reasons.map((reason) => reason.code),
     capturedAt: exported.capturedAt.toISOString(),
     mode: parent.mode,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { errorCode, isAbort, isBaseError, type SerializedError, serializeError } from '@onevault/base';
-import { diskId, type VmId } from '@onevault/one-client';
+import type { VmId } from '@onevault/one-client';
 import { type BackupReport, type BackupRequest, backupVm, type JobDeps, type JobEvent } from '@onevault/orchestrator';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
@@ -9,22 +9,19 @@ import { EXIT, type ExitCode, exitCodeOf, primaryError, reportError } from '../e
 import { jobRenderer } from '../render/job-renderer.ts';
 import { backupFailedLine, backupLine } from '../render/summary-line.ts';
 import { asVmError } from '../select/select-vms.ts';
-import { parseId } from '../settings.ts';
 import { lockVm } from '../vm-lock.ts';
 import { wantedVms } from './plan.ts';
-import { addPlanFlags, type PlanFlags } from './plan-flags.ts';
+import { addPlanFlags, type PlanFlags, parallelDisks, planRequest } from './plan-flags.ts';
 import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';
 
 export interface BackupFlags extends PlanFlags, RecoverFlag {
   readonly full?: boolean;
-  readonly parallelDisks: string;
 }
 
 export function backupCommand(run: RunCommand): Command {
   const command = new Command('backup').argument('[vm...]', 'ids or names: 6, 1..5, 1,2,web').description('back up VMs, one after another');
   return addRecoverFlag(addPlanFlags(command))
     .option('--full', 'trust nothing: read every block and check that each is really in the repository')
-    .option('--parallel-disks <n>', 'disks of a VM read at the same time', '2')
     .action((vms: string[], flags: BackupFlags, sub: Command) => run(sub, (context) => backup(context, vms, flags)));
 }
 
@@ -68,14 +65,13 @@ export async function runBackup(context: CommandContext, argv: readonly string[]
 }
 
 function requestOptions(flags: BackupFlags): Omit<BackupRequest, 'vmId'> {
-  const parallelDisks = Number(flags.parallelDisks);
-  if (!/^\d+$/.test(flags.parallelDisks) || parallelDisks < 1 || parallelDisks > 16)
-    throw usageError(`${flags.parallelDisks} disks at the same time`, 'a number from 1 to 16');
+  const { capture, allowLongFreeze, excludeDisks } = planRequest(flags, undefined);
   return {
     mode: flags.full === true ? 'full' : 'auto',
-    capture: flags.capture,
-    excludeDisks: (flags.excludeDisk ?? []).map((id) => diskId(parseId(id, 'a disk'))),
-    parallelDisks,
+    capture,
+    allowLongFreeze: allowLongFreeze === true,
+    excludeDisks,
+    parallelDisks: parallelDisks(flags),
   };
 }
 

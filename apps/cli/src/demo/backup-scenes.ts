@@ -30,7 +30,7 @@ export async function theCloud(stage: Stage, sizesMiB: readonly [root: number, d
   stage.command('vm list');
   await runVmList(stage.context, {});
   stage.command('plan web');
-  await runPlan(stage.context, ['web'], { capture: 'auto' });
+  await runPlan(stage.context, ['web'], { capture: 'auto', parallelDisks: '2' });
   return { vmId, imageDisks: disks.map(({ sizeMiB }, diskId) => ({ diskId, sizeMiB })), volatileDisk: disks.length };
 }
 

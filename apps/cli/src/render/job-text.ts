@@ -29,6 +29,9 @@ function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEven
     case 'run.started':
       view.log(startText(event));
       return;
+    case 'vm.waiting':
+      view.log(`VM ${event.vmId} ${event.vmName} is ${event.state}: waiting until nobody is at work on it, for at most ${formatDuration(event.limitMs)}`);
+      return;
     case 'vm.planned':
       for (const line of planLines(event.plan)) view.log(`  ${line}`);
       return;

@@ -1,4 +1,5 @@
 import type { BackupReport, PruneReport, RestoreReport, SnapshotReport } from '@onevault/orchestrator';
+import type { PlanSummary } from './plan-view.ts';
 import { compactBytes, compactDuration } from './units.ts';
 
 /** The one line a cron job keeps: `name=value` fields, no blanks inside values, in an order that does not change (docs/scripting.md). */
@@ -62,6 +63,21 @@ export function pruneLine(reports: readonly PruneReport[], dryRun: boolean): str
     sets: sets.length,
     ...(dryRun ? { would_delete: counted('would-delete') } : { deleted: counted('deleted') }),
     left,
+  });
+}
+
+/** `result` is the worst verdict. */
+export function planLine({ vms, ok, degraded, impossible, estimate }: PlanSummary): string {
+  return fields('plan', {
+    result: impossible > 0 ? 'impossible' : degraded > 0 ? 'degraded' : 'ok',
+    vms,
+    ok,
+    degraded,
+    impossible,
+    read: compactBytes(estimate.readBytes),
+    copy: compactBytes(estimate.copyBytes),
+    busy: compactDuration(estimate.busyMs),
+    pause: compactDuration(estimate.pauseMs),
   });
 }
 

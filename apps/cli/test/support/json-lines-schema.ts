@@ -82,6 +82,7 @@ const event = z.union([
   z.looseObject({ ...eventHead, type: z.literal('run.started'), kind: z.enum(['backup', 'restore']), vmName: z.string() }),
   z.looseObject({ ...eventHead, type: z.literal('run.started'), kind: z.literal('snapshot'), action: snapshotAction, vmId: id, vmName: z.string() }),
   z.looseObject({ ...eventHead, type: z.literal('snapshot.standing'), vmId: id, action: z.enum(['revert', 'delete']), disks: z.array(standing) }),
+  z.looseObject({ ...eventHead, type: z.literal('vm.waiting'), vmId: id, vmName: z.string(), state: z.string(), limitMs: durationMs }),
   z.looseObject({ ...eventHead, type: z.literal('vm.planned'), plan }),
   z.looseObject({ ...eventHead, type: z.literal('disk.skipped'), diskId: id, reasons: z.array(reason) }),
   z.looseObject({ ...eventHead, type: z.literal('disk.mode'), diskId: id, mode: z.enum(['full', 'incremental']), reason: z.string() }),

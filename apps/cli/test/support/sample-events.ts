@@ -29,7 +29,11 @@ const disk = {
 export const plan: BackupPlan = {
   vmId: vmId(6),
   verdict: 'ok',
+  state: 'RUNNING',
   reasons: [],
+  notes: [],
+  assumptions: [],
+  estimate: { readBytes: 256 * MIB, copyBytes: 256 * MIB, busyMs: 14_560, pauseMs: 60_000 },
   vm: { id: vmId(6), name: 'web', state: 3, lcmState: 3, history: [{ vmMad: 'kvm' }], xml: '<VM><PASSWD>opensesame</PASSWD></VM>' } as unknown as Vm,
   disks: [
     {
@@ -38,6 +42,10 @@ export const plan: BackupPlan = {
       imageId: imageId(4),
       method: 'snapshot',
       consistency: 'crash-consistent',
+      pause: 'moment',
+      moment: 'start',
+      fallback: undefined,
+      estimate: { readBytes: 256 * MIB, copyBytes: 256 * MIB, busyMs: 14_560, pauseMs: 60_000 },
       residue: [],
       degraded: false,
       reasons: [{ code: 'CAPTURE_SNAPSHOT_CLEAN', text: 'taken in seconds and removed without a trace' }],
@@ -69,6 +77,9 @@ export const backupReport: BackupReport = {
       modeReason: 'PARENT_TRUSTED',
       method: 'snapshot',
       consistency: 'crash-consistent',
+      pause: 'moment',
+      reasons: [{ code: 'CAPTURE_SNAPSHOT_CLEAN', text: 'taken in seconds and removed without a trace' }],
+      capturedAt: '2026-11-22T18:43:34.000Z',
       readBytes: 256 * MIB,
       durationMs: 800,
       stats: diskStats,
@@ -88,6 +99,7 @@ export function event(body: JobEventBody): JobEvent {
 
 /** One event of every type, in the order of a run. */
 export const EVERY_EVENT: readonly JobEvent[] = [
+  event({ type: 'vm.waiting', vmId: 6, vmName: 'web', state: 'HOTPLUG', limitMs: 900_000 }),
   event({ type: 'run.started', kind: 'backup', vmId: 6, vmName: 'web' }),
   event({ type: 'vm.planned', plan }),
   event({ type: 'disk.skipped', diskId: 2, reasons: [{ code: 'SKIP_VOLATILE', text: 'volatile' }] }),

@@ -1,46 +1,9 @@
-import { type CallOptions, errorCode } from '@onevault/base';
-import { type DatastoreId, IMAGE_STATE, type Image, type ImageId, imageStateName, type SnapshotId, type Vm } from '@onevault/one-client';
+import type { CallOptions } from '@onevault/base';
+import { type DatastoreId, IMAGE_STATE, type Image, type ImageId, imageStateName } from '@onevault/one-client';
 import { JobError } from '../errors.ts';
 import { unfinishedMarks } from '../names.ts';
-import { type CloudDeps, copyPatienceMs } from './cloud-deps.ts';
-import { effectMissing } from './disk-snapshot.ts';
-import type { Send } from './send.ts';
-import { assertUnchanged, type Planned } from './unchanged.ts';
-import { settled, whenFree } from './when-free.ts';
+import type { CloudDeps } from './cloud-deps.ts';
 
-/** Asks OpenNebula to save a disk (a snapshot of it, or as it is) as a new image. The image is LOCKED until `awaitSavedImage`. */
-export function requestSaveAs(
-  deps: CloudDeps,
-  planned: Planned,
-  name: string,
-  snapshot: SnapshotId | undefined,
-  send: Send,
-  options?: CallOptions,
-): Promise<ImageId> {
-  const { vm, disk } = planned;
-  const request = (now: Vm): Promise<ImageId> => {
-    assertUnchanged(now, planned);
-    return send(() => deps.cloud.saveDiskAs(vm.id, disk.diskId, name, snapshot));
-  };
-  return whenFree(deps, vm.id, `copy of disk ${disk.diskId}`, request, options);
-}
-
-/** Waits for the copy. READY is not yet proof that the image can be read (M.1): that is seen at the device. */
-export async function awaitSavedImage(deps: CloudDeps, planned: Planned, id: ImageId, options: CallOptions = {}): Promise<Image> {
-  const { vm: before, disk } = planned;
-  const timeoutMs = copyPatienceMs(deps.patience, disk.sizeMiB);
-  const after = await settled(deps, before.id, `copy of disk ${disk.diskId}`, { ...options, timeoutMs });
-  assertUnchanged(after, planned);
-  const image = await awaitReady(deps, id, { ...options, timeoutMs }).catch((error: unknown) => {
-    throw errorCode(error) === 'JOB_IMAGE_BROKEN'
-      ? effectMissing(before, after, `copy of disk ${disk.diskId} of VM ${before.id} to image ${id} failed`)
-      : error;
-  });
-  if (image.sizeMiB !== disk.sizeMiB) {
-    throw broken(image, `has ${image.sizeMiB} MiB where disk ${disk.diskId} of VM ${before.id} has ${disk.sizeMiB} MiB`);
-  }
-  return image;
-}
 
 /** Waits until an image is READY. Throws JOB_IMAGE_BROKEN when it ends in another state or disappears. */
 export async function awaitReady(deps: CloudDeps, id: ImageId, options: CallOptions & { readonly timeoutMs?: number } = {}): Promise<Image> {

@@ -18,6 +18,13 @@ export function assertUnchanged(now: Vm, planned: Planned): void {
   if (found.imageId !== disk.imageId) throw diskChanged(now, disk, `is another disk now (image ${found.imageId ?? 'none'} instead of ${disk.imageId})`);
   if (found.sizeMiB !== disk.sizeMiB) throw diskChanged(now, disk, `was resized from ${disk.sizeMiB} to ${found.sizeMiB} MiB`);
   if (isRunning(now) && !isRunning(planned.vm)) throw diskChanged(now, disk, 'is in use again: the VM was started');
+  if (!isRunning(planned.vm) && lastRecord(now) !== lastRecord(planned.vm))
+    throw diskChanged(now, disk, 'may have been written to: the VM was started and stopped, or changed otherwise,');
+}
+
+/** A VM at rest gets a new history record when it is started and when something is done to its disks (LifeCycleActions.cc, DispatchManager::close_cp_history); a copy makes none. */
+function lastRecord(vm: Vm): number | undefined {
+  return vm.history.at(-1)?.seq;
 }
 
 function diskChanged(vm: Vm, disk: Disk, what: string): JobError {

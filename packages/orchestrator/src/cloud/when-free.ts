@@ -1,6 +1,7 @@
 import { type CallOptions, errorCode } from '@onevault/base';
-import { isDone, isTransient, type Vm, type VmId, vmStateName } from '@onevault/one-client';
+import { isDone, isTransient, type Verdict, type Vm, type VmId, vmStateName } from '@onevault/one-client';
 import { JobError } from '../errors.ts';
+import { recoverHint } from '../plan/resting-state.ts';
 import type { CloudDeps } from './cloud-deps.ts';
 
 /**
@@ -16,16 +17,20 @@ export async function whenFree<T>(deps: CloudDeps, vmId: VmId, what: string, act
       return await act(vm);
     } catch (error) {
       if (!(await somebodyWasFaster(deps, vmId, what, error))) throw error;
-      if (deps.clock.monotonicMs() >= deadlineMs) throw busy(vmId, what, error);
+      if (deps.clock.monotonicMs() >= deadlineMs) throw busy(deps, vm, what, error);
     }
   }
 }
 
 async function free(deps: CloudDeps, vmId: VmId, what: string, deadlineMs: number, options: CallOptions): Promise<Vm> {
+  let last: Vm | undefined;
+  const seen = (vm: Vm): void => {
+    last = vm;
+  };
   try {
-    return await settled(deps, vmId, what, { ...options, timeoutMs: Math.max(1, deadlineMs - deps.clock.monotonicMs()) });
+    return await settled(deps, vmId, what, { ...options, seen, timeoutMs: Math.max(1, deadlineMs - deps.clock.monotonicMs()) });
   } catch (error) {
-    throw errorCode(error) === 'ONE_WAIT_TIMEOUT' ? busy(vmId, what, error) : error;
+    throw errorCode(error) === 'ONE_WAIT_TIMEOUT' && last !== undefined ? busy(deps, last, what, error) : error;
   }
 }
 
@@ -33,11 +38,17 @@ export interface SettledOptions extends CallOptions {
   readonly timeoutMs?: number;
   /** A VM that is DONE is an answer like any other: for clean-up, which then has nothing left to do. */
   readonly mayBeDone?: boolean;
+  /** Called with every body that is read on the way; may throw to end the wait. */
+  readonly seen?: (vm: Vm) => void;
 }
 
 /** The VM once no action is under way on it. Throws JOB_VM_GONE when it is DONE. */
 export async function settled(deps: CloudDeps, vmId: VmId, what: string, options: SettledOptions = {}): Promise<Vm> {
-  const vm = await deps.cloud.waitForVm(vmId, (now) => (isTransient(now) ? 'wait' : 'done'), {
+  const verdict = (now: Vm): Verdict => {
+    options.seen?.(now);
+    return isTransient(now) ? 'wait' : 'done';
+  };
+  const vm = await deps.cloud.waitForVm(vmId, verdict, {
     timeoutMs: options.timeoutMs ?? deps.patience.actionMs,
     what: `VM ${vmId} to be free (${what})`,
     ...(options.signal && { signal: options.signal }),
@@ -67,13 +78,16 @@ function gone(vm: Vm, what: string, cause?: unknown): JobError {
   });
 }
 
-function busy(vmId: VmId, what: string, cause: unknown): JobError {
+function busy(deps: CloudDeps, vm: Vm, what: string, cause: unknown): JobError {
+  const state = vmStateName(vm);
+  const since = vm.history.at(-1)?.startTime;
+  const begun = since ? `, begun ${new Date(since * 1000).toISOString()} or later` : '';
   return new JobError({
     code: 'JOB_VM_BUSY',
-    message: `${what}: VM ${vmId} is kept busy by somebody else`,
-    details: { vmId },
+    message: `${what}: VM ${vm.id} '${vm.name}' is kept busy by somebody else: it is ${state}${begun}, and was waited for for ${Math.round(deps.patience.busyMs / 1000)} s`,
+    details: { vmId: vm.id, state, ...(since && { sinceSeconds: since }) },
     retryable: true,
-    hint: 'see what else works on this VM (its log names the action) and start the run again',
+    hint: `run the backup again when it is done; ${recoverHint(vm.id, state)}`,
     cause,
   });
 }
