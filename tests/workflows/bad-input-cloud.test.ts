@@ -78,12 +78,12 @@ describe('a driver that fails', () => {
   });
 
   it.each([
-    ['snapshot-create', 'JOB_EFFECT_MISSING'],
-    ['saveas', 'JOB_EFFECT_MISSING'],
-    ['attach', 'ATTACH_FAILED'],
-  ] as const)('%s fails the backup with %s, and the driver is quoted', async (operation, code) => {
+    ['snapshot-create', 'JOB_EFFECT_MISSING', 'snapshot'], // with auto it falls back: vm-states.test.ts
+    ['saveas', 'JOB_EFFECT_MISSING', 'auto'],
+    ['attach', 'ATTACH_FAILED', 'auto'],
+  ] as const)('%s fails the backup with %s, and the driver is quoted', async (operation, code, capture) => {
     await world.sim.control.inject({ fault: 'driver', operation, text: 'no route to storage' });
-    const error = await failureOf(backupVm(world.deps(), world.backupRequest()));
+    const error = await failureOf(backupVm(world.deps(), world.backupRequest({ capture })));
     expect(errorCode(error)).toBe(code);
     expect(String(error)).toContain('no route to storage');
     await expectNoTrace(world, census);
@@ -137,10 +137,22 @@ describe('no room, no such place, a name that is taken', () => {
     return () => world[Symbol.asyncDispose]();
   });
 
-  it('a datastore that is full at the export', async () => {
+  it('a datastore that is full: the plan sees it', async () => {
     await world.sim.control.setDatastoreFree(100, 0);
     const error = await failureOf(backupVm(world.deps(), world.backupRequest()));
-    expect(error).toMatchObject({ message: expect.stringMatching(/not enough space|capacity/i) });
+    expect(error).toMatchObject({
+      code: 'JOB_PLAN_REFUSED',
+      details: { reasons: expect.arrayContaining(['REFUSE_NO_SPACE']) },
+      hint: expect.stringContaining('make room'),
+    });
+    expect(await countPoints(world)).toBe(0);
+    await expectNoTrace(world, census);
+  });
+
+  it('a datastore that is full at the export, and has not been monitored since', async () => {
+    await world.sim.control.setDatastoreFree(100, 0, { monitored: false });
+    const error = await failureOf(backupVm(world.deps(), world.backupRequest()));
+    expect(errorCode(error)).toBe('JOB_EFFECT_MISSING');
     expect(await countPoints(world)).toBe(0);
     await expectNoTrace(world, census);
   });

@@ -46,7 +46,7 @@ describe('a VM that cannot be backed up is refused before anything is done to it
 
   it('one that is locked', async () => {
     const error = await expectRefused('JOB_PLAN_REFUSED', {}, () => world.must('one.vm.lock', world.vm, 4, false));
-    expect(error).toMatchObject({ details: { reasons: ['REFUSE_VM_LOCKED'] }, hint: expect.stringContaining('plan') });
+    expect(error).toMatchObject({ details: { reasons: ['REFUSE_VM_LOCKED'] }, hint: expect.stringContaining('onevm unlock') });
   });
 
   it('the proxy VM itself', async () => {
