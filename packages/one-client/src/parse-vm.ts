@@ -59,7 +59,17 @@ const diskSnapshots = z.object({ DISK_ID: int, ALLOW_ORPHANS: text.default('NO')
 );
 
 const history = z
-  .object({ SEQ: int, STIME: int.default(0), HOSTNAME: text, HID: int, CID: int, DS_ID: int, VM_MAD: text.default(''), TM_MAD: text.default(''), ACTION: int.default(0) })
+  .object({
+    SEQ: int,
+    STIME: int.default(0),
+    HOSTNAME: text,
+    HID: int,
+    CID: int,
+    DS_ID: int,
+    VM_MAD: text.default(''),
+    TM_MAD: text.default(''),
+    ACTION: int.default(0),
+  })
   .transform(
     (raw): HistoryRecord => ({
       seq: raw.SEQ,

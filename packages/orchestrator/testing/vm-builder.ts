@@ -27,7 +27,17 @@ export function buildVm(facts: Partial<Vm> = {}): Vm {
     contextDisk: undefined,
     snapshots: [],
     history: [
-      { seq: 0, startTime: 1_760_000_000, hostName: 'host-1', hostId: hostId(0), clusterId: 0, datastoreId: datastoreId(0), vmMad: 'kvm', tmMad: 'qcow2', action: 0 },
+      {
+        seq: 0,
+        startTime: 1_760_000_000,
+        hostName: 'host-1',
+        hostId: hostId(0),
+        clusterId: 0,
+        datastoreId: datastoreId(0),
+        vmMad: 'kvm',
+        tmMad: 'qcow2',
+        action: 0,
+      },
     ],
     template: {},
     userTemplate: {},

@@ -4,7 +4,6 @@ import { JobError } from '../errors.ts';
 import { unfinishedMarks } from '../names.ts';
 import type { CloudDeps } from './cloud-deps.ts';
 
-
 /** Waits until an image is READY. Throws JOB_IMAGE_BROKEN when it ends in another state or disappears. */
 export async function awaitReady(deps: CloudDeps, id: ImageId, options: CallOptions & { readonly timeoutMs?: number } = {}): Promise<Image> {
   const image = await deps.cloud.waitForImage(id, (now) => (now !== undefined && ON_THE_WAY.has(now.state) ? 'wait' : 'done'), {
