@@ -11,11 +11,11 @@ export type CloudObject =
   | { readonly kind: 'template'; readonly name: string }
   | { readonly kind: 'vm'; readonly name: string }
   /** A VM that we stopped; taken back by bringing it to what it was. */
-  | { readonly kind: 'power'; readonly vmId: number; readonly was: 'RUNNING' }
+  | { readonly kind: 'power'; readonly vmId: number; readonly was: 'RUNNING'; readonly seq: number }
   /** Disks of a stopped VM on their way to snapshots: all of them or none. Half done, it is taken back by finishing it (`cloud/finish-revert.ts`). */
   | { readonly kind: 'revert'; readonly vmId: number; readonly seq: number; readonly disks: readonly RevertedDisk[] };
 
-/** `seq`, above: the VM's last HISTORY record right before the first disk. */
+/** `seq`, above: the VM's last HISTORY record right before: what came after it tells whether somebody started the VM since. */
 export interface RevertedDisk {
   readonly diskId: number;
   readonly imageId: number;

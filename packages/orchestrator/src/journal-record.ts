@@ -9,7 +9,7 @@ const object = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('attachment'), proxyVmId: id, imageId: id, serial: z.string() }),
   z.object({ kind: z.literal('template'), name: z.string() }),
   z.object({ kind: z.literal('vm'), name: z.string() }),
-  z.object({ kind: z.literal('power'), vmId: id, was: z.enum(['RUNNING']) }),
+  z.object({ kind: z.literal('power'), vmId: id, was: z.enum(['RUNNING']), seq: id }),
   z.object({
     kind: z.literal('revert'),
     vmId: id,

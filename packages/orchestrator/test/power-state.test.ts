@@ -140,7 +140,7 @@ describe('stopping a VM', () => {
 });
 
 describe('bringing back a VM that was RUNNING', () => {
-  const power = { kind: 'power', vmId: id, was: 'RUNNING' } as const;
+  const power = { kind: 'power', vmId: id, was: 'RUNNING', seq: 0 } as const;
 
   it('starts it when it is down', async () => {
     const vm = new OneVm(POWEROFF, { resume: UP });
@@ -174,6 +174,20 @@ describe('bringing back a VM that was RUNNING', () => {
     const vm = new OneVm(facts, {});
     expect(await bringBack(vm.deps, power)).toBe(false);
     expect(vm.actions).toEqual([]);
+  });
+
+  it('leaves one alone that somebody started since, and stopped again on purpose', async () => {
+    const [record] = buildVm().history;
+    const past = (...actions: number[]): Facts => ({ ...POWEROFF, history: actions.flatMap((action, seq) => (record ? [{ ...record, seq, action }] : [])) });
+    // Stopped by us, two disks reverted, started, stopped again: only the third record ended without a number of its own.
+    const theirs = new OneVm(past(41, 41, 19, 19), {});
+    expect(await bringBack(theirs.deps, power)).toBe(false);
+    expect(theirs.actions).toEqual([]);
+    // Nobody started it; or we did, in vain.
+    for (const actions of [[41, 25, 21, 19], [19], [41, 19, 11]]) {
+      const ours = new OneVm(past(...actions), { resume: UP });
+      expect(await bringBack(ours.deps, power), actions.join()).toBe(true);
+    }
   });
 
   it('says why it does not come up again', async () => {

@@ -1,5 +1,5 @@
 import { isAbort, serializeError } from '@onevault/base';
-import { findLeftovers, type JobDeps, type Leftover, type RecoveredRun, recoverRuns } from '@onevault/orchestrator';
+import { findLeftovers, type Leftover, type RecoverDeps, type RecoveredRun, recoverRuns } from '@onevault/orchestrator';
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { cleanedLines } from '../render/recover-text.ts';
@@ -21,7 +21,7 @@ export interface Earlier {
 }
 
 /** Takes away what runs that died left in the cloud. Never stops the run that is about to begin: its data is what matters. */
-export async function recoverFirst(context: CommandContext, deps: JobDeps, flag: RecoverFlag): Promise<Earlier> {
+export async function recoverFirst(context: CommandContext, deps: RecoverDeps, flag: RecoverFlag): Promise<Earlier> {
   try {
     return flag.recover === false ? await nameOnly(context, deps) : await recovered(context, deps);
   } catch (error) {
@@ -33,7 +33,7 @@ export async function recoverFirst(context: CommandContext, deps: JobDeps, flag:
   }
 }
 
-async function recovered({ output, logger, signal }: CommandContext, deps: JobDeps): Promise<Earlier> {
+async function recovered({ output, logger, signal }: CommandContext, deps: RecoverDeps): Promise<Earlier> {
   const { runs } = await recoverRuns(deps, { signal });
   for (const run of runs) {
     for (const line of cleanedLines(run)) output.note(line);
@@ -46,7 +46,7 @@ async function recovered({ output, logger, signal }: CommandContext, deps: JobDe
   return { leftovers, recovered: runs };
 }
 
-async function nameOnly({ output, logger, signal }: CommandContext, deps: JobDeps): Promise<Earlier> {
+async function nameOnly({ output, logger, signal }: CommandContext, deps: RecoverDeps): Promise<Earlier> {
   const leftovers = await findLeftovers(deps.cloud, deps.journals, { signal });
   if (leftovers.length === 0) return { leftovers, recovered: [] };
   output.warn(`earlier runs that died left this in OpenNebula; onevault recover takes it away:`);

@@ -4,12 +4,10 @@ import type { CloudDeps } from './cloud-deps.ts';
 import { findSnapshot } from './disk-snapshot.ts';
 import { objectChanged, unlessGone } from './gone.ts';
 import { type DiskTarget, revertDisk } from './revert-disk.ts';
+import { wasTouchedSince } from './vm-past.ts';
 import { settled } from './when-free.ts';
 
 type RevertObject = Extract<CloudObject, { readonly kind: 'revert' }>;
-
-/** DISK_SNAPSHOT_REVERT_ACTION of include/VMActions.h. */
-const REVERTED = 41;
 
 /**
  * A revert whose process died between two disks is finished: a VM with half its disks of another time is nothing that anybody asked for. Every disk is
@@ -18,14 +16,9 @@ const REVERTED = 41;
  */
 export async function finishRevert(deps: CloudDeps, object: RevertObject): Promise<boolean> {
   const vm = await unlessGone(settled(deps, vmId(object.vmId), `revert of VM ${object.vmId}`, { timeoutMs: deps.patience.copyMs, mayBeDone: true }));
-  if (vm === undefined || !isPoweredOff(vm) || hasRunSince(vm, object.seq)) return false;
+  if (vm === undefined || !isPoweredOff(vm) || wasTouchedSince(vm, object.seq)) return false;
   for (const target of object.disks.map((disk) => targetOf(vm, disk))) await revertDisk(deps, target);
   return true;
-}
-
-/** Each revert ends one HISTORY record (close_cp_history of DispatchManagerActions.cc); so does everything else, under another number. */
-function hasRunSince(vm: Vm, seq: number): boolean {
-  return vm.history.slice(0, -1).some((record) => record.seq >= seq && record.action !== REVERTED);
 }
 
 function targetOf(vm: Vm, wanted: RevertedDisk): DiskTarget {

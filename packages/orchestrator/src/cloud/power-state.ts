@@ -5,6 +5,7 @@ import { JobError } from '../errors.ts';
 import type { CloudDeps } from './cloud-deps.ts';
 import { unlessGone } from './gone.ts';
 import type { Send } from './send.ts';
+import { wasStoppedAgainSince } from './vm-past.ts';
 import { settled, whenFree } from './when-free.ts';
 
 type PowerObject = Extract<CloudObject, { readonly kind: 'power' }>;
@@ -81,15 +82,15 @@ function moved(
 }
 
 /**
- * Brings a VM that we stopped back to what it was. Answers whether there was anything to do: a VM that somebody has since started, suspended, undeployed
- * or ended is theirs and is left alone. Idempotent. A stop that was asked for and has not begun yet is waited for: it would come after us.
+ * Brings a VM that we stopped back to what it was. Answers whether there was anything to do: a VM that somebody has since started (and be it stopped
+ * again), suspended, undeployed or ended is theirs and is left alone. Idempotent. A stop that was asked for and has not begun yet is waited for: it would come after us.
  */
 export async function bringBack(deps: CloudDeps, object: PowerObject): Promise<boolean> {
   const id = vmId(object.vmId);
   const what = `start of VM ${object.vmId}`;
   const found = await unlessGone(settled(deps, id, what, { timeoutMs: deps.patience.startMs, mayBeDone: true }));
   const vm = found !== undefined && isRunning(found) ? await afterLateStop(deps, found, what) : found;
-  if (vm === undefined || !isPoweredOff(vm)) return false;
+  if (vm === undefined || !isPoweredOff(vm) || wasStoppedAgainSince(vm, object.seq)) return false;
   const before = await whenFree(deps, id, what, (now) => act(deps, now, 'resume', (seen) => !isPoweredOff(seen), plainly));
   const after = await moved(deps, before, isRunning, { timeoutMs: deps.patience.startMs, what: `VM ${id} to run again` });
   if (isPoweredOff(after) || isFailed(after)) throw notStarted(before, after);

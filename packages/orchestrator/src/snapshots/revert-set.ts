@@ -2,6 +2,7 @@ import { type CallOptions, errorCode } from '@onevault/base';
 import { isRunning, VM_STATE, type Vm, type VmId } from '@onevault/one-client';
 import { type StopChoice, stopVm } from '../cloud/power-state.ts';
 import { assertStillThere, type DiskTarget, revertDisk } from '../cloud/revert-disk.ts';
+import { lastSeq } from '../cloud/vm-past.ts';
 import { settled } from '../cloud/when-free.ts';
 import type { ControlDeps } from '../ports.ts';
 import type { DiskSnapshotReport, SnapshotReport } from '../report.ts';
@@ -112,7 +113,7 @@ async function revert(job: RevertJob): Promise<SnapshotReport> {
 /** Journalled before the call, so that whatever happens from here on the VM comes back. */
 function stop({ run, vm, request, options }: RevertJob): Promise<Owned> {
   return run.step('stop-vm', { object: `VM ${vm.id}` }, () =>
-    run.create({ kind: 'power', vmId: vm.id, was: 'RUNNING' }, async (send) => {
+    run.create({ kind: 'power', vmId: vm.id, was: 'RUNNING', seq: lastSeq(vm) }, async (send) => {
       const down = await stopVm(run.cloud, vm.id, request.stop, send, options);
       return down.id;
     }),
@@ -170,7 +171,7 @@ function beginRevert(run: Run, vm: Vm, targets: readonly DiskTarget[]): Promise<
     snapshotId: Number(snapshot.id),
     name: snapshot.name ?? '',
   }));
-  return run.create({ kind: 'revert', vmId: vm.id, seq: vm.history.at(-1)?.seq ?? 0, disks }, async () => vm.id);
+  return run.create({ kind: 'revert', vmId: vm.id, seq: lastSeq(vm), disks }, async () => vm.id);
 }
 
 async function revertOne(run: Run, target: DiskTarget): Promise<DiskSnapshotReport> {

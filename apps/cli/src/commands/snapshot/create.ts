@@ -5,10 +5,12 @@ import type { ExitCode } from '../../exit.ts';
 import { jobRenderer } from '../../render/job-renderer.ts';
 import { selectVms } from '../../select/select-vms.ts';
 import { eachVm } from '../each-vm.ts';
+import type { RecoverFlag } from '../recover-first.ts';
+import { recoverBefore } from './recover-before.ts';
 import { addDiskFlag, addLimitFlags, type DiskFlag, disksOf, type LimitFlags, limitsOf } from './snapshot-flags.ts';
 import { concludeSnapshots, tellSnapshot } from './snapshot-result.ts';
 
-export interface CreateFlags extends DiskFlag, LimitFlags {
+export interface CreateFlags extends RecoverFlag, DiskFlag, LimitFlags {
   readonly name?: string;
   readonly keepPartial?: boolean;
 }
@@ -31,6 +33,7 @@ export async function runSnapshotCreate(context: CommandContext, argv: readonly 
   };
   using renderer = jobRenderer(output, clock);
   await using deps = await compose.openControl((event) => renderer.emit(event), { signal });
+  await recoverBefore(context, flags);
   const ids = await selectVms(deps.cloud, argv, { signal });
   const { outcomes, notAttempted } = await eachVm(
     context,

@@ -7,11 +7,13 @@ import { printable } from '../../render/table.ts';
 import { count } from '../../render/units.ts';
 import { selectVm } from '../../select/select-vms.ts';
 import { eachVm } from '../each-vm.ts';
+import type { RecoverFlag } from '../recover-first.ts';
+import { recoverBefore } from './recover-before.ts';
 import { readVm } from './revert.ts';
 import { type DiskFlag, disksOf } from './snapshot-flags.ts';
 import { concludeSnapshots, tellSnapshot } from './snapshot-result.ts';
 
-export interface DeleteFlags extends DiskFlag {
+export interface DeleteFlags extends RecoverFlag, DiskFlag {
   readonly foreign?: boolean;
   readonly yes?: boolean;
 }
@@ -21,6 +23,7 @@ export async function runSnapshotDelete(context: CommandContext, argument: strin
   const disks = disksOf(flags);
   using renderer = jobRenderer(output, clock);
   await using deps = await compose.openControl((event) => renderer.emit(event), { signal });
+  await recoverBefore(context, flags);
   const vmId = await selectVm(deps.cloud, argument, { signal });
   const vm = await readVm(deps.cloud, vmId, signal);
   const all = readSnapshots(vm);

@@ -7,9 +7,11 @@ import { printable, renderTable } from '../../render/table.ts';
 import { formatTime } from '../../render/units.ts';
 import { concludeVms, eachVm, errorFacts, type VmOutcome } from '../each-vm.ts';
 import { wantedVms } from '../plan.ts';
+import type { RecoverFlag } from '../recover-first.ts';
+import { recoverBefore } from './recover-before.ts';
 import { numberOf, spanMs } from './snapshot-flags.ts';
 
-export interface PruneFlags {
+export interface PruneFlags extends RecoverFlag {
   readonly all?: boolean;
   readonly keep?: string;
   readonly maxAge?: string;
@@ -23,6 +25,7 @@ export async function runSnapshotPrune(context: CommandContext, argv: readonly s
   const dryRun = flags.dryRun ?? false;
   using renderer = jobRenderer(output, clock);
   await using deps = await compose.openControl((event) => renderer.emit(event), { signal });
+  await recoverBefore(context, flags);
   const ids = await wantedVms(deps.cloud, argv, flags, { signal });
   const { outcomes, notAttempted } = await eachVm(
     context,

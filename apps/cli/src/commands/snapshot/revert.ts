@@ -10,10 +10,12 @@ import { printable } from '../../render/table.ts';
 import { count, formatTime } from '../../render/units.ts';
 import { asVmError, selectVm } from '../../select/select-vms.ts';
 import { eachVm } from '../each-vm.ts';
+import type { RecoverFlag } from '../recover-first.ts';
+import { recoverBefore } from './recover-before.ts';
 import { type DiskFlag, disksOf, type LimitFlags, limitsOf, spanMs } from './snapshot-flags.ts';
 import { concludeSnapshots, tellSnapshot } from './snapshot-result.ts';
 
-export interface RevertFlags extends DiskFlag, LimitFlags {
+export interface RevertFlags extends RecoverFlag, DiskFlag, LimitFlags {
   readonly snapshotFirst?: boolean;
   readonly stopTimeout: string;
   readonly hard?: boolean;
@@ -30,6 +32,7 @@ export async function runSnapshotRevert(context: CommandContext, argument: strin
   const disks = disksOf(flags);
   using renderer = jobRenderer(output, clock);
   await using deps = await compose.openControl((event) => renderer.emit(event), { signal });
+  await recoverBefore(context, flags);
   const vmId = await selectVm(deps.cloud, argument, { signal });
   const vm = await readVm(deps.cloud, vmId, signal);
   const selected = selectSnapshots(readSnapshots(vm), { reference, foreign: flags.foreign ?? false, ...(disks && { disks }) });

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { RunCommand } from '../../command-context.ts';
+import { addRecoverFlag } from '../recover-first.ts';
 import { addTableFlags } from '../table-flags.ts';
 import { addCreateFlags, type CreateFlags, runSnapshotCreate } from './create.ts';
 import { type DeleteFlags, runSnapshotDelete } from './delete.ts';
@@ -44,5 +45,6 @@ export function snapshotCommand(run: RunCommand): Command {
     .option('--dry-run', 'change nothing: say what would go and why')
     .description('delete sets by rules; a set goes as soon as one rule says so, and what is not ours is never touched')
     .action((vms: string[], flags: PruneFlags, sub: Command) => run(sub, (context) => runSnapshotPrune(context, vms, flags)));
+  for (const sub of command.commands) if (sub.name() !== 'list') addRecoverFlag(sub);
   return command;
 }
