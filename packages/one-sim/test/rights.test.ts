@@ -157,6 +157,9 @@ test('VM_*_OPERATIONS of a user move an action to another right', async () => {
   expect((await limited('one.vm.disksnapshotcreate', vmId, 0, 's')).value).toContain(`User [${userId}] : Not authorized to perform ADMIN VM [${vmId}].`);
   expect((await limited('one.vm.action', 'suspend', vmId)).value).toContain(`Not authorized to perform USE VM [${vmId}].`);
   expect((await limited('one.vm.action', 'poweroff', vmId)).ok).toBe(true);
+  expect((await limited('one.system.config')).value).toContain(
+    '<VM_ADMIN_OPERATIONS><![CDATA[migrate, delete, recover, retry, deploy, resched, backup, restore]]>',
+  );
   await one.sim.control.idle();
 });
 

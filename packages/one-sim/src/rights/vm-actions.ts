@@ -6,7 +6,7 @@ import type { Subject } from './authorization.ts';
 type VmRight = Exclude<OperationName, 'CREATE'>;
 
 /** VM_*_OPERATIONS of a stock oned.conf. What stands in none of them needs MANAGE. */
-const STOCK: Readonly<Record<VmRight, string>> = {
+export const STOCK_OPERATIONS: Readonly<Record<VmRight, string>> = {
   ADMIN: 'migrate, delete, recover, retry, deploy, resched, backup, restore',
   MANAGE:
     'undeploy, hold, release, stop, suspend, resume, reboot, poweroff, disk-attach, nic-attach, disk-snapshot, terminate, disk-resize, snapshot, updateconf, rename, resize, update, disk-saveas, sched-action, sg-attach, pci-attach',
@@ -20,7 +20,7 @@ export function vmActionRight(world: World, subject: Subject, action: string): V
     const own = rightIn((name) => textOf(template, name) ?? '', action);
     if (own !== undefined) return own;
   }
-  return rightIn((name) => STOCK[name === 'VM_ADMIN_OPERATIONS' ? 'ADMIN' : name === 'VM_USE_OPERATIONS' ? 'USE' : 'MANAGE'], action) ?? 'MANAGE';
+  return rightIn((name) => STOCK_OPERATIONS[name === 'VM_ADMIN_OPERATIONS' ? 'ADMIN' : name === 'VM_USE_OPERATIONS' ? 'USE' : 'MANAGE'], action) ?? 'MANAGE';
 }
 
 /** ADMIN is looked at first, then MANAGE, then USE (VMActions::get_auth_op). */
