@@ -54,6 +54,7 @@ export async function crashMatrix(world: World, operation: MatrixOperation, opti
   const chosen = options.everyMoment === true ? [...moments.keys()] : firstOfEach(moments);
   const removed = new Set<string>();
   for (const at of chosen) for (const kind of await matrix.killAt(at)) removed.add(kind);
+  await matrix.expectUnharmed();
   return { moments: moments.length, killed: chosen.length, removed: [...removed].sort() };
 }
 
@@ -64,6 +65,8 @@ export async function faultMatrix(world: World, operation: MatrixOperation, faul
   const chosen = [...calls.keys()].filter((at) => options.everyMoment === true || calls[at]?.changing === true);
   const removed = new Set<string>();
   for (const at of chosen) for (const kind of await matrix.failAt(at, fault)) removed.add(kind);
+  await matrix.whole();
+  await matrix.expectUnharmed();
   return { moments: calls.length, killed: chosen.length, removed: [...removed].sort() };
 }
 
@@ -159,8 +162,13 @@ class Matrix {
       expect([product.vms.length, product.images.length], where).toEqual([this.#operation.product.vms, this.#operation.product.images]);
     await this.#remove(product);
     expect(await this.state(), where).toEqual(before);
-    await this.whole();
     return report.runs.flatMap((run) => run.removed.map(({ object }) => object.kind));
+  }
+
+  /** Whatever happened, the guest was never left to stand still. */
+  async expectUnharmed(): Promise<void> {
+    expect((await this.#world.sim.control.history(this.#world.vm)).harm).toEqual([]);
+    expect(await this.#world.sim.control.unexpectedErrors()).toEqual([]);
   }
 
   async #actOn(cloud: OneApi): Promise<void> {

@@ -99,8 +99,10 @@ describe('without any journal', () => {
     made++; // a VM started from somebody's copy of a template of ours
     const copied = await template('copy-of-ours', marks('half-1'));
     await must('one.template.instantiate', copied, 'onevault-test', true, '', false);
+    const typed = await image('typed');
+    await world.sim.control.idle();
     made++; // a disk with a serial like ours, whose image is not
-    await must('one.vm.attach', proxyVm, `DISK=[IMAGE_ID="${await image('typed')}",TARGET="vdy",SERIAL="ov-0123456789abcdef"]`);
+    await must('one.vm.attach', proxyVm, `DISK=[IMAGE_ID="${typed}",TARGET="vdy",SERIAL="ov-0123456789abcdef"]`);
     await world.sim.control.idle();
     return made;
   }
