@@ -55,6 +55,6 @@ export function describeObject(object: CloudObject, id?: number): string {
     case 'power':
       return `VM ${object.vmId}, which was ${object.was} before this run stopped it`;
     case 'revert':
-      return `unfinished revert of VM ${object.vmId}: ${object.disks.map((disk) => `disk ${disk.diskId} to snapshot ${disk.snapshotId} '${disk.name}'`).join(', ')}`;
+      return `revert of VM ${object.vmId} that was begun: ${object.disks.map((disk) => `disk ${disk.diskId} to snapshot ${disk.snapshotId} '${disk.name}'`).join(', ')}`;
   }
 }

@@ -1,4 +1,4 @@
-import type { RecoveredRun, RecoverReport, RetriedResidue } from '@onevault/orchestrator';
+import type { RecoveredObject, RecoveredRun, RecoverReport, RetriedResidue } from '@onevault/orchestrator';
 import type { Column } from './table.ts';
 import { count, formatTime } from './units.ts';
 
@@ -7,10 +7,13 @@ export function cleanedLines({ runId, about, removed, kept }: RecoveredRun): str
   const did = removed.length === 0 ? 'it had left nothing' : `${count(removed.length, 'object')} taken away`;
   return [
     `run ${runId} (${about}) had died: ${did}`,
-    ...removed.map(({ label }) => `  removed ${label}`),
+    ...removed.map(({ object, label }) => `  ${DONE[object.kind] ?? 'removed'} ${label}`),
     ...kept.map(({ label }) => `  kept ${label}: it was finished`),
   ];
 }
+
+/** Not everything that is taken back is removed: nobody should read that a VM was. */
+const DONE: Readonly<Partial<Record<RecoveredObject['object']['kind'], string>>> = { power: 'started', revert: 'finished' };
 
 export const RECOVERED_COLUMNS: readonly Column<RecoveredRun>[] = [
   { name: 'RUN', value: (run) => run.runId },
