@@ -10,6 +10,8 @@ import type { WritableBlockDevice } from './scan-api.ts';
 export interface OpenDeviceOptions extends CallOptions {
   /** `auto` (default) bypasses the page cache where the file system lets it, and says in `bufferedBecause` why not. */
   readonly direct?: 'auto' | 'on' | 'off';
+  /** A block device is opened O_EXCL: refused with CBT_DEVICE_BUSY while it is mounted or held, and nobody mounts or holds it while it is open. */
+  readonly exclusive?: boolean;
   /** Where sysfs is; for tests and simulators. */
   readonly sysfsRoot?: string;
 }
@@ -42,8 +44,7 @@ export interface OpenWritableOptions extends CallOptions {
 export async function openWritableBlockDevice(path: string, options: OpenWritableOptions): Promise<WritableBlockDevice> {
   options.signal?.throwIfAborted();
   await requireDevicePath(path);
-  // O_EXCL without O_CREAT means "nobody else holds it" for a block device (open(2)) and is ignored for a file.
-  return withHandle(path, constants.O_RDWR | constants.O_EXCL, options, async (handle, { sizeBytes }) => {
+  return withHandle(path, constants.O_RDWR | exclusiveFlag({ exclusive: true }), options, async (handle, { sizeBytes }) => {
     const direct = options.direct === 'off' ? undefined : await openForDirectWrites(handle, sizeBytes);
     return new OpenedWritableDevice(handle, { path, sizeBytes, direct: false }, direct);
   });
@@ -63,17 +64,22 @@ async function openForDirectWrites(handle: FileHandle, sizeBytes: number): Promi
 }
 
 function openBuffered(path: string, options: OpenDeviceOptions, bufferedBecause: string): Promise<OpenedDevice> {
-  return withHandle(path, constants.O_RDONLY, options, (handle, { sizeBytes }) =>
+  return withHandle(path, constants.O_RDONLY | exclusiveFlag(options), options, (handle, { sizeBytes }) =>
     Promise.resolve(new OpenedDevice(handle, { path, sizeBytes, direct: false, bufferedBecause })),
   );
 }
 
 function openDirect(path: string, options: OpenDeviceOptions): Promise<OpenedDevice> {
-  return withHandle(path, constants.O_RDONLY | constants.O_DIRECT, options, async (handle, { sizeBytes }) => {
+  return withHandle(path, constants.O_RDONLY | constants.O_DIRECT | exclusiveFlag(options), options, async (handle, { sizeBytes }) => {
     // Some file systems accept the flag and refuse the first read.
     if (sizeBytes > 0) await handle.read(pageAlignedMemory(PAGE_BYTES), 0, PAGE_BYTES, 0);
     return new OpenedDevice(handle, { path, sizeBytes, direct: true });
   });
+}
+
+/** O_EXCL without O_CREAT means "nobody else holds it" for a block device (open(2)) and is ignored for a file. */
+function exclusiveFlag({ exclusive }: OpenDeviceOptions): number {
+  return exclusive ? constants.O_EXCL : 0;
 }
 
 /** Closes the handle again unless `build` succeeds in making a device of it. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { requiresLoopDevice, testWith } from '../../../tests/support/requires.ts';
 import { openFailure } from '../src/errors.ts';
-import { DeviceError, openBlockDevice, openWritableBlockDevice } from '../src/index.ts';
+import { DeviceError, flushBlockDevice, openBlockDevice, openWritableBlockDevice } from '../src/index.ts';
 import { fileDevice, type Piece, temporaryDirectory, writeImage } from '../testing/index.ts';
 import { loopDevice } from './loop-device.ts';
 
@@ -81,6 +81,16 @@ describe('open failures', () => {
   });
 });
 
+describe('flushBlockDevice', () => {
+  it('has nothing to do for a file, and says when there is no device', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'disk.img');
+    await writeFile(path, 'abc');
+    await flushBlockDevice(path);
+    await expect(flushBlockDevice(join(directory.path, 'nowhere'))).rejects.toMatchObject({ code: 'CBT_DEVICE_ABSENT' });
+  });
+});
+
 describe('openWritableBlockDevice', () => {
   it('neither creates nor truncates', async () => {
     await using directory = await temporaryDirectory();
@@ -139,6 +149,25 @@ describe('block devices', () => {
       await writeFile(join(entry, 'size'), nonsense);
       await expect(openBlockDevice(loop.path, { sysfsRoot: sysfs.path })).rejects.toMatchObject({ code: 'CBT_OPEN_FAILED' });
     }
+  });
+
+  testWith([requiresLoopDevice()], 'can be read exclusively: refused while something holds them, and held by nobody else meanwhile', async () => {
+    await using loop = await loopDevice(ONE_MIB);
+    await using reader = await openBlockDevice(loop.path, { exclusive: true });
+    await expect(openBlockDevice(loop.path, { exclusive: true })).rejects.toMatchObject({ code: 'CBT_DEVICE_BUSY' });
+    await expect(openWritableBlockDevice(loop.path, { exclusive: true })).rejects.toMatchObject({ code: 'CBT_DEVICE_BUSY' });
+    await using another = await openBlockDevice(loop.path);
+    expect([reader.direct, another.sizeBytes]).toEqual([true, 2 ** 20]);
+  });
+
+  testWith([requiresLoopDevice()], 'are flushed: what was written through the page cache is on the device', async () => {
+    await using loop = await loopDevice(ONE_MIB);
+    await writeFile(loop.path, new Uint8Array(4096).fill(7), { flag: 'r+' });
+    await flushBlockDevice(loop.path);
+    await using device = await openBlockDevice(loop.path, { direct: 'on' });
+    const read = new Uint8Array(4096);
+    await device.readInto(0, read);
+    expect(read.every((byte) => byte === 7)).toBe(true);
   });
 
   testWith([requiresLoopDevice()], 'are refused for writing while something else holds them', async () => {
