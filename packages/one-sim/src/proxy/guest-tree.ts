@@ -79,8 +79,9 @@ export class GuestTree {
     const name = this.#freeName(isScsi(device) ? 'sd' : 'vd');
     this.#devices.set(device.diskId, { name, device, writtenMs: (await stat(device.file)).mtimeMs });
     await chmod(device.file, device.readOnly ? 0o444 : 0o644);
-    const made = join(this.#staging, `${name}-${this.#serialNumber++}`);
-    await buildDevice(this.#root, made, name, device);
+    const sequence = ++this.#serialNumber;
+    const made = join(this.#staging, `${name}-${sequence}`);
+    await buildDevice(this.#root, made, name, device, sequence);
     await rm(join(this.#root, 'dev', name), { force: true });
     await symlink(device.file, join(this.#root, 'dev', name));
     for (const link of this.#links(name, device)) {
