@@ -6,7 +6,18 @@ import { type Clock, Scope, Secret, systemClock } from '@onevault/base';
 import { createOneClient, datastoreId, type OneApi, type VmId } from '@onevault/one-client';
 import { type FaultRule, type Simulator, startSimulator } from '@onevault/one-sim';
 import { proxyHotplug } from '@onevault/orchestrator';
-import { type AttachBus, createAttacher, findOwnVm, newSerial, parseSerial, readProductUuid, readSysfsDisks } from '@onevault/proxy-attach';
+import {
+  chooseIdentification,
+  createAttacher,
+  findOwnVm,
+  type IdentifiedBy,
+  machineHotplugLock,
+  newSerial,
+  parseSerial,
+  readProductUuid,
+  readSysfsDisks,
+  type WantedIdentification,
+} from '@onevault/proxy-attach';
 import { type AttacherSubject, attacherContract } from '@onevault/proxy-attach/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
@@ -46,10 +57,23 @@ async function* bodies(cloud: OneApi): AsyncGenerator<{ id: VmId; uuid: string |
   for await (const { id } of cloud.vms()) yield await cloud.vm(id);
 }
 
-function subjectOf(world: World, bus: AttachBus): AttacherSubject {
+/** A strategy as production chooses it, and what the contract must find it to be. */
+interface Strategy extends WantedIdentification {
+  readonly version: string;
+  readonly identifiedBy: IdentifiedBy;
+}
+
+function subjectOf(world: World, { version, identifiedBy, ...wanted }: Strategy): AttacherSubject {
   const { cloud, proxyVm, root } = world;
   return {
-    attacher: createAttacher({ api: proxyHotplug(cloud, proxyVm), sysfs: (options) => readSysfsDisks(root, options), clock: fastClock, bus }),
+    attacher: createAttacher({
+      api: proxyHotplug(cloud, proxyVm),
+      sysfs: (options) => readSysfsDisks(root, options),
+      clock: fastClock,
+      identification: chooseIdentification(version, wanted),
+      lock: machineHotplugLock({ clock: fastClock, proxyRoot: root }),
+    }),
+    identifiedBy,
     newSerial: () => newSerial(randomBytes),
     async newImage(sizeMiB) {
       const name = `image ${newSerial(randomBytes)}`;
@@ -62,18 +86,33 @@ function subjectOf(world: World, bus: AttachBus): AttacherSubject {
   };
 }
 
-describe('attacher contract over XML-RPC, with the proxy VM of the simulator', () => {
+const STRATEGIES: Readonly<Record<string, readonly Omit<Strategy, 'version'>[]>> = {
+  '6.10.5': [
+    { bus: 'sd', identifiedBy: 'scsi' },
+    { bus: 'vd', byDifference: true, identifiedBy: 'difference' },
+  ],
+  '7.0.2': [
+    { bus: 'vd', identifiedBy: 'serial' },
+    { bus: 'sd', identifiedBy: 'serial+scsi' },
+  ],
+  '7.4.0': [
+    { bus: 'vd', identifiedBy: 'serial' },
+    { bus: 'sd', identifiedBy: 'serial+scsi' },
+  ],
+};
+
+describe.each(Object.entries(STRATEGIES))('attacher contract over XML-RPC, with the proxy VM of a simulated OpenNebula %s', (version, strategies) => {
   let world: World;
   beforeAll(async () => {
-    world = await openWorld('7.0.2');
+    world = await openWorld(version);
   });
   afterAll(async () => {
     expect(await world.simulator.control.unexpectedErrors()).toEqual([]);
     await world.scope[Symbol.asyncDispose]();
   });
 
-  describe.each(['vd', 'sd'] as const)('bus %s', (bus) => {
-    for (const { title, run } of attacherContract) it(title, () => run(subjectOf(world, bus)));
+  describe.each(strategies)('bus $bus: by $identifiedBy', (strategy) => {
+    for (const { title, run } of attacherContract) it(title, () => run(subjectOf(world, { version, ...strategy })));
   });
 });
 
@@ -82,7 +121,7 @@ describe('attacher over XML-RPC when things go wrong', () => {
   let subject: AttacherSubject;
   beforeAll(async () => {
     world = await openWorld('7.4.0');
-    subject = subjectOf(world, 'vd');
+    subject = subjectOf(world, { version: '7.4.0', bus: 'vd', identifiedBy: 'serial' });
   });
   afterEach(async () => {
     await world.simulator.control.clearFaults();
@@ -129,10 +168,22 @@ describe('attacher over XML-RPC when things go wrong', () => {
 });
 
 describe('attacher with an OpenNebula that does not pass SERIAL on (6.10.5)', () => {
-  it('finds no device, says so, and leaves nothing attached', async () => {
-    const world = await openWorld('6.10.5');
-    await using _ = world.scope;
-    const subject = subjectOf(world, 'vd');
+  let world: World;
+  beforeAll(async () => {
+    world = await openWorld('6.10.5');
+  });
+  afterAll(() => world.scope[Symbol.asyncDispose]());
+
+  it('plugs nothing to a bus on which the device could only be guessed', async () => {
+    const subject = subjectOf(world, { version: '6.10.5', bus: 'vd', identifiedBy: 'difference' });
+    const image = await subject.newImage(2);
+    await expect(subject.attacher.attach({ ...image, serial: subject.newSerial(), readOnly: true })).rejects.toMatchObject({ code: 'ATTACH_UNIDENTIFIABLE' });
+    expect(await subject.listedSerials()).toEqual([]);
+    expect((await subject.devices()).length).toBe(1);
+  });
+
+  it('finds no device where it relies on serials of a later version, says so, and leaves nothing attached', async () => {
+    const subject = subjectOf(world, { version: '7.0.2', bus: 'vd', identifiedBy: 'serial' });
     const image = await subject.newImage(2);
     await expect(subject.attacher.attach({ ...image, serial: subject.newSerial(), readOnly: true })).rejects.toMatchObject({ code: 'ATTACH_DEVICE_ABSENT' });
     expect(await subject.listedSerials()).toEqual([]);

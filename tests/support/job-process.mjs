@@ -5,7 +5,7 @@ import { Secret, silentLogger, systemClock } from '@onevault/base';
 import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
 import { createOneClient } from '@onevault/one-client';
 import { backupVm, fileJournals, proxyHotplug, restoreVm } from '@onevault/orchestrator';
-import { createAttacher, readSysfsDisks } from '@onevault/proxy-attach';
+import { chooseIdentification, createAttacher, machineHotplugLock, readSysfsDisks } from '@onevault/proxy-attach';
 
 const job = JSON.parse(process.argv[2]);
 const clock = {
@@ -16,7 +16,13 @@ const clock = {
 const cloud = createOneClient({ endpoint: new URL(job.endpoint), session: new Secret(job.session), clock, callTimeoutMs: 10_000 * job.hurry });
 const deps = {
   cloud,
-  attacher: createAttacher({ api: proxyHotplug(cloud, job.proxyVm), sysfs: (call) => readSysfsDisks(job.proxyRoot, call), clock }),
+  attacher: createAttacher({
+    api: proxyHotplug(cloud, job.proxyVm),
+    sysfs: (call) => readSysfsDisks(job.proxyRoot, call),
+    clock,
+    identification: chooseIdentification(await cloud.version()),
+    lock: machineHotplugLock({ clock, proxyRoot: job.proxyRoot }),
+  }),
   proxyVm: job.proxyVm,
   devices: { open: openBlockDevice, openWritable: openWritableBlockDevice, scan },
   repository: await openRepository(fileStore(job.repositoryPath), { clock: systemClock }),

@@ -19,7 +19,7 @@ import {
   type Residue,
   type RestoreRequest,
 } from '@onevault/orchestrator';
-import { createAttacher, readSysfsDisks } from '@onevault/proxy-attach';
+import { type AttacherDeps, chooseIdentification, createAttacher, machineHotplugLock, readSysfsDisks, type WantedIdentification } from '@onevault/proxy-attach';
 import { fillWithOthers } from './crowd.ts';
 
 /** Time runs fifty times as fast: what takes seconds in a cloud takes milliseconds here, in the same order and with the same deadlines. */
@@ -43,6 +43,8 @@ export interface World extends AsyncDisposable {
   readonly must: TestSimulator['must'];
   readonly vm: VmId;
   readonly proxyVm: VmId;
+  /** What the proxy's attacher is made of, for one that sees another guest or another cloud. */
+  readonly attacherDeps: AttacherDeps;
   readonly repository: Repository;
   readonly repositoryPath: string;
   readonly store: ObjectStore;
@@ -82,6 +84,8 @@ export interface WorldOptions {
   readonly hypervisor?: 'kvm' | 'lxc';
   /** VMs of other people in the same cloud, and as many images. */
   readonly others?: number;
+  /** How disks are plugged into the proxy, where the version is not to decide. */
+  readonly identification?: WantedIdentification;
   readonly disks?: readonly {
     readonly sizeMiB: number;
     readonly persistent?: boolean;
@@ -134,13 +138,21 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const journals = fileJournals({ directory: journalPath });
   const events: JobEvent[] = [];
   const proxyRoot = join(sim.dir, 'proxy', String(proxyVm));
+  const identification = chooseIdentification(await cloud.version(), options.identification);
+  const attacherDeps: AttacherDeps = {
+    api: proxyHotplug(cloud, proxyVm),
+    sysfs: (call) => readSysfsDisks(proxyRoot, call),
+    clock: hurriedClock,
+    identification,
+    lock: machineHotplugLock({ clock: hurriedClock, proxyRoot }),
+  };
   const deps = (overrides: Partial<JobDeps> = {}): JobDeps => {
     const api = overrides.cloud ?? cloud;
     return {
       cloud: api,
-      attacher: createAttacher({ api: proxyHotplug(api, proxyVm), sysfs: (call) => readSysfsDisks(proxyRoot, call), clock: hurriedClock }),
+      attacher: createAttacher({ ...attacherDeps, api: proxyHotplug(api, proxyVm) }),
       proxyVm,
-      attacherOf: (other) => createAttacher({ api: proxyHotplug(api, other), sysfs: async () => [], clock: hurriedClock }),
+      attacherOf: (other) => createAttacher({ api: proxyHotplug(api, other), sysfs: async () => [], clock: hurriedClock, identification }),
       devices: realDevices,
       repository,
       journals,
@@ -158,6 +170,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     must,
     vm: vmId(id),
     proxyVm,
+    attacherDeps,
     repository,
     repositoryPath,
     store,

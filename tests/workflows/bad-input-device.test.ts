@@ -82,12 +82,12 @@ describe('a device that is not what it should be', () => {
 
   it('is smaller than the image', async () => {
     await world.sim.control.inject({ fault: 'device', sizeBytes: MIB });
-    await expectBackupFails(['ATTACH_DEVICE_SIZE']);
+    await expectBackupFails(['JOB_IMAGE_BROKEN']);
   });
 
   it('is larger than the image', async () => {
     await world.sim.control.inject({ fault: 'device', sizeBytes: 64 * MIB });
-    await expectBackupFails(['ATTACH_DEVICE_SIZE']);
+    await expectBackupFails(['JOB_IMAGE_BROKEN']);
   });
 
   it('does not show its serial: it is not guessed', async () => {
@@ -168,7 +168,7 @@ describe('an image that is READY and cannot be read', () => {
     await world.sim.control.idle();
     const census = await world.census();
     const error = await failureOf(backupVm(world.deps(), world.backupRequest({ capture: 'snapshot' })));
-    expect(errorCode(error)).toBe('ATTACH_DEVICE_SIZE');
+    expect(error).toMatchObject({ code: 'JOB_IMAGE_BROKEN', details: { diskId: 0 }, hint: expect.stringContaining('local'), cause: expect.anything() });
     expect(await countPoints(world)).toBe(0);
     await expectNoTrace(world, census);
     const asPlanned = await backupVm(world.deps(), world.backupRequest());

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { isRepositoryError, type ObjectStore, openRepository, openStore, parseStoreUrl, type Repository, type RepositorySecret } from '@onevault/backup-format';
 import { type CallOptions, type Clock, errorCode, type Logger, mapOrdered, Scope, systemClock } from '@onevault/base';
-import { openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
+import { flushBlockDevice, openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
 import { createOneClient, findConnection, isRunning, type OneApi, type VmId, vmId } from '@onevault/one-client';
 import {
   type ControlDeps,
@@ -14,7 +14,15 @@ import {
   proxyHotplug,
   type RecoverDeps,
 } from '@onevault/orchestrator';
-import { createAttacher, type DiskAttacher, findOwnVm, readProductUuid, readSysfsDisks } from '@onevault/proxy-attach';
+import {
+  chooseIdentification,
+  createAttacher,
+  type DiskAttacher,
+  findOwnVm,
+  machineHotplugLock,
+  readProductUuid,
+  readSysfsDisks,
+} from '@onevault/proxy-attach';
 import { CliError } from './errors.ts';
 import type { AskSecret } from './secret/ask-secret.ts';
 import { readSecret } from './secret/read-secret.ts';
@@ -132,7 +140,7 @@ async function openJobs(composition: Composition, emit: (event: JobEvent) => voi
   const repository = scope.use(await openIn(composition, options, { cached: true }));
   const cloud = scope.use(await composition.openCloud(options));
   const proxyVm = await findProxyVm(settings, cloud, options);
-  const attacher = createAttacher({ api: proxyHotplug(cloud, proxyVm), sysfs: (call) => readSysfsDisks(settings.proxyRoot, call), clock, logger });
+  const attacher = await ownAttacher(composition, cloud, proxyVm, options);
   const owned = scope.move();
   return {
     cloud,
@@ -150,9 +158,24 @@ async function openJobs(composition: Composition, emit: (event: JobEvent) => voi
   };
 }
 
-/** For proxy VMs whose devices cannot be seen from here. */
+/** For the proxy VM that this runs in. */
+async function ownAttacher({ settings, clock, logger }: Composition, cloud: OneApi, proxyVm: VmId, options: CallOptions): Promise<DiskAttacher> {
+  const { proxyRoot, identification } = settings;
+  return createAttacher({
+    api: proxyHotplug(cloud, proxyVm),
+    sysfs: (call) => readSysfsDisks(proxyRoot, call),
+    clock,
+    logger,
+    identification: chooseIdentification(await cloud.version(options), identification),
+    lock: machineHotplugLock({ clock, proxyRoot }),
+    flush: flushBlockDevice,
+  });
+}
+
+/** For proxy VMs whose devices cannot be seen from here: they only detach, which needs no way to identify a device. */
 function attachersByBody({ clock, logger }: Composition, cloud: OneApi): (proxyVm: VmId) => DiskAttacher {
-  return (proxyVm) => createAttacher({ api: proxyHotplug(cloud, proxyVm), sysfs: async () => [], clock, logger });
+  const identification = chooseIdentification('');
+  return (proxyVm) => createAttacher({ api: proxyHotplug(cloud, proxyVm), sysfs: async () => [], clock, logger, identification });
 }
 
 async function openRecovery(composition: Composition, options: CallOptions): Promise<RecoverDeps & AsyncDisposable> {
@@ -163,7 +186,7 @@ async function openRecovery(composition: Composition, options: CallOptions): Pro
     if (errorCode(error) !== 'ATTACH_PROXY_UNKNOWN') throw error;
     return undefined;
   });
-  const attacher = proxyVm && createAttacher({ api: proxyHotplug(cloud, proxyVm), sysfs: (call) => readSysfsDisks(settings.proxyRoot, call), clock, logger });
+  const attacher = proxyVm && (await ownAttacher(composition, cloud, proxyVm, options));
   const owned = scope.move();
   const attacherOf = attachersByBody(composition, cloud);
   return { cloud, attacher, proxyVm, attacherOf, journals: composition.journals(), clock, logger, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };

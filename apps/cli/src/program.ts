@@ -63,6 +63,8 @@ function addGlobalOptions(program: Command): void {
     .option('--no-cache', 'read everything from the bucket')
     .option('--endpoint <url>', 'of OpenNebula (ONE_XMLRPC, ~/.one/one_endpoint); credentials come from ONE_AUTH')
     .option('--proxy-vm <id>', 'the VM this runs in (ONEVAULT_PROXY_VM); default: found by the machine uuid')
+    .option('--bus <vd|sd>', 'of attached disks (ONEVAULT_BUS); default: vd, recognised by serial; sd, by SCSI address, on OpenNebula before 7.0.2')
+    .option('--by-difference', 'last resort, for --bus vd before 7.0.2: the one disk that came is ours (ONEVAULT_BY_DIFFERENCE=1)')
     .option('--proxy-root <dir>', "of the proxy VM's /sys and /dev (ONEVAULT_PROXY_ROOT); default: /")
     .option('--state-dir <dir>', 'journal and locks (ONEVAULT_STATE_DIR); default: /var/lib/onevault for root, else ~/.local/state/onevault')
     .optionsGroup('Output:')

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { formatStoreUrl, parseStoreUrl } from '@onevault/backup-format';
+import type { WantedIdentification } from '@onevault/proxy-attach';
 import { usageError } from './errors.ts';
 import type { OutputOptions } from './render/output.ts';
 import { resolveSecret, type SecretFlags, type SecretSource } from './secret/secret-source.ts';
@@ -12,6 +13,8 @@ export interface GlobalFlags extends SecretFlags, TrafficFlags {
   readonly endpoint?: string;
   readonly proxyRoot?: string;
   readonly proxyVm?: string;
+  readonly bus?: string;
+  readonly byDifference?: boolean;
   readonly stateDir?: string;
   readonly json?: boolean;
   readonly jsonl?: boolean;
@@ -49,6 +52,8 @@ export interface Settings {
   /** Directory laid out like the proxy VM's root (sys/, dev/); `/` on a real one. */
   readonly proxyRoot: string;
   readonly proxyVm: number | undefined;
+  /** How disks are plugged and recognised, where the version of OpenNebula is not to decide. */
+  readonly identification: WantedIdentification;
   readonly stateDir: string;
   readonly output: OutputOptions;
 }
@@ -67,9 +72,16 @@ export function resolveSettings(flags: GlobalFlags, around: Surroundings): Setti
     oneEnvironment: flags.endpoint === undefined ? env : { ...env, ONE_XMLRPC: flags.endpoint },
     proxyRoot: resolve(cwd, flags.proxyRoot ?? set(env['ONEVAULT_PROXY_ROOT']) ?? '/'),
     proxyVm: proxyVm === undefined ? undefined : parseId(proxyVm, 'the proxy VM'),
+    identification: resolveIdentification(flags, around),
     stateDir: resolve(cwd, flags.stateDir ?? set(env['ONEVAULT_STATE_DIR']) ?? defaultStateDir(around)),
     output: resolveOutput(flags, around),
   };
+}
+
+function resolveIdentification(flags: GlobalFlags, { env }: Surroundings): WantedIdentification {
+  const bus = flags.bus ?? set(env['ONEVAULT_BUS']);
+  if (bus !== undefined && bus !== 'vd' && bus !== 'sd') throw usageError(`'${bus}' is no bus of attached disks`, 'vd is virtio-blk, sd is virtio-scsi');
+  return { bus, byDifference: flags.byDifference ?? set(env['ONEVAULT_BY_DIFFERENCE']) === '1' };
 }
 
 /** A path or URL as typed in `cwd`, with absolute paths. Throws REPO_URL_INVALID. */

@@ -31,6 +31,13 @@ describe('precedence', () => {
     });
   });
 
+  test('the version of OpenNebula decides how disks are plugged, unless flag or environment do', () => {
+    expect(resolveSettings({}, around()).identification).toEqual({ bus: undefined, byDifference: false });
+    expect(resolveSettings({}, around({ ONEVAULT_BUS: 'sd', ONEVAULT_BY_DIFFERENCE: '1' })).identification).toEqual({ bus: 'sd', byDifference: true });
+    expect(resolveSettings({ bus: 'vd', byDifference: true }, around({ ONEVAULT_BUS: 'sd' })).identification).toEqual({ bus: 'vd', byDifference: true });
+    expect(() => resolveSettings({ bus: 'hd' }, around())).toThrow(expect.objectContaining({ code: 'CLI_USAGE', hint: expect.any(String) }));
+  });
+
   test('relative paths are taken from where the command was typed', () => {
     expect(resolveSettings({ repo: 'backups', stateDir: '../state' }, around())).toMatchObject({ repo: '/here/backups', stateDir: '/state' });
   });

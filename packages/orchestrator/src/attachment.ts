@@ -1,6 +1,7 @@
 import { type CallOptions, errorCode } from '@onevault/base';
 import { type AttachedDisk, newSerial } from '@onevault/proxy-attach';
 import type { JobDeps } from './ports.ts';
+import { asBrokenCopy, proveReadable } from './readable-copy.ts';
 import type { Owned, Run } from './run.ts';
 
 export interface AttachSpec {
@@ -16,7 +17,18 @@ export interface Attachment extends Owned {
   readonly attached: AttachedDisk;
 }
 
-/** Attaches an image to the proxy under a serial of its own, journalled before the call; found again by that serial and its exact size. */
+/** Attaches a copy that OpenNebula calls READY and proves that it can be read; JOB_IMAGE_BROKEN when it cannot. It stays attached until the run undoes it. */
+export async function attachCopy(deps: JobDeps, run: Run, spec: Omit<AttachSpec, 'readOnly'>, options: CallOptions): Promise<Attachment> {
+  try {
+    const attachment = await attachToProxy(deps, run, { ...spec, readOnly: true }, options);
+    await proveReadable(deps, attachment.attached, options);
+    return attachment;
+  } catch (error) {
+    throw asBrokenCopy(error, { diskId: spec.diskId, imageId: spec.image.id });
+  }
+}
+
+/** Attaches an image to the proxy under a serial of its own, journalled before the call, and identifies its device beyond doubt. */
 export async function attachToProxy(deps: JobDeps, run: Run, spec: AttachSpec, options: CallOptions): Promise<Attachment> {
   const { diskId, image, sizeBytes, readOnly } = spec;
   const serial = newSerial(deps.randomBytes);

@@ -1,10 +1,9 @@
 import { type CallOptions, errorCode } from '@onevault/base';
 import { imageId, snapshotId, type Vm } from '@onevault/one-client';
-import { type Attachment, attachToProxy } from './attachment.ts';
+import { type Attachment, attachCopy } from './attachment.ts';
 import { awaitSnapshot, requestSnapshot } from './cloud/disk-snapshot.ts';
 import { awaitSavedImage, requestSaveAs } from './cloud/saved-image.ts';
 import { captureName } from './names.ts';
-import { proveReadable } from './open-attached.ts';
 import { fellBack } from './plan/choose-capture.ts';
 import type { DiskCapture } from './plan/plan-model.ts';
 import type { JobDeps } from './ports.ts';
@@ -91,8 +90,7 @@ export async function* exportDisks(
     const image = await saveAsImage(run, vm, disk, options);
     const copiedAt = run.clock.now();
     const { diskId, sizeMiB } = disk.capture.disk;
-    const attachment = await attachToProxy(deps, run, { diskId, image, sizeBytes: sizeMiB * MIB, readOnly: true }, options);
-    await proveReadable(deps.devices, attachment.attached, options);
+    const attachment = await attachCopy(deps, run, { diskId, image, sizeBytes: sizeMiB * MIB }, options);
     await disk.snapshot?.undo();
     yield { capture: disk.capture, image, attachment, capturedAt: disk.snapshot === undefined && disk.capture.moment === 'end' ? copiedAt : disk.capturedAt };
   }

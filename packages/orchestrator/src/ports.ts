@@ -8,7 +8,8 @@ import type { JournalStore } from './journal.ts';
 
 /** Where disks are read and written: block-cbt in the proxy, anything that keeps its promises in a test. */
 export interface DevicePort {
-  open(path: string, options?: CallOptions): Promise<BlockDevice>;
+  /** `exclusive`: as for writing, so that nobody mounts or holds a device that is being read. */
+  open(path: string, options?: CallOptions & { readonly exclusive?: boolean }): Promise<BlockDevice>;
   /** Exclusive: refuses a device that is mounted or held. */
   openWritable(path: string, options?: CallOptions): Promise<WritableBlockDevice>;
   scan(device: BlockDevice, options: ScanOptions): AsyncGenerator<ScannedRun, ScanSummary>;

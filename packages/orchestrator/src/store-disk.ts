@@ -55,7 +55,7 @@ async function scanInto(
   request: BackupRequest,
   options: CallOptions,
 ): Promise<{ stored: StoredDisk; summary: ScanSummary }> {
-  await using device = await openAttached(deps.devices, exported.attachment.attached, options);
+  await using device = await openAttached(deps, exported.attachment.attached, options);
   const { config } = deps.repository;
   const progress = progressOf(run, exported.capture.disk.diskId, device.sizeBytes, config.blockSizeBytes);
   const scan = deps.devices.scan(device, {
@@ -106,6 +106,7 @@ function describe(exported: ExportedDisk, parent: DiskParent): StoredDisk['annot
     capturedAt: exported.capturedAt.toISOString(),
     mode: parent.mode,
     modeReason: parent.reason,
+    identifiedBy: exported.attachment.attached.identifiedBy,
   };
 }
 

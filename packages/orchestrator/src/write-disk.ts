@@ -20,7 +20,7 @@ export interface DiskTarget {
  * through the very descriptor that is written to: whatever its name comes to mean meanwhile, nobody else's data is overwritten.
  */
 export async function writeDisk(deps: JobDeps, run: Run, target: DiskTarget, options: CallOptions): Promise<number> {
-  await using device = await openAttachedWritable(deps.devices, target.attached, options);
+  await using device = await openAttachedWritable(deps, target.attached, options);
   await assertEmpty(deps, device, target, options);
   const totalBytes = target.reader.grid.sizeBytes;
   let writtenBytes = 0;
@@ -52,7 +52,7 @@ async function assertEmpty(deps: JobDeps, device: BlockDevice, target: DiskTarge
 
 /** Reads the disk back from the device and compares it, block by block, with the digests of the restore point: holes included. */
 export async function verifyDisk(deps: JobDeps, run: Run, target: DiskTarget, options: CallOptions): Promise<void> {
-  await using device = await openAttached(deps.devices, target.attached, options);
+  await using device = await openAttached(deps, target.attached, options);
   const { grid } = target.reader;
   const scan = deps.devices.scan(device, {
     ...scanOptions(deps, target, options),

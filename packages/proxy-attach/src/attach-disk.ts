@@ -1,9 +1,9 @@
 import { type CallOptions, errorCode, isRetryable } from '@onevault/base';
-import type { AttachedDisk, AttachRequest, ProxyVmView } from './attach-api.ts';
+import type { AttachedDisk, AttachRequest, IdentifiedBy, ProxyVmView, SysfsDisk } from './attach-api.ts';
 import { awaitDevice } from './await-device.ts';
 import { detachDisk } from './detach-disk.ts';
 import { AttachError } from './errors.ts';
-import { disksWithSerial, findAttachment, type HotplugDeps, hotplugTimeoutMs, newErrorText, type ProxyDisk, waitUntilIdle } from './hotplug.ts';
+import { disksWithSerial, findAttachment, type HotplugDeps, hotplugTimeoutMs, newErrorText, type ProxyDisk, STRAGGLER_MS, waitUntilIdle } from './hotplug.ts';
 import { proxyPhase, proxyStateError } from './proxy-phase.ts';
 import { classifyRefusal } from './refusal.ts';
 import { freeTarget } from './target.ts';
@@ -15,27 +15,68 @@ const BUSY_RETRY_MS = 2_000;
 
 /** One attach from the first look to the checked device; whatever fails after OpenNebula may have accepted is taken back before it is thrown. */
 export async function attachDisk(deps: HotplugDeps, request: AttachRequest, options: CallOptions): Promise<AttachedDisk> {
+  requireIdentifiable(deps, request);
   const before = await accepted(deps, request, options);
   try {
     const disk = await attachedDisk(deps, request, before, options);
-    const device = await awaitDevice(deps, request, options);
-    return {
-      diskId: disk.diskId,
-      imageId: request.imageId,
-      serial: request.serial,
-      target: disk.target,
-      devicePath: device.devicePath,
-      sizeBytes: device.sizeBytes,
-    };
+    const { device, by } = await awaitDevice(deps, { ...request, target: before.target }, before.devices, options);
+    if (by === 'difference') await requireAloneInBody(deps, request, before, disk, options);
+    deps.logger.debug({ imageId: request.imageId, target: before.target, device: device.name, by }, 'disk attached and identified');
+    return attached(request, disk, device, by);
   } catch (error) {
     await takeBack(deps, request, before.target, error);
     throw error;
   }
 }
 
-/** The VM as it was just before the call that OpenNebula accepted, and the TARGET it was given. */
+function attached(request: AttachRequest, disk: ProxyDisk, device: SysfsDisk, identifiedBy: IdentifiedBy): AttachedDisk {
+  const { name, serial, scsi, sequence, devicePath, sizeBytes } = device;
+  return {
+    diskId: disk.diskId,
+    imageId: request.imageId,
+    serial: request.serial,
+    target: disk.target,
+    devicePath,
+    sizeBytes,
+    readOnly: request.readOnly,
+    identifiedBy,
+    device: { name, serial, scsi, sequence },
+  };
+}
+
+/** Refused before anything is plugged: afterwards it could only be guessed. */
+function requireIdentifiable({ identification: { bus, serialReachesGuest, byDifference } }: HotplugDeps, request: AttachRequest): void {
+  if (serialReachesGuest || bus === 'sd' || byDifference) return;
+  throw new AttachError({
+    code: 'ATTACH_UNIDENTIFIABLE',
+    message: `attach image ${request.imageId}: on bus ${bus} this OpenNebula gives its device neither a serial nor a known address`,
+    details: { imageId: request.imageId },
+    hint: 'use bus sd, where the TARGET stands for a SCSI address; SERIAL reaches hot-attached disks since OpenNebula 7.0.2',
+  });
+}
+
+/**
+ * The difference proves a device only if nothing else was plugged: OpenNebula plugs one disk at a time, so when the body has our disk and otherwise what
+ * it had before, no other can have come.
+ */
+async function requireAloneInBody(deps: HotplugDeps, request: AttachRequest, before: Accepted, disk: ProxyDisk, options: CallOptions): Promise<void> {
+  const now = await deps.api.view(options);
+  const keys = (disks: readonly ProxyDisk[]): string => disks.map(({ diskId, imageId, target }) => `${diskId} ${imageId} ${target}`).join();
+  const others = now.disks.filter(({ diskId }) => diskId !== disk.diskId);
+  if (proxyPhase(now) === 'running' && keys(others) === keys(before.view.disks)) return;
+  throw new AttachError({
+    code: 'ATTACH_DEVICE_AMBIGUOUS',
+    message: `find the device of image ${request.imageId}: somebody else plugged or unplugged disks of the proxy VM at the same time`,
+    details: { imageId: request.imageId, serial: request.serial, diskId: disk.diskId, target: disk.target },
+    retryable: true,
+    hint: 'use bus sd, or leave the proxy VM to onevault alone while it works',
+  });
+}
+
+/** The VM and the guest's disks as they were just before the call that OpenNebula accepted, and the TARGET it was given. */
 interface Accepted {
   readonly view: ProxyVmView;
+  readonly devices: readonly SysfsDisk[];
   readonly target: string;
 }
 
@@ -46,9 +87,10 @@ async function accepted(deps: HotplugDeps, request: AttachRequest, options: Call
   for (;;) {
     options.signal?.throwIfAborted();
     const view = await readyProxy(deps, request, deadlineMs, options);
-    const target = freeTarget(view, deps.bus, refused);
+    const devices = await devicesBefore(deps, options);
+    const target = freeTarget(view, deps.identification.bus, { refused, devices });
     const answer = await callAttach(deps, request, target, options);
-    if (answer === undefined) return { view, target };
+    if (answer === undefined) return { view, devices, target };
     if (answer.refusal === 'target-taken') {
       refused.add(target);
       if (refused.size >= MAX_TARGET_TRIES) throw attachRefused(request, answer.error);
@@ -58,6 +100,12 @@ async function accepted(deps: HotplugDeps, request: AttachRequest, options: Call
     }
     deps.logger.debug({ imageId: request.imageId, target, refusal: answer.refusal }, 'attach refused, trying again');
   }
+}
+
+/** A serial of ours is on no device before the attach; an address may be, and a difference is one to something. */
+async function devicesBefore(deps: HotplugDeps, options: CallOptions): Promise<readonly SysfsDisk[]> {
+  const { bus, serialReachesGuest } = deps.identification;
+  return bus === 'sd' || !serialReachesGuest ? await deps.sysfs(options) : [];
 }
 
 async function readyProxy(deps: HotplugDeps, request: AttachRequest, deadlineMs: number, options: CallOptions): Promise<ProxyVmView> {
@@ -91,7 +139,7 @@ async function callAttach(
     if (refusal === 'target-taken' || refusal === 'busy') return { refusal, error };
     if (refusal === 'unsent') throw error;
     if (refusal !== 'unanswered') throw attachRefused(request, error);
-    await takeBack(deps, request, target, error);
+    await takeBackUnanswered(deps, request, target, error);
     options.signal?.throwIfAborted();
     throw error;
   }
@@ -128,10 +176,17 @@ async function attachedDisk(deps: HotplugDeps, request: AttachRequest, before: A
   return disk;
 }
 
-/** Clean-up has time limits of its own and ignores the caller's signal. A failure of it is thrown in place of `primary`, which stays in its causes. */
-async function takeBack(deps: HotplugDeps, request: AttachRequest, target: string, primary: unknown): Promise<void> {
+/** Whether oned got the call is not known: what is not there yet may still come, and would be left behind. */
+async function takeBackUnanswered(deps: HotplugDeps, request: AttachRequest, target: string, primary: unknown): Promise<void> {
+  if (await takeBack(deps, request, target, primary)) return;
+  await deps.clock.sleep(STRAGGLER_MS);
+  await takeBack(deps, request, target, primary);
+}
+
+/** Answers whether there was something to take back. Clean-up has time limits of its own and ignores the caller's signal. A failure of it is thrown in place of `primary`, which stays in its causes. */
+async function takeBack(deps: HotplugDeps, request: AttachRequest, target: string, primary: unknown): Promise<boolean> {
   try {
-    await detachDisk(deps, { ...request, target });
+    return await detachDisk(deps, { ...request, target });
   } catch (cleanupError) {
     deps.logger.error({ imageId: request.imageId, serial: request.serial, err: cleanupError }, 'disk of a failed attach stays attached');
     throw leftAttached(request, primary, cleanupError);

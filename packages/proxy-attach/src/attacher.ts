@@ -1,11 +1,13 @@
 import { type CallOptions, type Clock, type Logger, Mutex, silentLogger } from '@onevault/base';
 import type { AttachRequest, DiskAttacher, HotplugApi, SysfsDisk } from './attach-api.ts';
 import { attachDisk } from './attach-disk.ts';
+import { confirmDevice } from './confirm-device.ts';
 import { detachDisk } from './detach-disk.ts';
 import { type AttachTimeouts, DEFAULT_TIMEOUTS, disksWithSerial, type HotplugDeps } from './hotplug.ts';
+import type { HotplugLock } from './hotplug-lock.ts';
+import type { Identification } from './identification.ts';
 import { proxyPhase } from './proxy-phase.ts';
 import { isOwnSerial } from './serial.ts';
-import type { AttachBus } from './target.ts';
 
 export interface AttacherDeps {
   readonly api: HotplugApi;
@@ -13,33 +15,47 @@ export interface AttacherDeps {
   readonly sysfs: (options?: CallOptions) => Promise<readonly SysfsDisk[]>;
   readonly clock: Clock;
   readonly logger?: Logger;
-  /** `vd` unless the proxy VM has no PCI slots to spare. */
-  readonly bus?: AttachBus;
+  /** From `chooseIdentification`, for the version of OpenNebula in front of us. */
+  readonly identification: Identification;
+  /** `machineHotplugLock` in production. Without it only the hot-plugs of this attacher take turns. */
+  readonly lock?: HotplugLock;
+  /** Asked before a device is unplugged: brings what the kernel still keeps of it to the device. A failure is logged; data is proven before. */
+  readonly flush?: (devicePath: string) => Promise<void>;
   readonly timeouts?: Partial<AttachTimeouts>;
 }
 
 /**
  * Plugs images into one proxy VM and takes them away again. OpenNebula allows one disk operation at a time per VM, so hot-plugs queue here instead of
- * failing there: one attacher per proxy VM. Holds nothing in memory between calls; every decision is read from the VM body and from /sys.
+ * failing there: those of one attacher in memory, those of several processes at the lock. Holds nothing between calls; every decision is read from
+ * the VM body and from /sys.
  */
 export function createAttacher(deps: AttacherDeps): DiskAttacher {
+  const { lock } = deps;
+  if (deps.identification.byDifference && lock === undefined) throw new TypeError('identification by difference needs a lock of the proxy VM');
   const hotplug: HotplugDeps = {
     api: deps.api,
     sysfs: deps.sysfs,
     clock: deps.clock,
     logger: deps.logger ?? silentLogger,
-    bus: deps.bus ?? 'vd',
+    identification: deps.identification,
     timeouts: { ...DEFAULT_TIMEOUTS, ...deps.timeouts },
+    flush: deps.flush ?? (() => Promise.resolve()),
   };
   const oneAtATime = new Mutex();
+  const exclusively = <T>(work: () => Promise<T>, options: CallOptions): Promise<T> =>
+    oneAtATime.run(async () => {
+      await using _ = await lock?.acquire(hotplug.timeouts.lockMs, options);
+      return await work();
+    }, options);
   return {
     async attach(request, options = {}) {
       checkRequest(request);
-      return await oneAtATime.run(() => attachDisk(hotplug, request, options), options);
+      return await exclusively(() => attachDisk(hotplug, request, options), options);
     },
+    confirm: (disk, options = {}) => confirmDevice(hotplug, disk, options),
     async detach({ serial, imageId }, options = {}) {
       checkSerial(serial);
-      await oneAtATime.run(() => detachDisk(hotplug, { serial, imageId }, options), options);
+      await exclusively(() => detachDisk(hotplug, { serial, imageId }, options), options);
     },
     async find(serial, options = {}) {
       checkSerial(serial);

@@ -1,6 +1,8 @@
 import type { CallOptions } from '@onevault/base';
-import type { ProxyVmView } from './attach-api.ts';
+import type { ProxyVmView, SysfsDisk } from './attach-api.ts';
+import { DetachTries } from './detach-tries.ts';
 import { AttachError } from './errors.ts';
+import { type GuestSide, guestSideOf, stillThere } from './guest-side.ts';
 import { disksWithSerial, findAttachment, type HotplugDeps, hotplugTimeoutMs, newErrorText, type ProxyDisk, pollDevices, waitUntilIdle } from './hotplug.ts';
 import { proxyPhase, proxyStateError } from './proxy-phase.ts';
 import { classifyRefusal } from './refusal.ts';
@@ -13,35 +15,53 @@ export interface Attachment {
   readonly target?: string;
 }
 
-/** A guest on q35 refuses an unplug for about 5 s after a plug (power indicator blinking), so the first retry comes after that. */
-const FIRST_RETRY_MS = 6_000;
-const MAX_RETRY_MS = 30_000;
 const MIB = 1024 ** 2;
 
 /**
- * Detaches the disk with this serial and image and returns when it is gone from the VM body and from /sys. What is not there is detached. The
- * answers of OpenNebula only decide what to try next; whether the disk is gone is read from the two places where it would be.
+ * Detaches the disk with this serial and image and returns when it is gone from the VM body and from /sys; answers whether the body had it. What is not
+ * there is detached. The answers of OpenNebula only decide what to try next; whether the disk is gone is read from the two places where it would be.
  */
-export async function detachDisk(deps: HotplugDeps, attachment: Attachment, options: CallOptions = {}): Promise<void> {
-  const { clock, timeouts } = deps;
-  let first: ProxyVmView | undefined;
-  let deadlineMs: number | undefined;
-  let delayMs = FIRST_RETRY_MS;
+export async function detachDisk(deps: HotplugDeps, attachment: Attachment, options: CallOptions = {}): Promise<boolean> {
+  const tries = new DetachTries(deps);
+  let guest: GuestSide | undefined;
   for (;;) {
     options.signal?.throwIfAborted();
-    const before = await waitUntilIdle(deps, `the proxy VM to be free for detaching ${attachment.serial}`, timeouts.busyMs, options);
-    first ??= before;
-    const disk = diskOf(before, attachment);
+    const view = await waitUntilIdle(deps, `the proxy VM to be free for detaching ${attachment.serial}`, deps.timeouts.busyMs, options);
+    tries.first ??= view;
+    const disk = diskOf(view, attachment);
+    guest ??= await guestSide(deps, attachment, disk, view, options);
     if (disk === undefined) break;
-    const failure = await tryDetach(deps, disk, first, options);
+    const failure = await tryDetach(deps, disk, tries, options);
     if (failure === undefined) break;
-    deadlineMs ??= clock.monotonicMs() + timeouts.detachRetryMs;
-    if (clock.monotonicMs() + delayMs > deadlineMs) throw await detachFailed(deps, attachment, disk, failure);
+    if (!tries.mayContinue()) throw await detachFailed(deps, attachment, disk, guest, failure);
     deps.logger.warn({ diskId: disk.diskId, imageId: attachment.imageId, serial: attachment.serial, ...failure }, 'disk not detached, trying again');
-    await clock.sleep(delayMs, options);
-    delayMs = Math.min(delayMs * 2, MAX_RETRY_MS);
+    await tries.pause(options);
   }
-  await deviceGone(deps, attachment, options);
+  await deviceGone(deps, attachment, guest, options);
+  await tries.outliveStragglers(options);
+  return tries.calls > 0;
+}
+
+/** The guest's device of the disk, looked for while it should be there; what the kernel still keeps of it is brought to it. */
+async function guestSide(deps: HotplugDeps, attachment: Attachment, disk: ProxyDisk | undefined, view: ProxyVmView, options: CallOptions): Promise<GuestSide> {
+  const facts = { serial: attachment.serial, target: targetOf(deps, attachment, disk, view), sizeBytes: disk && disk.sizeMiB * MIB };
+  const guest = guestSideOf(await deps.sysfs(options), facts);
+  if (guest.certain === undefined) return guest;
+  const { devicePath } = guest.certain;
+  await deps.flush(devicePath).catch((error: unknown) => {
+    deps.logger.warn({ devicePath, serial: attachment.serial, err: error }, 'device not flushed before its detach');
+  });
+  return guest;
+}
+
+/** The TARGET that says which device must go, where it says anything: one that the body has given to another disk says nothing of ours. */
+function targetOf({ identification }: HotplugDeps, attachment: Attachment, disk: ProxyDisk | undefined, view: ProxyVmView): string | undefined {
+  if (disk === undefined) return view.disks.some(({ target }) => target === attachment.target) || isVirtio(attachment.target) ? undefined : attachment.target;
+  return isVirtio(disk.target) && identification.serialReachesGuest ? undefined : disk.target;
+}
+
+function isVirtio(target: string | undefined): boolean {
+  return target?.startsWith('vd') ?? false;
 }
 
 /** The disk in the VM body, which must be of our image: a serial alone does not entitle to take a disk away. */
@@ -68,14 +88,17 @@ interface DetachFailure {
   readonly cause?: unknown;
 }
 
-/** One try. Undefined: the disk is no longer in the VM body. An answer that no retry will change is thrown. `first`: the VM before the first try. */
-async function tryDetach(deps: HotplugDeps, disk: ProxyDisk, first: ProxyVmView, options: CallOptions): Promise<DetachFailure | undefined> {
+/** One try. Undefined: the disk is no longer in the VM body. An answer that no retry will change is thrown. */
+async function tryDetach(deps: HotplugDeps, disk: ProxyDisk, tries: DetachTries, options: CallOptions): Promise<DetachFailure | undefined> {
   let refusal: unknown;
+  tries.called();
   try {
     await deps.api.detachDisk(disk.diskId, options);
   } catch (error) {
     options.signal?.throwIfAborted();
-    if (classifyRefusal(error) === 'refused') throw detachRefused(disk, error);
+    const kind = classifyRefusal(error);
+    if (kind === 'refused') throw detachRefused(disk, error);
+    if (kind === 'unanswered') tries.unanswered();
     refusal = error;
   }
   const timeoutMs = hotplugTimeoutMs(deps, disk.sizeMiB * MIB);
@@ -83,7 +106,7 @@ async function tryDetach(deps: HotplugDeps, disk: ProxyDisk, first: ProxyVmView,
   const still = proxyPhase(after) !== 'gone' && after.disks.some((other) => isSame(other, disk));
   if (!still) return undefined;
   if (refusal !== undefined) return { cause: refusal };
-  const oneMessage = newErrorText(first, after);
+  const oneMessage = newErrorText(tries.first ?? after, after);
   return oneMessage === undefined ? {} : { oneMessage };
 }
 
@@ -92,23 +115,30 @@ function isSame(a: ProxyDisk, b: ProxyDisk): boolean {
   return a.diskId === b.diskId && a.imageId === b.imageId && parseSerial(a.serial) === parseSerial(b.serial);
 }
 
-async function deviceGone(deps: HotplugDeps, attachment: Attachment, options: CallOptions): Promise<void> {
-  let devicePath: string | undefined;
+async function deviceGone(deps: HotplugDeps, attachment: Attachment, guest: GuestSide, options: CallOptions): Promise<void> {
+  let remaining = remainingDevice(await deps.sysfs(options), attachment, guest);
+  if (remaining === undefined) return;
   const gone = await pollDevices(
     deps,
     (disks) => {
-      devicePath = disks.find((disk) => parseSerial(disk.serial) === attachment.serial)?.devicePath;
-      return devicePath === undefined ? true : undefined;
+      remaining = remainingDevice(disks, attachment, guest);
+      return remaining === undefined ? true : undefined;
     },
     options,
   );
   if (gone) return;
+  const { devicePath } = remaining;
   throw new AttachError({
     code: 'ATTACH_DETACH_FAILED',
-    message: `detach image ${attachment.imageId} from the proxy VM: OpenNebula lists it no more, but ${devicePath} is still there with serial ${attachment.serial}`,
-    details: { serial: attachment.serial, imageId: attachment.imageId, ...(devicePath === undefined ? {} : { devicePath }), deviceGone: false },
+    message: `detach image ${attachment.imageId} from the proxy VM: OpenNebula lists it no more, but ${devicePath} is still there`,
+    details: { serial: attachment.serial, imageId: attachment.imageId, devicePath, deviceGone: false },
     hint: 'release whatever uses the device in the proxy VM, then reboot the proxy VM if the device stays',
   });
+}
+
+/** Our serial must be nowhere, and what was found before must have gone. */
+function remainingDevice(disks: readonly SysfsDisk[], attachment: Attachment, guest: GuestSide): SysfsDisk | undefined {
+  return disks.find((disk) => parseSerial(disk.serial) === attachment.serial) ?? stillThere(guest, disks);
 }
 
 function detachRefused(disk: ProxyDisk, cause: unknown): AttachError {
@@ -121,9 +151,8 @@ function detachRefused(disk: ProxyDisk, cause: unknown): AttachError {
   });
 }
 
-async function detachFailed(deps: HotplugDeps, attachment: Attachment, disk: ProxyDisk, failure: DetachFailure): Promise<AttachError> {
-  const disks = await deps.sysfs();
-  const device = disks.find((candidate) => parseSerial(candidate.serial) === attachment.serial);
+async function detachFailed(deps: HotplugDeps, attachment: Attachment, disk: ProxyDisk, guest: GuestSide, failure: DetachFailure): Promise<AttachError> {
+  const device = remainingDevice(await deps.sysfs(), attachment, guest);
   const reason = failure.oneMessage ?? (failure.cause === undefined ? 'the disk is still in the VM body' : textOf(failure.cause));
   return new AttachError({
     code: 'ATTACH_DETACH_FAILED',

@@ -2,13 +2,18 @@ import { BaseError } from '@onevault/base';
 
 /** Stable codes of this package; the README says when each is thrown and what to do. */
 export type AttachErrorCode =
+  | 'ATTACH_UNIDENTIFIABLE'
   | 'ATTACH_NO_FREE_TARGET'
+  | 'ATTACH_PROXY_FULL'
   | 'ATTACH_REFUSED'
   | 'ATTACH_FAILED'
   | 'ATTACH_SERIAL_IN_USE'
   | 'ATTACH_IMAGE_MISMATCH'
   | 'ATTACH_DEVICE_ABSENT'
   | 'ATTACH_DEVICE_AMBIGUOUS'
+  | 'ATTACH_DEVICE_CONFLICT'
+  | 'ATTACH_DEVICE_CHANGED'
+  | 'ATTACH_DEVICE_WRITTEN'
   | 'ATTACH_DEVICE_SIZE'
   | 'ATTACH_DEVICE_IN_USE'
   | 'ATTACH_DEVICE_WRITABLE'
@@ -17,7 +22,8 @@ export type AttachErrorCode =
   | 'ATTACH_TIMEOUT'
   | 'ATTACH_PROXY_UNKNOWN'
   | 'ATTACH_PROXY_AMBIGUOUS'
-  | 'ATTACH_PROXY_STATE';
+  | 'ATTACH_PROXY_STATE'
+  | 'ATTACH_PROXY_IN_USE';
 
 /** What is known of the attachment that failed; absent fields are not known. */
 export interface AttachErrorDetails {
@@ -40,6 +46,8 @@ export interface AttachErrorDetails {
   readonly after?: string;
   /** In ATTACH_DETACH_FAILED: the guest has let go of the device though OpenNebula still lists the disk (OpenNebula/one#8021). */
   readonly deviceGone?: boolean;
+  /** In ATTACH_DEVICE_WRITTEN: sectors of 512 bytes; absent when the kernel gave no figure. */
+  readonly writtenSectors?: number;
   readonly uuid?: string;
   readonly vmIds?: readonly number[];
 }

@@ -1,9 +1,9 @@
 import { type CallOptions, type Clock, errorCode, type Logger } from '@onevault/base';
 import type { HotplugApi, ProxyVmView, SysfsDisk } from './attach-api.ts';
 import { AttachError } from './errors.ts';
+import type { Identification } from './identification.ts';
 import { proxyPhase } from './proxy-phase.ts';
 import { parseSerial } from './serial.ts';
-import type { AttachBus } from './target.ts';
 
 /** How long to wait, in milliseconds. oned has no time limit of its own for any of these. */
 export interface AttachTimeouts {
@@ -17,6 +17,8 @@ export interface AttachTimeouts {
   readonly deviceMs: number;
   /** During which a detach that the guest did not carry out is tried again. */
   readonly detachRetryMs: number;
+  /** For other processes to end their hot-plugs on this proxy VM; a copying driver may take an hour for one. */
+  readonly lockMs: number;
 }
 
 export const DEFAULT_TIMEOUTS: AttachTimeouts = {
@@ -25,6 +27,7 @@ export const DEFAULT_TIMEOUTS: AttachTimeouts = {
   hotplugMsPerGiB: 60_000,
   deviceMs: 60_000,
   detachRetryMs: 120_000,
+  lockMs: 2 * 3_600_000,
 };
 
 /** What a hot-plug works with; the same for attach and detach. */
@@ -33,8 +36,10 @@ export interface HotplugDeps {
   readonly sysfs: (options?: CallOptions) => Promise<readonly SysfsDisk[]>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly bus: AttachBus;
+  readonly identification: Identification;
   readonly timeouts: AttachTimeouts;
+  /** Brings what the kernel still keeps of a device to it. */
+  readonly flush: (devicePath: string) => Promise<void>;
 }
 
 export type ProxyDisk = ProxyVmView['disks'][number];
@@ -42,6 +47,11 @@ export type ProxyDisk = ProxyVmView['disks'][number];
 const GIB = 1024 ** 3;
 /** The guest and OpenNebula are never asked more often. */
 const POLL_MS = 1_000;
+/**
+ * A call whose connection broke may still wait in oned's queue of connections and be carried out later: so long nothing is concluded from its effect
+ * not being there, and no new disk is plugged that it could hit. oned itself waits 15 s for a client (oned.conf, TIMEOUT).
+ */
+export const STRAGGLER_MS = 15_000;
 
 export function hotplugTimeoutMs(deps: HotplugDeps, sizeBytes: number): number {
   return deps.timeouts.hotplugMs + Math.ceil((sizeBytes / GIB) * deps.timeouts.hotplugMsPerGiB);

@@ -2,6 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CallOptions, errorCode } from '@onevault/base';
 import type { SysfsDisk } from './attach-api.ts';
+import { type DeviceUsers, readDeviceUsers } from './device-users.ts';
+import { readScsiAddress } from './scsi-address.ts';
 import { trimSerial } from './serial.ts';
 
 /** /sys/block/<name>/size counts these, whatever the device's own sector size (Documentation/ABI/stable/sysfs-block). */
@@ -21,17 +23,17 @@ export async function readSysfsDisks(root = '/', options: CallOptions = {}): Pro
   options.signal?.throwIfAborted();
   const sysBlock = join(root, 'sys/block');
   const names = (await readdir(sysBlock)).filter((name) => !VIRTUAL.test(name)).sort();
-  const mounts = await readMounts(root);
+  const users = await readDeviceUsers(root);
   const disks: SysfsDisk[] = [];
   for (const name of names) {
     options.signal?.throwIfAborted();
-    const disk = await readDisk(root, join(sysBlock, name), name, mounts);
+    const disk = await readDisk(root, join(sysBlock, name), name, users);
     if (disk) disks.push(disk);
   }
   return disks;
 }
 
-async function readDisk(root: string, directory: string, name: string, mounts: ReadonlyMap<string, readonly string[]>): Promise<SysfsDisk | undefined> {
+async function readDisk(root: string, directory: string, name: string, users: DeviceUsers): Promise<SysfsDisk | undefined> {
   try {
     const sectors = parseCount(await readFile(join(directory, 'size'), 'utf8'));
     if (sectors === undefined) return undefined;
@@ -41,12 +43,22 @@ async function readDisk(root: string, directory: string, name: string, mounts: R
       serial: await readSerial(directory),
       sizeBytes: sectors * SECTOR_BYTES,
       readOnly: (await readFile(join(directory, 'ro'), 'utf8')).trim() !== '0',
-      holders: await readHolders(directory, name, mounts),
+      holders: await readHolders(directory, name, users),
+      scsi: await readScsiAddress(directory),
+      sequence: parseCount((await readAttribute(join(directory, 'diskseq')))?.toString('latin1') ?? ''),
+      writtenSectors: parseWrittenSectors((await readAttribute(join(directory, 'stat')))?.toString('latin1') ?? ''),
     };
   } catch (error) {
     if (VANISHED.has(errorCode(error) ?? '')) return undefined;
     throw error;
   }
+}
+
+/** Sectors written and discarded since the device came: fields 7 and 14 (Documentation/block/stat.rst; discards since Linux 4.19). */
+function parseWrittenSectors(stat: string): number | undefined {
+  const fields = stat.trim().split(/\s+/).map(parseCount);
+  const written = fields[6];
+  return written === undefined ? undefined : written + (fields[13] ?? 0);
 }
 
 /** virtio-blk has `serial`, SCSI the Unit Serial Number page, NVMe `device/serial`. */
@@ -79,19 +91,23 @@ async function readAttribute(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Who uses the disk or one of its partitions: `dm-0`, or `/mnt` for a mount point. */
-async function readHolders(directory: string, name: string, mounts: ReadonlyMap<string, readonly string[]>): Promise<string[]> {
-  const holders = [...(await listHolders(directory)), ...(mounts.get(deviceName(name)) ?? [])];
+/** Who uses the disk or one of its partitions: `dm-0`, or `/mnt` for a mount point. A disk made of others (`slaves`) is nobody's image. */
+async function readHolders(directory: string, name: string, users: DeviceUsers): Promise<string[]> {
+  const usersOf = async (sysfsName: string, at: string): Promise<string[]> => {
+    const number = (await readAttribute(join(at, 'dev')))?.toString('latin1').trim();
+    return [...(await listEntries(join(at, 'holders'))), ...users.of(deviceName(sysfsName), number)];
+  };
+  const holders = await usersOf(name, directory);
+  for (const slave of await listEntries(join(directory, 'slaves'))) holders.push(`made of ${slave}`);
   for (const entry of await readdir(directory)) {
-    if (!isPartitionOf(name, entry)) continue;
-    holders.push(...(await listHolders(join(directory, entry))), ...(mounts.get(deviceName(entry)) ?? []));
+    if (isPartitionOf(name, entry)) holders.push(...(await usersOf(entry, join(directory, entry))));
   }
-  return holders;
+  return [...new Set(holders)];
 }
 
-async function listHolders(directory: string): Promise<string[]> {
+async function listEntries(directory: string): Promise<string[]> {
   try {
-    return (await readdir(join(directory, 'holders'))).sort();
+    return (await readdir(directory)).sort();
   } catch (error) {
     if (VANISHED.has(errorCode(error) ?? '')) return [];
     throw error;
@@ -106,24 +122,6 @@ function isPartitionOf(disk: string, entry: string): boolean {
 /** The kernel writes a slash in a device's name as `!` in sysfs (cciss!c0d0). */
 function deviceName(sysfsName: string): string {
   return sysfsName.replaceAll('!', '/');
-}
-
-/** Device name under /dev → mount points. Only the first device of a multi-device filesystem is listed there; the exclusive open catches the rest. */
-async function readMounts(root: string): Promise<Map<string, string[]>> {
-  const mounts = new Map<string, string[]>();
-  const text = await readAttribute(join(root, 'proc/mounts'));
-  for (const line of text?.toString('utf8').split('\n') ?? []) {
-    const [source, mountPoint] = line.split(' ').map(unescapeMount);
-    if (source === undefined || mountPoint === undefined || !source.startsWith('/dev/')) continue;
-    const name = source.slice('/dev/'.length);
-    mounts.set(name, [...(mounts.get(name) ?? []), mountPoint]);
-  }
-  return mounts;
-}
-
-/** proc(5): blank, tab, newline and backslash are written as three octal digits. */
-function unescapeMount(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 function parseCount(text: string): number | undefined {

@@ -1,15 +1,38 @@
 import { FakeClock, seededRandom } from '@onevault/base/testing';
 import { describe, it } from 'vitest';
-import { createAttacher, newSerial, parseSerial } from '../src/index.ts';
+import {
+  chooseIdentification,
+  createAttacher,
+  type IdentifiedBy,
+  machineHotplugLock,
+  newSerial,
+  parseSerial,
+  type WantedIdentification,
+} from '../src/index.ts';
 import { type AttacherSubject, attacherContract, FakeProxy } from '../testing/index.ts';
 
-function subject(bus: 'vd' | 'sd'): AttacherSubject {
+interface Strategy extends WantedIdentification {
+  readonly version: string;
+  readonly identifiedBy: IdentifiedBy;
+}
+
+const STRATEGIES: readonly Strategy[] = [
+  { version: '7.0.2', bus: 'vd', identifiedBy: 'serial' },
+  { version: '7.0.2', bus: 'sd', identifiedBy: 'serial+scsi' },
+  { version: '6.10.5', bus: 'sd', identifiedBy: 'scsi' },
+  { version: '6.10.5', bus: 'vd', byDifference: true, identifiedBy: 'difference' },
+];
+
+function subject({ version, identifiedBy, ...wanted }: Strategy): AttacherSubject {
   const clock = new FakeClock({ auto: true });
-  const proxy = new FakeProxy({ clock });
+  const identification = chooseIdentification(version, wanted);
+  const proxy = new FakeProxy({ clock, serialReachesGuest: identification.serialReachesGuest });
   const random = seededRandom(1);
   let imageId = 10;
+  const lock = machineHotplugLock({ clock, proxyRoot: `in memory, ${process.pid}, ${identifiedBy}` });
   return {
-    attacher: createAttacher({ api: proxy.api, sysfs: (options) => proxy.sysfs(options), clock, bus }),
+    attacher: createAttacher({ api: proxy.api, sysfs: (options) => proxy.sysfs(options), clock, identification, lock }),
+    identifiedBy,
     newSerial: () => newSerial((length) => random.bytes(length)),
     async newImage(sizeMiB) {
       proxy.addImage(++imageId, sizeMiB);
@@ -20,6 +43,6 @@ function subject(bus: 'vd' | 'sd'): AttacherSubject {
   };
 }
 
-describe.each(['vd', 'sd'] as const)('attacher contract, proxy in memory, bus %s', (bus) => {
-  for (const { title, run } of attacherContract) it(title, () => run(subject(bus)));
+describe.each(STRATEGIES)('attacher contract, proxy in memory, bus $bus of OpenNebula $version: by $identifiedBy', (strategy) => {
+  for (const { title, run } of attacherContract) it(title, () => run(subject(strategy)));
 });

@@ -1,10 +1,11 @@
 import { type CallOptions, isBaseError } from '@onevault/base';
 import { FakeClock } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
-import { type AttacherDeps, type AttachRequest, createAttacher, type DiskAttacher } from '../src/index.ts';
+import { type AttacherDeps, type AttachRequest, chooseIdentification, createAttacher, type DiskAttacher } from '../src/index.ts';
 import { type AttachFault, FakeProxy, noAnswer } from '../testing/index.ts';
 
 const MIB = 1024 ** 2;
+const identification = chooseIdentification('7.0.2');
 const REQUEST: AttachRequest = { imageId: 8, sizeBytes: 33 * MIB, serial: 'ov-1234567890abcdef', readOnly: true };
 
 interface Rig {
@@ -18,7 +19,7 @@ function rig(deps: Partial<AttacherDeps> = {}): Rig {
   const proxy = new FakeProxy({ clock });
   proxy.addImage(8, 33);
   proxy.addImage(9, 1);
-  return { proxy, clock, attacher: createAttacher({ api: proxy.api, sysfs: (options) => proxy.sysfs(options), clock, ...deps }) };
+  return { proxy, clock, attacher: createAttacher({ api: proxy.api, sysfs: (options) => proxy.sysfs(options), clock, identification, ...deps }) };
 }
 
 /** Nothing that carries our serial or our image, in the body or in the guest. */
@@ -41,14 +42,15 @@ describe('attach', () => {
     expect(proxy.attachCalls).toEqual([
       { IMAGE_ID: '8', DEV_PREFIX: 'vd', TARGET: 'vdb', SERIAL: REQUEST.serial, READONLY: 'YES', CACHE: 'none', DISCARD: 'unmap' },
     ]);
-    expect(disk).toEqual({ diskId: 2, imageId: 8, serial: REQUEST.serial, target: 'vdb', devicePath: '/dev/vdb', sizeBytes: 33 * MIB });
+    const facts = { serial: REQUEST.serial, target: 'vdb', devicePath: '/dev/vdb', sizeBytes: 33 * MIB, readOnly: true, identifiedBy: 'serial' };
+    expect(disk).toEqual({ diskId: 2, imageId: 8, ...facts, device: { name: 'vdb', serial: REQUEST.serial, scsi: undefined, sequence: 2 } });
   });
 
   it('uses the SCSI bus and a writable disk when asked', async () => {
-    const { proxy, attacher } = rig({ bus: 'sd' });
+    const { proxy, attacher } = rig({ identification: chooseIdentification('7.0.2', { bus: 'sd' }) });
     const disk = await attacher.attach({ ...REQUEST, readOnly: false });
-    expect(proxy.attachCalls).toMatchObject([{ DEV_PREFIX: 'sd', TARGET: 'sdb', READONLY: 'NO' }]);
-    expect(disk).toMatchObject({ target: 'sdb', devicePath: '/dev/vdb' });
+    expect(proxy.attachCalls).toMatchObject([{ DEV_PREFIX: 'sd', TARGET: 'sdz', READONLY: 'NO' }]);
+    expect(disk).toMatchObject({ target: 'sdz', devicePath: '/dev/sda', identifiedBy: 'serial+scsi' });
   });
 
   it('finds its device by serial when the guest shows other new disks too', async () => {
@@ -206,6 +208,7 @@ describe('a failing attach leaves nothing attached', () => {
     const reason = new Error('stop');
     const attacher = createAttacher({
       clock,
+      identification,
       sysfs: (options) => proxy.sysfs(options),
       api: {
         ...proxy.api,
@@ -246,11 +249,20 @@ describe('a failing attach leaves nothing attached', () => {
     expect(clock.monotonicMs()).toBeLessThan(30_000);
   });
 
+  it('when oned gets to the call only after we gave up on it', async () => {
+    const { proxy, attacher, clock } = rig();
+    proxy.nextAttaches({ unanswered: 'late', lateMs: 14_000 });
+    expect(await failure(attacher.attach(REQUEST))).toMatchObject({ code: 'ONE_UNREACHABLE' });
+    expect(proxy.attachCalls).toHaveLength(1);
+    await clock.sleep(60_000);
+    await assertNothingLeft(proxy);
+  });
+
   it('when the call could not even be sent: the error of the client as it is, nothing to take back', async () => {
     const { proxy, clock } = rig();
     const cause = noAnswer('connect ECONNREFUSED', 'no');
     const api = { ...proxy.api, attachDisk: () => Promise.reject(cause) };
-    const attacher = createAttacher({ api, sysfs: (options) => proxy.sysfs(options), clock });
+    const attacher = createAttacher({ api, sysfs: (options) => proxy.sysfs(options), clock, identification });
     expect(await failure(attacher.attach(REQUEST))).toBe(cause);
     expect(proxy.sysfsReads).toEqual([]);
   });
@@ -316,6 +328,7 @@ function abortingAttacher(proxy: FakeProxy, clock: FakeClock, controller: AbortC
   const ticking = { now: () => clock.now(), monotonicMs: () => clock.monotonicMs(), sleep };
   return createAttacher({
     clock: ticking,
+    identification,
     sysfs: (options) => proxy.sysfs(options),
     api: {
       ...proxy.api,

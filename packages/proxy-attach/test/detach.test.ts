@@ -1,6 +1,6 @@
 import { FakeClock } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
-import { type AttacherDeps, createAttacher, type DiskAttacher } from '../src/index.ts';
+import { type AttacherDeps, chooseIdentification, createAttacher, type DiskAttacher } from '../src/index.ts';
 import { FakeProxy } from '../testing/index.ts';
 
 const MIB = 1024 ** 2;
@@ -11,7 +11,7 @@ async function attached(deps: Partial<AttacherDeps> = {}): Promise<{ proxy: Fake
   const clock = new FakeClock({ auto: true });
   const proxy = new FakeProxy({ clock });
   proxy.addImage(8, 33);
-  const attacher = createAttacher({ api: proxy.api, sysfs: (options) => proxy.sysfs(options), clock, ...deps });
+  const attacher = createAttacher({ api: proxy.api, sysfs: (options) => proxy.sysfs(options), clock, identification: chooseIdentification('7.0.2'), ...deps });
   await attacher.attach(DISK);
   return { proxy, clock, attacher };
 }
@@ -123,6 +123,38 @@ describe('detach', () => {
     await expectGone(proxy);
   });
 
+  it('lets a call that was never answered come and go before another disk is plugged, which could get the DISK_ID it names', async () => {
+    const { proxy, attacher } = await attached();
+    proxy.addImage(9, 1);
+    proxy.nextDetaches({ unanswered: 'late', lateMs: 14_000 });
+    await attacher.detach(DISK);
+    const newer = await attacher.attach({ ...DISK, imageId: 9, sizeBytes: MIB, serial: 'ov-0000000000000009' });
+    expect(newer.diskId).toBe(2);
+    expect(proxy.detachCalls).toEqual([2, 2]);
+    expect(proxy.listed.map((disk) => disk.serial)).toContain('ov-0000000000000009');
+  });
+
+  it('waits for no straggler when the only call that was not answered has had its effect', async () => {
+    const { proxy, attacher, clock } = await attached();
+    proxy.nextDetaches({ unanswered: 'carried-out' });
+    const startMs = clock.monotonicMs();
+    await attacher.detach(DISK);
+    expect(clock.monotonicMs() - startMs).toBeLessThan(6_000);
+  });
+
+  it('brings what the kernel keeps of the device to it before the unplug; a failure of that is no reason to keep the disk', async () => {
+    const flushed: string[] = [];
+    const { proxy, attacher } = await attached({
+      flush: async (devicePath) => {
+        flushed.push(`${devicePath} after ${proxy.detachCalls.length} detaches`);
+        throw new Error('EIO');
+      },
+    });
+    await attacher.detach(DISK);
+    expect(flushed).toEqual(['/dev/vdb after 0 detaches']);
+    await expectGone(proxy);
+  });
+
   it('gives up at once when OpenNebula refuses for good', async () => {
     const { proxy, attacher } = await attached();
     proxy.nextDetaches({ refuse: '[one.vm.detach] User [2] : Not authorized to perform MANAGE VM [7].' });
@@ -149,7 +181,8 @@ describe('detach', () => {
   it('takes the disks of a VM that is DONE for detached, once the guest agrees', async () => {
     let guest: FakeProxy | undefined;
     const { proxy, attacher } = await attached({
-      sysfs: async () => (await guest?.sysfs()) ?? [{ ...DISK, name: 'vdb', devicePath: '/dev/vdb', holders: [] }],
+      sysfs: async () =>
+        (await guest?.sysfs()) ?? [{ ...DISK, name: 'vdb', devicePath: '/dev/vdb', holders: [], scsi: undefined, sequence: 2, writtenSectors: 0 }],
     });
     proxy.setState(6);
     await expect(attacher.find(DISK.serial)).resolves.toBeUndefined();

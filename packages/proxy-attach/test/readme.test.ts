@@ -35,7 +35,7 @@ it('the example in README.md is this code, and it works against a proxy VM', asy
       },
     };
     const read: string[] = [];
-    await readImage(api, 8, 1024 ** 2, async (devicePath) => void read.push(devicePath), root);
+    await readImage(api, '7.0.2', { imageId: 8, sizeBytes: 1024 ** 2 }, async (devicePath) => void read.push(devicePath), root);
     expect(read).toEqual([join(root, 'dev/vdb')]);
     expect(proxy.listed.map((disk) => disk.target)).toEqual(['vda']);
   } finally {

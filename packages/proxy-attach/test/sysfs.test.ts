@@ -7,6 +7,7 @@ import { parseUnitSerialPage } from '../src/sysfs.ts';
 import { unitSerialPage, writeSysfsTree } from '../testing/index.ts';
 
 const SERIAL = 'ov-1234567890abcdef';
+const UNKNOWN = { scsi: undefined, sequence: undefined, writtenSectors: undefined };
 let root: string;
 
 beforeEach(async () => {
@@ -18,7 +19,7 @@ describe('readSysfsDisks', () => {
   it('reads a virtio disk: serial, size in bytes, read-only flag, path', async () => {
     await writeSysfsTree(root, [{ name: 'vdb', sizeBytes: 34_603_008, readOnly: true, serial: SERIAL }]);
     expect(await readSysfsDisks(root)).toEqual([
-      { name: 'vdb', devicePath: join(root, 'dev/vdb'), serial: SERIAL, sizeBytes: 34_603_008, readOnly: true, holders: [] },
+      { name: 'vdb', devicePath: join(root, 'dev/vdb'), serial: SERIAL, sizeBytes: 34_603_008, readOnly: true, holders: [], ...UNKNOWN },
     ]);
   });
 
@@ -58,6 +59,65 @@ describe('readSysfsDisks', () => {
       ['nvme0n1', ['/']],
       ['vdb', ['dm-0', 'dm-1', 'md0', '/mnt/with blank']],
       ['vdc', []],
+    ]);
+  });
+
+  it('finds by number what is mounted under another name, and by name what has an anonymous number', async () => {
+    await writeSysfsTree(root, [
+      { name: 'vdb', sizeBytes: 512, deviceNumber: [252, 16], partitions: { vdb1: [] } },
+      { name: 'vdc', sizeBytes: 512, deviceNumber: [252, 32] },
+      { name: 'vdd', sizeBytes: 512, deviceNumber: [252, 48] },
+    ]);
+    await mkdir(join(root, 'proc/self'));
+    await writeFile(
+      join(root, 'proc/self/mountinfo'),
+      [
+        '24 1 252:17 / / rw,relatime shared:1 - ext4 /dev/root rw',
+        '25 24 0:5 / /dev rw shared:2 master:3 - devtmpfs udev rw',
+        '30 24 0:44 /@ /data\\040two rw,relatime - btrfs /dev/vdc rw',
+      ].join('\n'),
+    );
+    expect((await readSysfsDisks(root)).map((disk) => [disk.name, disk.holders])).toEqual([
+      ['vdb', ['/']],
+      ['vdc', ['/data two']],
+      ['vdd', []],
+    ]);
+  });
+
+  it('names swap, software RAID and btrfs that a disk or its partition is part of, and what a disk is made of', async () => {
+    const names = ['vdb', 'vdc', 'vdd', 'vde', 'vdf'];
+    await writeSysfsTree(root, [
+      ...names.map((name) => ({ name, sizeBytes: 512, partitions: { [`${name}1`]: [] } })),
+      { name: 'sdm', sizeBytes: 512, slaves: ['sda', 'sdb'] },
+    ]);
+    await writeFile(join(root, 'proc/swaps'), 'Filename\t\t\tType\t\tSize\tUsed\tPriority\n/dev/vdb1 partition\t1048572\t\t0\t-2\n');
+    await writeFile(
+      join(root, 'proc/mdstat'),
+      'Personalities : [raid1]\nmd127 : inactive vdd[1](S) vdc1[0](F)\n      1048512 blocks super 1.2\n\nunused devices: <none>\n',
+    );
+    await mkdir(join(root, 'sys/fs/btrfs/5f1c/devices/vde'), { recursive: true });
+    await mkdir(join(root, 'sys/fs/btrfs/features'), { recursive: true });
+    expect((await readSysfsDisks(root)).map((disk) => [disk.name, disk.holders])).toEqual([
+      ['sdm', ['made of sda', 'made of sdb']],
+      ['vdb', ['swap']],
+      ['vdc', ['md127']],
+      ['vdd', ['md127']],
+      ['vde', ['btrfs 5f1c']],
+      ['vdf', []],
+    ]);
+  });
+
+  it('reads the address of a SCSI disk with the driver of its adapter, the number of a disk, and what was written to it', async () => {
+    const scsi = { host: 2, channel: 0, target: 10, lun: 0, driver: 'virtio_scsi' };
+    await writeSysfsTree(root, [
+      { name: 'sda', sizeBytes: 512, scsi, sequence: 7, written: [48, 8] },
+      { name: 'sdb', sizeBytes: 512, scsi: { host: 0, channel: 0, target: 0, lun: 0, driver: undefined } },
+    ]);
+    await mkdir(join(root, 'sys/devices/pci0000:00/0000:00:00.0/virtio0/host0/scsi_host/host0'), { recursive: true });
+    await writeFile(join(root, 'sys/devices/pci0000:00/0000:00:00.0/virtio0/host0/scsi_host/host0/proc_name'), 'ahci\n');
+    expect(await readSysfsDisks(root)).toMatchObject([
+      { name: 'sda', scsi, sequence: 7, writtenSectors: 56 },
+      { name: 'sdb', scsi: { host: 0, driver: 'ahci' }, ...{ sequence: undefined, writtenSectors: undefined } },
     ]);
   });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { errorCode } from '@onevault/base';
-import type { AttachRequest, DiskAttacher, SysfsDisk } from '../src/index.ts';
+import type { AttachedDisk, AttachRequest, DiskAttacher, IdentifiedBy, SysfsDisk } from '../src/index.ts';
 
 /** A DiskAttacher with the proxy VM behind it, as the contract needs to see it. */
 export interface AttacherSubject {
@@ -12,6 +12,8 @@ export interface AttacherSubject {
   listedSerials(): Promise<readonly string[]>;
   /** The guest's disks. */
   devices(): Promise<readonly SysfsDisk[]>;
+  /** How this attacher tells a device from others. */
+  readonly identifiedBy: IdentifiedBy;
 }
 
 export interface AttacherContractCase {
@@ -25,34 +27,45 @@ export interface AttacherContractCase {
  */
 export const attacherContract: readonly AttacherContractCase[] = [
   {
-    title: 'attaches read-only: the device has our serial, the exact size, and refuses writes',
+    title: 'attaches read-only: the device has the exact size and refuses writes, and the result says how it was identified',
     async run(subject) {
       const { request, disk } = await attachOne(subject, { readOnly: true });
-      const device = await deviceOf(subject, request.serial);
-      assert.equal(device?.devicePath, disk.devicePath);
+      const device = await deviceOf(subject, disk);
       assert.equal(device?.sizeBytes, request.sizeBytes);
       assert.equal(device?.readOnly, true);
-      assert.deepEqual(
-        { ...disk, diskId: 0, target: '', devicePath: '' },
-        { diskId: 0, target: '', devicePath: '', imageId: request.imageId, serial: request.serial, sizeBytes: request.sizeBytes },
-      );
+      if (subject.identifiedBy.startsWith('serial')) assert.equal(device?.serial, request.serial);
+      const { name, serial, scsi, sequence, devicePath } = device;
+      const { diskId, target } = disk;
+      const { imageId, sizeBytes } = request;
+      const identity = { identifiedBy: subject.identifiedBy, device: { name, serial, scsi, sequence } };
+      assert.deepEqual(disk, { diskId, imageId, serial: request.serial, target, devicePath, sizeBytes, readOnly: true, ...identity });
       await subject.attacher.detach(request);
     },
   },
   {
     title: 'attaches for writing: the device accepts writes',
     async run(subject) {
-      const { request } = await attachOne(subject, { readOnly: false });
-      assert.equal((await deviceOf(subject, request.serial))?.readOnly, false);
+      const { request, disk } = await attachOne(subject, { readOnly: false });
+      assert.equal((await deviceOf(subject, disk))?.readOnly, false);
       await subject.attacher.detach(request);
     },
   },
   {
     title: 'detaches: gone from the VM body and from the guest',
     async run(subject) {
-      const { request } = await attachOne(subject);
+      const { request, disk } = await attachOne(subject);
       await subject.attacher.detach(request);
-      await assertGone(subject, request.serial);
+      await assertGone(subject, request, disk);
+    },
+  },
+  {
+    title: 'confirms a device that is what it was, and no longer when it is gone',
+    async run(subject) {
+      const { request, disk } = await attachOne(subject);
+      await subject.attacher.confirm(disk);
+      await assertRejects(subject.attacher.confirm({ ...disk, readOnly: !disk.readOnly }), 'ATTACH_DEVICE_CHANGED');
+      await subject.attacher.detach(request);
+      await assertRejects(subject.attacher.confirm(disk), 'ATTACH_DEVICE_CHANGED');
     },
   },
   {
@@ -70,7 +83,7 @@ export const attacherContract: readonly AttacherContractCase[] = [
       const attached = await Promise.all([1, 2, 3].map(() => attachOne(subject)));
       for (const key of ['diskId', 'target', 'devicePath'] as const) assert.equal(new Set(attached.map(({ disk }) => disk[key])).size, 3);
       await Promise.all(attached.map(({ request }) => subject.attacher.detach(request)));
-      for (const { request } of attached) await assertGone(subject, request.serial);
+      for (const { request, disk } of attached) await assertGone(subject, request, disk);
     },
   },
   {
@@ -88,9 +101,9 @@ export const attacherContract: readonly AttacherContractCase[] = [
       const { request } = await attachOne(subject);
       await subject.attacher.detach(request);
       const again = { ...request, serial: subject.newSerial() };
-      await subject.attacher.attach(again);
+      const disk = await subject.attacher.attach(again);
       await subject.attacher.detach(again);
-      await assertGone(subject, again.serial);
+      await assertGone(subject, again, disk);
     },
   },
   {
@@ -105,10 +118,10 @@ export const attacherContract: readonly AttacherContractCase[] = [
   {
     title: 'refuses a serial that is attached already, and leaves that disk',
     async run(subject) {
-      const { request } = await attachOne(subject);
+      const { request, disk } = await attachOne(subject);
       const other = await subject.newImage(1);
       await assertRejects(subject.attacher.attach({ ...other, serial: request.serial, readOnly: true }), 'ATTACH_SERIAL_IN_USE');
-      assert.ok(await deviceOf(subject, request.serial));
+      assert.ok(await deviceOf(subject, disk));
       await subject.attacher.detach(request);
     },
   },
@@ -116,8 +129,7 @@ export const attacherContract: readonly AttacherContractCase[] = [
     title: 'an image that does not exist is refused, nothing stays attached',
     async run(subject) {
       const request = { imageId: 999_999, sizeBytes: 1024 ** 2, serial: subject.newSerial(), readOnly: true };
-      await assertRejects(subject.attacher.attach(request), 'ATTACH_REFUSED');
-      await assertGone(subject, request.serial);
+      await assertNothingNew(subject, request, () => assertRejects(subject.attacher.attach(request), 'ATTACH_REFUSED'));
     },
   },
   {
@@ -125,8 +137,7 @@ export const attacherContract: readonly AttacherContractCase[] = [
     async run(subject) {
       const image = await subject.newImage(2);
       const request = { ...image, sizeBytes: image.sizeBytes + 512, serial: subject.newSerial(), readOnly: true };
-      await assertRejects(subject.attacher.attach(request), 'ATTACH_DEVICE_SIZE');
-      await assertGone(subject, request.serial);
+      await assertNothingNew(subject, request, () => assertRejects(subject.attacher.attach(request), 'ATTACH_DEVICE_SIZE'));
     },
   },
   {
@@ -135,8 +146,8 @@ export const attacherContract: readonly AttacherContractCase[] = [
       const image = await subject.newImage(1);
       const request = { ...image, serial: subject.newSerial(), readOnly: true };
       const reason = new Error('stop');
-      await assert.rejects(subject.attacher.attach(request, { signal: AbortSignal.abort(reason) }), (error) => error === reason);
-      await assertGone(subject, request.serial);
+      const aborted = (): Promise<void> => assert.rejects(subject.attacher.attach(request, { signal: AbortSignal.abort(reason) }), (error) => error === reason);
+      await assertNothingNew(subject, request, aborted);
     },
   },
   {
@@ -161,13 +172,23 @@ async function attachOne(
   return { request, disk: await subject.attacher.attach(request) };
 }
 
-async function deviceOf(subject: AttacherSubject, serial: string): Promise<SysfsDisk | undefined> {
-  return (await subject.devices()).find((device) => device.serial === serial);
+async function deviceOf(subject: AttacherSubject, disk: AttachedDisk): Promise<SysfsDisk> {
+  const device = (await subject.devices()).find(({ devicePath }) => devicePath === disk.devicePath);
+  assert.ok(device, `${disk.devicePath} is not in the guest`);
+  return device;
 }
 
-async function assertGone(subject: AttacherSubject, serial: string): Promise<void> {
-  assert.ok(!(await subject.listedSerials()).includes(serial), 'still in the VM body');
-  assert.equal(await deviceOf(subject, serial), undefined, 'still in the guest');
+async function assertGone(subject: AttacherSubject, request: AttachRequest, disk: AttachedDisk): Promise<void> {
+  assert.ok(!(await subject.listedSerials()).includes(request.serial), 'still in the VM body');
+  assert.ok(!(await subject.devices()).some(({ devicePath }) => devicePath === disk.devicePath), 'still in the guest');
+}
+
+/** The guest has the same disks before and after, and the VM body none with that serial. */
+async function assertNothingNew(subject: AttacherSubject, request: AttachRequest, act: () => Promise<void>): Promise<void> {
+  const before = await subject.devices();
+  await act();
+  assert.deepEqual(await subject.devices(), before);
+  assert.ok(!(await subject.listedSerials()).includes(request.serial), 'still in the VM body');
 }
 
 async function assertRejects(promise: Promise<unknown>, code: string): Promise<void> {

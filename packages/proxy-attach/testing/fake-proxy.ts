@@ -1,13 +1,14 @@
 import type { CallOptions, Clock } from '@onevault/base';
-import type { HotplugApi, ProxyVmView, SysfsDisk } from '../src/index.ts';
-import { noAnswer, refusal, waitTimeout } from './one-answer.ts';
+import { type HotplugApi, type ProxyVmView, type SysfsDisk, scsiTargetOf, VIRTIO_SCSI } from '../src/index.ts';
+import { noAnswer, OneAnswer, refusal, waitTimeout } from './one-answer.ts';
 
 /** What goes wrong with one attach; an empty record is an attach that works. */
 export interface AttachFault {
   /** oned refuses with this text (2048). */
   readonly refuse?: string;
-  /** The connection breaks: before oned saw the call, or after it carried it out. */
-  readonly unanswered?: 'lost' | 'carried-out';
+  /** The connection breaks: before oned saw the call, or after it carried it out; `late`: oned sees the call `lateMs` later. */
+  readonly unanswered?: 'lost' | 'carried-out' | 'late';
+  readonly lateMs?: number;
   /** Accepted, then the driver fails with this text: the DISK goes again, USER_TEMPLATE/ERROR stays. */
   readonly failWith?: string;
   /** The VM body does not repeat SERIAL. */
@@ -25,6 +26,12 @@ export interface GuestFault {
   readonly sizelessMs?: number;
   readonly holders?: readonly string[];
   readonly readOnly?: boolean;
+  readonly writtenSectors?: number;
+  /** The device is at another SCSI target, or on another adapter, than was asked for. */
+  readonly scsiTarget?: number;
+  readonly scsiDriver?: string;
+  /** Another device comes at the same moment: a disk plugged past OpenNebula. */
+  readonly companion?: Partial<SysfsDisk>;
   /** After OpenNebula is done; Infinity: never. */
   readonly delayMs?: number;
 }
@@ -32,7 +39,9 @@ export interface GuestFault {
 /** What goes wrong with one detach. */
 export interface DetachFault {
   readonly refuse?: string;
-  readonly unanswered?: 'lost' | 'carried-out';
+  /** `late`: the call reaches oned after `lateMs`, long after its sender gave up on it. */
+  readonly unanswered?: 'lost' | 'carried-out' | 'late';
+  readonly lateMs?: number;
   /** The driver fails with this text; what really goes away is told by `goes`, nothing by default. */
   readonly failWith?: string;
   readonly goes?: 'device' | 'both';
@@ -44,6 +53,8 @@ export interface FakeProxyOptions {
   readonly clock: Clock;
   /** How long an attach or detach takes; 3 s was measured on a real 7.0.2. */
   readonly hotplugMs?: number;
+  /** As OpenNebula before 7.0.2 when false: SERIAL stays in the body, the guest's disk has none. */
+  readonly serialReachesGuest?: boolean;
 }
 
 type BodyDisk = ProxyVmView['disks'][number];
@@ -59,6 +70,8 @@ interface Due {
 const RUNNING = { state: 3, lcmState: 3 };
 const HOTPLUG = { state: 3, lcmState: 17 };
 const MIB = 1024 ** 2;
+/** A device that no disk of the VM body stands for, and that no detach takes away. */
+const FOREIGN_DISK = -2;
 
 /**
  * A proxy VM in memory: the VM body as oned keeps it and /sys/block as the guest sees it, both moved by the clock. Boots with vda and a CONTEXT ISO
@@ -72,6 +85,7 @@ export class FakeProxy {
   readonly sysfsReads: number[] = [];
   readonly #clock: Clock;
   readonly #hotplugMs: number;
+  readonly #serialReachesGuest: boolean;
   readonly #images = new Map<number, number>();
   readonly #attachFaults: AttachFault[] = [];
   readonly #detachFaults: DetachFault[] = [];
@@ -79,12 +93,14 @@ export class FakeProxy {
   #error: string | undefined;
   #unreachable = false;
   #disks: BodyDisk[] = [{ diskId: 0, imageId: 1, target: 'vda', serial: undefined, sizeMiB: 2048 }];
-  #devices: Device[] = [{ ...device('vda', undefined, 2048 * MIB), diskId: 0, holders: ['/'] }];
+  #devices: Device[] = [{ ...device('vda', undefined, 2048 * MIB, 1), diskId: 0, holders: ['/'] }];
   #due: Due[] = [];
+  #sequence = 1;
 
   constructor(options: FakeProxyOptions) {
     this.#clock = options.clock;
     this.#hotplugMs = options.hotplugMs ?? 3_000;
+    this.#serialReachesGuest = options.serialReachesGuest ?? true;
     this.api = {
       view: (call) => this.#view(call),
       attachDisk: (disk, call) => this.#attach(disk, call),
@@ -102,7 +118,7 @@ export class FakeProxy {
     const diskId = this.#nextDiskId();
     const sizeMiB = disk.sizeMiB ?? 16;
     this.#disks.push({ diskId, imageId: disk.imageId, target: disk.target, serial: disk.serial, sizeMiB });
-    this.#devices.push({ ...device(disk.target, disk.serial, sizeMiB * MIB), diskId });
+    this.#devices.push({ ...device(disk.target, disk.serial, sizeMiB * MIB, ++this.#sequence), scsi: scsiOf(disk.target), diskId });
   }
 
   /** Faults of the next attaches, in order; later ones work. */
@@ -139,6 +155,12 @@ export class FakeProxy {
     return this.#disks;
   }
 
+  /** The devices that stand for these disks of the body. */
+  async devicesOf(disks: readonly BodyDisk[]): Promise<readonly SysfsDisk[]> {
+    const paths = this.#devices.filter((seen) => disks.some((disk) => disk.diskId === seen.diskId)).map((seen) => seen.devicePath);
+    return (await this.sysfs()).filter((seen) => paths.includes(seen.devicePath));
+  }
+
   async sysfs(options: CallOptions = {}): Promise<readonly SysfsDisk[]> {
     options.signal?.throwIfAborted();
     this.#settle();
@@ -166,6 +188,22 @@ export class FakeProxy {
 
   async #attach(disk: Readonly<Record<string, string>>, options: CallOptions = {}): Promise<void> {
     const fault = this.#admit(this.#attachFaults, options);
+    this.#answer(fault, () => this.#carryOutAttach(disk, fault));
+  }
+
+  async #detach(diskId: number, options: CallOptions = {}): Promise<void> {
+    const fault = this.#admit(this.#detachFaults, options);
+    this.#answer(fault, () => this.#carryOutDetach(diskId, fault));
+  }
+
+  /** oned carries a call out whether or not the one who asked still listens. */
+  #answer(fault: { readonly unanswered?: string; readonly lateMs?: number }, carryOut: () => void): void {
+    if (fault.unanswered !== 'late') carryOut();
+    else this.#later(fault.lateMs ?? 0, () => unheard(carryOut));
+    if (fault.unanswered) throw noAnswer('socket hang up');
+  }
+
+  #carryOutAttach(disk: Readonly<Record<string, string>>, fault: AttachFault): void {
     this.attachCalls.push(disk);
     const target = disk['TARGET'] ?? '';
     const imageId = Number(disk['IMAGE_ID']);
@@ -184,11 +222,9 @@ export class FakeProxy {
       this.#disks = this.#disks.filter((other) => other.diskId !== diskId);
       this.#error = fault.failWith;
     });
-    if (fault.unanswered) throw noAnswer('socket hang up');
   }
 
-  async #detach(diskId: number, options: CallOptions = {}): Promise<void> {
-    const fault = this.#admit(this.#detachFaults, options);
+  #carryOutDetach(diskId: number, fault: DetachFault): void {
     this.detachCalls.push(diskId);
     if (!this.#isPluggable()) throw refusal('[one.vm.detach] Could not detach disk from VM 7, wrong state HOTPLUG.');
     if (!this.#disks.some((disk) => disk.diskId === diskId)) throw refusal(`[one.vm.detach] Could not detach disk with DISK_ID ${diskId}, it does not exist.`);
@@ -201,7 +237,6 @@ export class FakeProxy {
       if (goes === 'both') this.#disks = this.#disks.filter((disk) => disk.diskId !== diskId);
       if (goes !== undefined) this.#later(fault.lingerMs ?? 0, () => this.#disappear(diskId));
     });
-    if (fault.unanswered) throw noAnswer('socket hang up');
   }
 
   /** What happens to a call before oned looks at it. */
@@ -217,25 +252,37 @@ export class FakeProxy {
 
   #appear(diskId: number, disk: Readonly<Record<string, string>>, sizeMiB: number, fault: GuestFault): void {
     this.#later(fault.delayMs ?? 0, () => {
-      const name = this.#freeName();
-      const serial = fault.serial === 'dropped' ? undefined : disk['SERIAL'];
+      const target = disk['TARGET'] ?? '';
+      const name = this.#freeName(target.slice(0, 2));
+      const scsi = scsiOf(target);
       const seen: Device = {
-        ...device(name, serial, fault.sizeBytes ?? sizeMiB * MIB),
+        ...device(name, this.#serialFor(disk, fault), fault.sizeBytes ?? sizeMiB * MIB, ++this.#sequence),
         diskId,
+        scsi: scsi && { ...scsi, target: fault.scsiTarget ?? scsi.target, driver: fault.scsiDriver ?? scsi.driver },
         readOnly: fault.readOnly ?? disk['READONLY']?.toLowerCase() === 'yes',
         holders: fault.holders ?? [],
+        writtenSectors: fault.writtenSectors ?? 0,
         sizelessUntilMs: this.#clock.monotonicMs() + (fault.sizelessMs ?? 0),
       };
       this.#devices.push(seen);
-      if (fault.serial === 'twice') this.#devices.push({ ...seen, name: `${name}x`, devicePath: `/dev/${name}x`, diskId: -1 });
+      const twin = { name: `${name}x`, devicePath: `/dev/${name}x`, sequence: ++this.#sequence, diskId: fault.serial === 'twice' ? -1 : FOREIGN_DISK };
+      if (fault.serial === 'twice') this.#devices.push({ ...seen, ...twin });
+      if (fault.companion) this.#devices.push({ ...seen, serial: undefined, ...twin, ...fault.companion });
     });
   }
 
+  #serialFor(disk: Readonly<Record<string, string>>, fault: GuestFault): string | undefined {
+    if (!this.#serialReachesGuest) return undefined;
+    if (fault.serial !== 'dropped') return disk['SERIAL'];
+    const scsiTarget = scsiTargetOf(disk['TARGET'] ?? '');
+    return scsiTarget === undefined ? undefined : `drive-scsi0-0-${scsiTarget}-0`;
+  }
+
   /** The guest names devices in the order they come, whatever their TARGET. */
-  #freeName(): string {
+  #freeName(bus: string): string {
     const used = new Set(this.#devices.map((seen) => seen.name));
-    const letter = [...'abcdefghijklmnopqrstuvwxyz'].find((candidate) => !used.has(`vd${candidate}`));
-    return `vd${letter ?? 'aa'}`;
+    const letter = [...'abcdefghijklmnopqrstuvwxyz'].find((candidate) => !used.has(bus + candidate));
+    return bus + (letter ?? 'aa');
   }
 
   #disappear(diskId: number): void {
@@ -269,6 +316,22 @@ export class FakeProxy {
   }
 }
 
-function device(name: string, serial: string | undefined, sizeBytes: number): Device {
-  return { name, devicePath: `/dev/${name}`, serial, sizeBytes, readOnly: false, holders: [], diskId: 0, sizelessUntilMs: 0 };
+function device(name: string, serial: string | undefined, sizeBytes: number, sequence: number): Device {
+  const facts = { readOnly: false, holders: [], scsi: undefined, writtenSectors: 0, sequence };
+  return { name, devicePath: `/dev/${name}`, serial, sizeBytes, ...facts, diskId: 0, sizelessUntilMs: 0 };
+}
+
+/** A call whose sender is gone: its refusal reaches nobody. */
+function unheard(carryOut: () => void): void {
+  try {
+    carryOut();
+  } catch (error) {
+    if (!(error instanceof OneAnswer)) throw error;
+  }
+}
+
+/** Where vmm/kvm/attach_disk puts an sd disk. */
+function scsiOf(target: string): SysfsDisk['scsi'] {
+  const scsiTarget = scsiTargetOf(target);
+  return scsiTarget === undefined ? undefined : { host: 2, channel: 0, target: scsiTarget, lun: 0, driver: VIRTIO_SCSI };
 }

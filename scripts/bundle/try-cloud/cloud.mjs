@@ -7,7 +7,7 @@ const PATIENCE_MS = 60 * 60_000;
 
 /** The cloud through the client library alone: what the product did is looked at without the product. */
 export async function openCloud(onevault, env) {
-  const [one, { systemClock }, { createAttacher, newSerial, readSysfsDisks }, { proxyHotplug }] = await Promise.all([
+  const [one, { systemClock }, { chooseIdentification, createAttacher, newSerial, readSysfsDisks }, { proxyHotplug }] = await Promise.all([
     onevault.load('@onevault/one-client'),
     onevault.load('@onevault/base'),
     onevault.load('@onevault/proxy-attach'),
@@ -17,7 +17,8 @@ export async function openCloud(onevault, env) {
   const api = one.createOneClient(connection);
   const ids = { vm: one.vmId(idIn(env, 'ONEVAULT_REAL_VM')), proxy: one.vmId(idIn(env, 'ONEVAULT_REAL_PROXY')) };
   const sysfs = (options) => readSysfsDisks(env.ONEVAULT_PROXY_ROOT || '/', options);
-  const attacher = createAttacher({ api: proxyHotplug(api, ids.proxy), sysfs, clock: systemClock });
+  const identification = chooseIdentification(await api.version());
+  const attacher = createAttacher({ api: proxyHotplug(api, ids.proxy), sysfs, clock: systemClock, identification });
   return new Cloud({ one, api, ids, me: await api.whoAmI(), attacher, newSerial });
 }
 

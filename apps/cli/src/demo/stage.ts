@@ -44,6 +44,7 @@ export async function openStage(outer: CommandContext, options: StageOptions): P
     secret: undefined,
     proxyRoot: place.proxyRoot,
     proxyVm: undefined,
+    identification: {},
     stateDir: join(dir, 'state'),
     output,
   };
