@@ -22,8 +22,11 @@ export async function proveReadable(deps: AttachedDeps, attached: AttachedDisk, 
   await device.readInto(device.sizeBytes - probe.length, probe, options);
 }
 
-/** How QEMU says that it cannot make a disk of a file: no backing file, no file, or a content that is not what the image's FORMAT says. */
-const QEMU_REFUSALS = /backing file|could not (?:open|read)|not in \S+ format|image is (?:corrupt|not)|unknown (?:driver|file format)|no such file/i;
+/**
+ * What the VM body says when QEMU cannot make a disk of a file: no backing file, or a content that is not what the image's FORMAT says. The reason itself
+ * is in the VM's log only: ERROR has the script's own words (vmm/kvm/attach_disk), cut at 100 characters. A proxy VM without a free port looks the same.
+ */
+const HYPERVISOR_REFUSAL = /\bATTACHDISK: .*\bCould not attach\b/i;
 
 /** The error as what it means for a copy that OpenNebula called READY: that it is broken. Any other error comes back as it is. */
 export function asBrokenCopy(error: unknown, { diskId, imageId }: CopyFacts): unknown {
@@ -33,7 +36,7 @@ export function asBrokenCopy(error: unknown, { diskId, imageId }: CopyFacts): un
     code: 'JOB_IMAGE_BROKEN',
     message: `the copy of disk ${diskId} (image ${imageId}) is READY and cannot be used: ${why}`,
     details: { diskId, imageId },
-    hint: 'the storage driver made a copy that depends on a file which is not there, or of another format than it says (TM_MAD local does so for a snapshot that has a parent): let onevault choose the capture method (--capture auto), or look at the image on the front-end with qemu-img info',
+    hint: 'the storage driver made a copy that depends on a file which is not there, or of another format than it says (TM_MAD local does so for a snapshot that has a parent): let onevault choose the capture method (--capture auto), or look at the image on the front-end with qemu-img info. If no disk at all can be attached, the proxy VM has no free port for one: --bus sd',
     cause: error,
   });
 }
@@ -47,7 +50,7 @@ function reasonOf(error: unknown): string | undefined {
       return `its first or last bytes cannot be read (${messageOf(error)})`;
     case 'ATTACH_FAILED': {
       const oneMessage = isBaseError(error) && 'oneMessage' in error.details ? String(error.details['oneMessage']) : '';
-      return QEMU_REFUSALS.test(oneMessage) ? `the hypervisor cannot open it (${oneMessage})` : undefined;
+      return HYPERVISOR_REFUSAL.test(oneMessage) ? `the hypervisor cannot attach it (${oneMessage})` : undefined;
     }
     default:
       return undefined;
