@@ -167,7 +167,10 @@ describe('an image that is READY and cannot be read', () => {
     await world.must('one.vm.disksnapshotcreate', world.vm, 0, 'somebody-elses');
     await world.sim.control.idle();
     const census = await world.census();
-    const error = await failureOf(backupVm(world.deps(), world.backupRequest({ capture: 'snapshot' })));
+    // Planned, it is not even tried; but a copy may come out broken all the same.
+    expect(errorCode(await failureOf(backupVm(world.deps(), world.backupRequest({ capture: 'snapshot' }))))).toBe('JOB_PLAN_REFUSED');
+    await world.sim.control.inject({ fault: 'driver', operation: 'attach', text: 'Could not attach disk.2 (vdb) to the proxy' });
+    const error = await failureOf(backupVm(world.deps(), world.backupRequest()));
     expect(error).toMatchObject({ code: 'JOB_IMAGE_BROKEN', details: { diskId: 0 }, hint: expect.stringContaining('local'), cause: expect.anything() });
     expect(await countPoints(world)).toBe(0);
     await expectNoTrace(world, census);
