@@ -34,12 +34,11 @@ export interface SecondShell extends AsyncDisposable {
   start(args: readonly string[], env?: Readonly<Record<string, string>>): Running;
 }
 
-/** `cloud`: the simulator's directory, when it is one that has been filled. */
-export async function openSecondShell(times = '0.2', cloud?: string): Promise<SecondShell> {
+export async function openSecondShell(times = '0.2'): Promise<SecondShell> {
   if (!existsSync(fileURLToPath(new URL('../../apps/cli/dist/main.js', import.meta.url)))) throw new Error('the command is not built: run npm run build first');
   const dir = await mkdtemp(join(tmpdir(), 'onevault-e2e-'));
   const base = { PATH: process.env['PATH'] ?? '', HOME: dir };
-  const server = startCommand(['sim', 'start', '--dir', cloud ?? join(dir, 'cloud'), '--times', times], base);
+  const server = startCommand(['sim', 'start', '--dir', join(dir, 'cloud'), '--times', times], base);
   await server.sees(/ONEVAULT_PROXY_ROOT/);
   const exported = Object.fromEntries([...server.stdout().matchAll(/^export (\w+)='([^']*)'$/gm)].map(([, name = '', value = '']) => [name, value]));
   const env = { ...base, ...exported, ONEVAULT_REPO: join(dir, 'repo'), ONEVAULT_STATE_DIR: join(dir, 'state') };

@@ -20,7 +20,6 @@ import {
   type RestoreRequest,
 } from '@onevault/orchestrator';
 import { type AttacherDeps, chooseIdentification, createAttacher, machineHotplugLock, readSysfsDisks, type WantedIdentification } from '@onevault/proxy-attach';
-import { fillWithOthers } from './crowd.ts';
 
 /** Time runs fifty times as fast: what takes seconds in a cloud takes milliseconds here, in the same order and with the same deadlines. */
 export const HURRY = 50;
@@ -82,7 +81,7 @@ export interface WorldOptions {
   readonly version?: string;
   readonly volatileMiB?: readonly number[];
   readonly hypervisor?: 'kvm' | 'lxc';
-  /** VMs of other people in the same cloud, and as many images. */
+  /** So many other VMs in the same cloud, with twice as many images. */
   readonly others?: number;
   /** How disks are plugged into the proxy, where the version is not to decide. */
   readonly identification?: WantedIdentification;
@@ -100,11 +99,11 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   await using scope = new Scope();
   const directory = await mkdtemp(join(tmpdir(), 'onevault-world-'));
   scope.defer(() => rm(directory, { recursive: true, force: true }));
-  const dir = join(directory, 'cloud');
-  if (options.others !== undefined && options.others > 0) await fillWithOthers(dir, { vms: options.others, images: options.others });
   const { sim, must } = scope.use(
-    await startTestSimulator({ dir, times: NO_TIME, durable: false, ...(options.version !== undefined && { version: options.version }) }),
+    await startTestSimulator({ times: NO_TIME, durable: false, ...(options.version !== undefined && { version: options.version }) }),
   );
+  const { others = 0 } = options;
+  if (others > 0) await sim.control.populate({ prefix: 'other', vms: others, images: 2 * others });
   const connections = new Scope();
   scope.use(connections);
   const connect: World['connect'] = (client) =>

@@ -2,7 +2,7 @@
 // The simulator runs in a process of its own; what is printed is the command's. Build first.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,18 +23,10 @@ process.on('exit', () => {
 });
 `;
 
-/** One VM is made as a user would, the others are copies of its record. */
 async function fill(dir) {
   const sim = await startSimulator({ dir, durable: false });
-  const { vmId, imageIds } = await sim.control.createVm({ name: 'other', disks: [{ sizeMiB: 1 }, { sizeMiB: 1 }], nics: ['lan'] });
+  await sim.control.populate({ vms: Number(values.vms), images: Number(values.images) });
   await sim.stop();
-  const path = join(dir, 'state.json');
-  const state = JSON.parse(await readFile(path, 'utf8'));
-  const vm = state.vms.find(({ id }) => id === vmId);
-  const image = state.images.find(({ id }) => id === imageIds[0]);
-  for (let n = 1; n < Number(values.vms); n++) state.vms.push({ ...vm, id: state.next.vm++, name: `other-${n}` });
-  for (let n = 0; n < Number(values.images); n++) state.images.push({ ...image, id: state.next.image++, name: `image-${n}`, state: 1, vmIds: [] });
-  await writeFile(path, JSON.stringify(state));
 }
 
 function onevault(args, env) {

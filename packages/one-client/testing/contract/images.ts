@@ -72,6 +72,7 @@ export function imageCases(lab: () => Lab, slow: { readonly timeout: number }): 
       expect(mayDo(me, 'manage', { ...image, kind: 'IMAGE' }, [])).toEqual({ may: 'no', why: 'locked' });
       await refused(api.deleteImage(id), 'ONE_AUTHORIZATION', 'ONE_LOCKED');
       await refused(api.setImagePersistent(id, true), 'ONE_AUTHORIZATION', 'ONE_LOCKED');
+      await refused(api.attachDisk(lab().cloud.proxyVm, { IMAGE_ID: String(id) }), 'ONE_AUTHORIZATION', 'ONE_LOCKED');
     } finally {
       await lab().raw('one.image.unlock', id);
     }
