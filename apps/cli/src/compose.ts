@@ -186,7 +186,7 @@ async function openRecovery(composition: Composition, options: CallOptions): Pro
     if (errorCode(error) !== 'ATTACH_PROXY_UNKNOWN') throw error;
     return undefined;
   });
-  const attacher = proxyVm && (await ownAttacher(composition, cloud, proxyVm, options));
+  const attacher = proxyVm === undefined ? undefined : await ownAttacher(composition, cloud, proxyVm, options);
   const owned = scope.move();
   const attacherOf = attachersByBody(composition, cloud);
   return { cloud, attacher, proxyVm, attacherOf, journals: composition.journals(), clock, logger, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
