@@ -23,6 +23,8 @@ export interface HttpTransportOptions {
   readonly ca?: readonly string[] | undefined;
   /** False only on the user's explicit word (ONE_DISABLE_SSL_VERIFY). */
   readonly verifyTls?: boolean | undefined;
+  /** Told what the HTTP header Date of every answer says, by the front-end's clock or by that of a proxy before it. */
+  readonly onServerTime?: ((time: Date) => void) | undefined;
 }
 
 /**
@@ -89,6 +91,7 @@ function openChannel(endpoint: URL, options: HttpTransportOptions): Channel {
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
       const response = await responseTo(request, sending.body);
+      tellTime(response, options.onServerTime);
       return await readResponse(response, call, limitBytes);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
@@ -99,6 +102,12 @@ function openChannel(endpoint: URL, options: HttpTransportOptions): Channel {
     }
   }
   return { agent, send };
+}
+
+/** Abyss writes `Sun, 22 Nov 2026 07:48:25 UTC`. */
+function tellTime(response: IncomingMessage, onServerTime: HttpTransportOptions['onServerTime']): void {
+  const time = new Date(response.headers.date ?? Number.NaN);
+  if (!Number.isNaN(time.getTime())) onServerTime?.(time);
 }
 
 function responseTo(request: http.ClientRequest, body: Buffer): Promise<IncomingMessage> {
