@@ -29,12 +29,17 @@ import { readSecret } from './secret/read-secret.ts';
 import type { Settings } from './settings.ts';
 import { decorateStore } from './store/decorate-store.ts';
 
+export interface OpenCloudOptions extends CallOptions {
+  readonly onServerTime?: (time: Date) => void;
+}
+
 /** What every command may ask for. Each `open…` makes what it returns; whoever asked gives it back. */
 export interface Composition {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly logger: Logger;
-  openCloud(options?: CallOptions): Promise<OneApi & AsyncDisposable>;
+  /** `onServerTime` is told what time the front-end's answers carry. */
+  openCloud(options?: OpenCloudOptions): Promise<OneApi & AsyncDisposable>;
   /** Asks for the secret when the repository needs one that was not given. */
   openRepository(options?: CallOptions): Promise<Repository>;
   /** The repository that a copy goes to, at a path or URL. */
@@ -107,12 +112,12 @@ async function unlock(composition: Composition, owned: ObjectStore, given: Repos
   return repository;
 }
 
-async function openCloud(settings: Settings, logger: Logger, clock: Clock, options: CallOptions): Promise<OneApi & AsyncDisposable> {
+async function openCloud(settings: Settings, logger: Logger, clock: Clock, options: OpenCloudOptions): Promise<OneApi & AsyncDisposable> {
   const { endpoint, session, http, callTimeoutMs, pageSize } = await findConnection(settings.oneEnvironment, options);
   return createOneClient({
     endpoint,
     session,
-    http,
+    http: { ...http, ...(options.onServerTime && { onServerTime: options.onServerTime }) },
     clock,
     logger,
     ...(callTimeoutMs !== undefined && { callTimeoutMs }),

@@ -3,6 +3,7 @@ import type { RunCommand } from './command-context.ts';
 import { backupCommand } from './commands/backup.ts';
 import { cleanupCommand } from './commands/cleanup.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { initCommand } from './commands/init.ts';
 import { planCommand } from './commands/plan.ts';
 import { pointCommand } from './commands/point.ts';
@@ -27,6 +28,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
   for (const command of [
     vmCommand,
     planCommand,
+    doctorCommand,
     initCommand,
     backupCommand,
     pointCommand,

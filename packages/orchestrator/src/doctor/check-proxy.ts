@@ -19,7 +19,7 @@ export async function* checkProxy(
   const vm = await cloud.vm(proxyVm, options);
   const subject = `proxy VM ${vm.id} ${vm.name}`;
   yield stateFinding(vm, subject);
-  const may = caller === undefined ? 'unknown' : mayDo(caller.user, 'manage', { kind: 'VM', id: vm.id, ...vm }, caller.rules).may;
+  const may = caller === undefined ? 'unknown' : mayDo(caller.user, 'manage', { kind: 'VM', ...vm }, caller.rules).may;
   if (may === 'no') {
     const remedy = vm.lock ? `onevm unlock ${vm.id}` : `give the user MANAGE on it (onevm chown ${vm.id}, chmod, or an access rule)`;
     yield trouble('proxy', 'problem', 'PROXY_RIGHTS', subject, `we may not attach disks to it${vm.lock ? ': it is locked' : ''}`, remedy);
