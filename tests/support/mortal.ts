@@ -2,7 +2,7 @@ import type { OneApi } from '@onevault/one-client';
 import type { Journal, JournalRecord, JournalStore } from '@onevault/orchestrator';
 
 /** What a call of a process that is gone answers: nothing, ever. Here it throws, so that what waits for it ends and nothing is left open. */
-export class ProcessGone extends Error {
+class ProcessGone extends Error {
   override readonly name = 'ProcessGone';
 }
 

@@ -85,7 +85,8 @@ describe('the doctor, on a cloud with one VM of every bad kind', () => {
     const surroundings = await readSurroundings(world.cloud, world.proxyVm);
     const planOf = async (name: string, capture: 'auto' | 'snapshot' = 'auto') =>
       planBackup(await world.cloud.vm(vmId(vms.get(name) ?? -1)), { capture, excludeDisks: [], proxyVm: world.proxyVm }, surroundings);
-    const codes = (plan: Awaited<ReturnType<typeof planOf>>): string[] => [...plan.reasons, ...plan.disks.flatMap((disk) => disk.reasons)].map(({ code }) => code);
+    const codes = (plan: Awaited<ReturnType<typeof planOf>>): string[] =>
+      [...plan.reasons, ...plan.disks.flatMap((disk) => disk.reasons)].map(({ code }) => code);
     for (const name of ['native', 'locked', 'no-method', 'container', 'no-space']) expect((await planOf(name)).verdict, name).toBe('impossible');
     const raw = await planOf('raw');
     expect(raw.disks[0]).toMatchObject({ verdict: 'capture', method: 'live-copy' });
@@ -108,7 +109,15 @@ describe('the doctor, on a cloud with one VM of every bad kind', () => {
     const found = await examine({
       frontEndTime: () => ({ theirs: new Date(NOW.getTime() + 120_000), ours: NOW }),
       storage: async () => [
-        { subsystem: 'lvm', severity: 'danger', code: 'LVM_SEES_ATTACHED_DISKS', seen: '/etc/lvm/lvm.conf', why: 'it activates', fix: 'set a filter', fixable: true },
+        {
+          subsystem: 'lvm',
+          severity: 'danger',
+          code: 'LVM_SEES_ATTACHED_DISKS',
+          seen: '/etc/lvm/lvm.conf',
+          why: 'it activates',
+          fix: 'set a filter',
+          fixable: true,
+        },
       ],
       volumes: async () => [{ use: 'state directory', path: '/state', freeBytes: 0, totalBytes: 100, neededBytes: 1 }],
       openRepository: () => Promise.reject(new Error('no such repository')),

@@ -4,6 +4,9 @@
  */
 export { backupVm } from './backup.ts';
 export type { CloudObject } from './cloud-object.ts';
+export type { Volume } from './doctor/check-space.ts';
+export type { DoctorArea, DoctorVerdict, Finding } from './doctor/finding.ts';
+export { type DoctorDeps, runDoctor } from './doctor/run-doctor.ts';
 export { JobError, type JobErrorCode } from './errors.ts';
 export type { DiskStanding, JobEvent, JobEventBody, StepName } from './events.ts';
 export { type FileJournalOptions, fileJournals } from './file-journal.ts';
@@ -61,6 +64,3 @@ export { refusalText, type SnapshotNote, type SnapshotRefusal, type SnapshotRefu
 export { type RevertRequest, revertSnapshots } from './snapshots/revert-set.ts';
 export { type SelectedSnapshots, type SnapshotChoice, selectSnapshots } from './snapshots/select-snapshots.ts';
 export { type DiskSnapshot, readSnapshots, type SnapshotOrigin, type SnapshotSet, type VmSnapshots } from './snapshots/snapshot-set.ts';
-export type { Volume } from './doctor/check-space.ts';
-export type { DoctorArea, DoctorVerdict, Finding } from './doctor/finding.ts';
-export { type DoctorDeps, runDoctor } from './doctor/run-doctor.ts';

@@ -1,3 +1,4 @@
+import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseStoreUrl } from '@onevault/backup-format';
@@ -17,7 +18,10 @@ interface DoctorFlags {
 export function doctorCommand(run: RunCommand): Command {
   return new Command('doctor')
     .description('looks at everything a backup needs (cloud, rights, proxy, datastores, VMs, repository, clock, space) and says what to do; touches nothing')
-    .option('--fix', "make the proxy machine leave guests' disks alone: writes the LVM, multipath, RAID and udev settings it finds missing, and keeps what was there")
+    .option(
+      '--fix',
+      "make the proxy machine leave guests' disks alone: writes the LVM, multipath, RAID and udev settings it finds missing, and keeps what was there",
+    )
     .action((flags: DoctorFlags, sub: Command) => run(sub, (context) => doctor(context, flags)));
 }
 
@@ -69,7 +73,11 @@ function doctorDeps({ compose, settings, clock }: CommandContext, scope: Scope):
 }
 
 function identificationText({ bus, serialReachesGuest, byDifference }: ReturnType<typeof chooseIdentification>): string {
-  const ways = [serialReachesGuest ? 'by a serial of ours' : undefined, bus === 'sd' ? 'by their SCSI address' : undefined, byDifference ? 'at worst by what came' : undefined];
+  const ways = [
+    serialReachesGuest ? 'by a serial of ours' : undefined,
+    bus === 'sd' ? 'by their SCSI address' : undefined,
+    byDifference ? 'at worst by what came' : undefined,
+  ];
   return `${ways.filter((way) => way !== undefined).join(' and ')} (bus ${bus})`;
 }
 
@@ -89,7 +97,7 @@ function volumes({ stateDir, repo }: CommandContext['settings']): Promise<Volume
 }
 
 /** Of the directory, or where it would be made. */
-async function statfsOfNearest(path: string): ReturnType<typeof statfs> {
+async function statfsOfNearest(path: string): Promise<StatsFs> {
   try {
     return await statfs(path);
   } catch (error) {

@@ -30,7 +30,7 @@ export const REMOVED_COLUMNS: readonly Column<RemovedOrphan>[] = [
 ];
 
 /** `45s`, `12m`, `3h`, `8d`. */
-export function formatAge(seconds: number): string {
+function formatAge(seconds: number): string {
   const age = Math.max(0, Math.floor(seconds));
   if (age < 60) return `${age}s`;
   if (age < 3600) return `${Math.floor(age / 60)}m`;

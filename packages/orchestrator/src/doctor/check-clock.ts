@@ -12,7 +12,14 @@ export async function* checkClock(frontEndTime: FrontEndTime, clock: Clock): Che
   const pair = frontEndTime();
   const subject = 'clocks of proxy and front-end';
   if (pair === undefined) {
-    yield trouble('clock', 'unknown', 'CLOCK_UNKNOWN', subject, 'the front-end does not say what time it is', `compare by hand: it is ${clock.now().toISOString()} here`);
+    yield trouble(
+      'clock',
+      'unknown',
+      'CLOCK_UNKNOWN',
+      subject,
+      'the front-end does not say what time it is',
+      `compare by hand: it is ${clock.now().toISOString()} here`,
+    );
     return;
   }
   const offMs = Math.abs(pair.theirs.getTime() - pair.ours.getTime());
@@ -22,5 +29,12 @@ export async function* checkClock(frontEndTime: FrontEndTime, clock: Clock): Che
   }
   const verdict = offMs < PROBLEM_MS ? 'warning' : 'problem';
   const text = `they are ${Math.round(offMs / 1000)} s apart: ${pair.ours.toISOString()} here, ${pair.theirs.toISOString()} there`;
-  yield trouble('clock', verdict, 'CLOCK_OFF', subject, text, 'let NTP set both (timedatectl, chronyc tracking): times of restore points decide what retention keeps');
+  yield trouble(
+    'clock',
+    verdict,
+    'CLOCK_OFF',
+    subject,
+    text,
+    'let NTP set both (timedatectl, chronyc tracking): times of restore points decide what retention keeps',
+  );
 }

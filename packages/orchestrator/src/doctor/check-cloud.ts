@@ -24,7 +24,14 @@ function versionFinding(endpoint: URL, version: string): Finding {
   const [major = Number.NaN, minor = Number.NaN] = version.split('.').map(Number);
   const text = `OpenNebula ${version} answers`;
   if (Number.isNaN(major) || Number.isNaN(minor))
-    return trouble('cloud', 'warning', 'CLOUD_VERSION_UNKNOWN', endpoint.href, `it calls its version '${version}'`, 'name the front-end itself, not a proxy of something else');
+    return trouble(
+      'cloud',
+      'warning',
+      'CLOUD_VERSION_UNKNOWN',
+      endpoint.href,
+      `it calls its version '${version}'`,
+      'name the front-end itself, not a proxy of something else',
+    );
   if (isBelow([major, minor], OLDEST))
     return trouble(
       'cloud',

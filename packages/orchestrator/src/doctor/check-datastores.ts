@@ -21,9 +21,17 @@ export async function* checkDatastores(surroundings: Surroundings): Checked {
 function* obstacles(datastore: Datastore, { caller, proxyClusterId }: Surroundings): Generator<Finding, void> {
   const { id, clusterIds, state, availableMiB, totalMiB } = datastore;
   const subject = nameOf(datastore);
-  if (state !== READY) yield trouble('datastores', 'problem', 'DATASTORE_DISABLED', subject, 'it is disabled: no disk of it can be copied', `onedatastore enable ${id}`);
+  if (state !== READY)
+    yield trouble('datastores', 'problem', 'DATASTORE_DISABLED', subject, 'it is disabled: no disk of it can be copied', `onedatastore enable ${id}`);
   if (caller !== undefined && mayDo(caller.user, 'use', { kind: 'DATASTORE', ...datastore }, caller.rules).may === 'no')
-    yield trouble('datastores', 'problem', 'DATASTORE_RIGHTS', subject, 'we may not use it: neither copies nor restored images can be made there', `onedatastore chmod ${id}, or an access rule with USE`);
+    yield trouble(
+      'datastores',
+      'problem',
+      'DATASTORE_RIGHTS',
+      subject,
+      'we may not use it: neither copies nor restored images can be made there',
+      `onedatastore chmod ${id}, or an access rule with USE`,
+    );
   if (proxyClusterId !== undefined && !clusterIds.includes(proxyClusterId))
     yield trouble(
       'datastores',
@@ -46,12 +54,23 @@ function* obstacles(datastore: Datastore, { caller, proxyClusterId }: Surroundin
 
 /** Disks without snapshots; a disk's own history can change the choice: onevault plan VM. */
 function captureFinding(datastore: Datastore, version: string): Finding {
-  const rows = captureMatrix(traitsOf(datastore, version)).map(({ format, persistent, states }) => ({ title: `${format}${persistent ? ', persistent' : ''}`, cell: states.RUNNING }));
+  const rows = captureMatrix(traitsOf(datastore, version)).map(({ format, persistent, states }) => ({
+    title: `${format}${persistent ? ', persistent' : ''}`,
+    cell: states.RUNNING,
+  }));
   const text = `while running (${datastore.tmMad}): ${rows.map(({ title, cell }) => `${title}: ${cellText(cell)}`).join('; ')}`;
   const refused = rows.find(({ cell }) => cell.method === 'refuse');
   const degraded = rows.find(({ cell }) => cell.degraded);
   const remedy = (refused ?? degraded)?.cell.remedy ?? 'onevault plan VM says for each disk what can be done';
-  if (refused) return trouble('datastores', rows.every(({ cell }) => cell.method === 'refuse') ? 'problem' : 'warning', 'DATASTORE_CAPTURE', nameOf(datastore), text, remedy);
+  if (refused)
+    return trouble(
+      'datastores',
+      rows.every(({ cell }) => cell.method === 'refuse') ? 'problem' : 'warning',
+      'DATASTORE_CAPTURE',
+      nameOf(datastore),
+      text,
+      remedy,
+    );
   if (degraded) return trouble('datastores', 'warning', 'DATASTORE_CAPTURE', nameOf(datastore), text, remedy);
   return ok('datastores', 'DATASTORE_CAPTURE', nameOf(datastore), text);
 }

@@ -40,14 +40,22 @@ export async function* checkProxy(
 
 function stateFinding(vm: Vm, subject: string): Finding {
   const state = vmStateName(vm);
-  if (!isRunning(vm)) return trouble('proxy', 'problem', 'PROXY_STATE', subject, `it is ${state}`, 'bring it to RUNNING: disks can be attached to a running VM only');
+  if (!isRunning(vm))
+    return trouble('proxy', 'problem', 'PROXY_STATE', subject, `it is ${state}`, 'bring it to RUNNING: disks can be attached to a running VM only');
   return ok('proxy', 'PROXY_STATE', subject, `it is ${state}`);
 }
 
 function roomFinding(vm: Vm, subject: string): Finding {
   const text = `${vm.disks.length} disks are attached`;
   if (vm.disks.length < MANY_DISKS) return ok('proxy', 'PROXY_ROOM', subject, text);
-  return trouble('proxy', 'warning', 'PROXY_ROOM', subject, `${text}; targets end at the letter z`, 'detach what it does not need, or back up fewer disks at once');
+  return trouble(
+    'proxy',
+    'warning',
+    'PROXY_ROOM',
+    subject,
+    `${text}; targets end at the letter z`,
+    'detach what it does not need, or back up fewer disks at once',
+  );
 }
 
 function* forgottenDisks(vm: Vm, subject: string): Generator<Finding, void> {

@@ -22,7 +22,14 @@ export async function* checkRepository({ openRepository, clock }: RepositoryDeps
   const stats = await repository.stats(options);
   yield ok('repository', 'REPOSITORY_OPENS', subject, `opens and lists: ${stats.points} restore points of ${stats.groups} VMs`);
   if (stats.unreadablePoints > 0)
-    yield trouble('repository', 'problem', 'REPOSITORY_DAMAGED', subject, `${stats.unreadablePoints} manifests cannot be read`, 'onevault point list names them; onevault repo repair');
+    yield trouble(
+      'repository',
+      'problem',
+      'REPOSITORY_DAMAGED',
+      subject,
+      `${stats.unreadablePoints} manifests cannot be read`,
+      'onevault point list names them; onevault repo repair',
+    );
   yield* verifyFindings(repository, stats.points, clock, options);
 }
 
@@ -32,15 +39,29 @@ async function* verifyFindings(repository: Repository, points: number, clock: Cl
   const last = read.at(-1);
   if (points === 0) return;
   if (last === undefined) {
-    yield trouble('repository', 'warning', 'REPOSITORY_NEVER_VERIFIED', subject, 'no data in it was ever read back', 'onevault verify --all once, then a sample after every backup');
+    yield trouble(
+      'repository',
+      'warning',
+      'REPOSITORY_NEVER_VERIFIED',
+      subject,
+      'no data in it was ever read back',
+      'onevault verify --all once, then a sample after every backup',
+    );
     return;
   }
   if (last.counts.damaged > 0) {
-    yield trouble('repository', 'problem', 'REPOSITORY_DAMAGED', subject, `the last verify found ${last.counts.damaged} damaged objects`, 'onevault point list says which points are touched; back up again, then onevault repo repair');
+    yield trouble(
+      'repository',
+      'problem',
+      'REPOSITORY_DAMAGED',
+      subject,
+      `the last verify found ${last.counts.damaged} damaged objects`,
+      'onevault point list says which points are touched; back up again, then onevault repo repair',
+    );
     return;
   }
   const days = Math.floor((clock.now().getTime() - Date.parse(last.finishedAt)) / DAY_MS);
-  if (days > VERIFY_DAYS) yield trouble('repository', 'warning', 'REPOSITORY_VERIFY_OLD', subject, `data was last read back ${days} days ago`, 'onevault verify');
+  if (days > VERIFY_DAYS)
+    yield trouble('repository', 'warning', 'REPOSITORY_VERIFY_OLD', subject, `data was last read back ${days} days ago`, 'onevault verify');
   else yield ok('repository', 'REPOSITORY_VERIFIED', subject, `data was last read back on ${last.finishedAt}, nothing damaged`);
 }
-

@@ -5,7 +5,14 @@ import { type Checked, type Finding, ok, trouble } from './finding.ts';
 /** What the user may make. What it may do with single VMs, images and datastores is said where these are looked at. */
 export async function* checkRights({ caller }: Surroundings): Checked {
   if (caller === undefined) {
-    yield trouble('rights', 'unknown', 'RIGHTS_UNKNOWN', 'the user', 'OpenNebula does not say who we are', 'check ONE_AUTH; onevault vm list shows what it may see');
+    yield trouble(
+      'rights',
+      'unknown',
+      'RIGHTS_UNKNOWN',
+      'the user',
+      'OpenNebula does not say who we are',
+      'check ONE_AUTH; onevault vm list shows what it may see',
+    );
     return;
   }
   const subject = `user ${caller.user.id} ${caller.user.name}`;
@@ -25,5 +32,12 @@ function createFinding(subject: string, kind: ResourceKind, why: string, may: 'y
   const remedy = `as oneadmin: oneacl create "#<uid> ${kind}/* CREATE *" for it, or put it into the group oneadmin`;
   if (may === 'yes') return ok('rights', `RIGHTS_CREATE_${kind}`, subject, `may create ${kind} objects`);
   if (may === 'no') return trouble('rights', 'problem', `RIGHTS_CREATE_${kind}`, subject, `may not create ${kind} objects, but ${why}`, remedy);
-  return trouble('rights', 'unknown', `RIGHTS_CREATE_${kind}`, subject, `whether it may create ${kind} objects cannot be seen: it may not read the access rules`, remedy);
+  return trouble(
+    'rights',
+    'unknown',
+    `RIGHTS_CREATE_${kind}`,
+    subject,
+    `whether it may create ${kind} objects cannot be seen: it may not read the access rules`,
+    remedy,
+  );
 }

@@ -20,7 +20,15 @@ export async function* checkSpace(volumes: (options: CallOptions) => Promise<rea
     const text = `${Math.floor(freeBytes / MIB)} of ${Math.floor(totalBytes / MIB)} MiB are free`;
     const share = totalBytes === 0 ? 1 : freeBytes / totalBytes;
     if (freeBytes < neededBytes) yield trouble('space', 'problem', 'SPACE_OUT', subject, text, 'give it space: without it no run can keep its promises');
-    else if (share < 0.05) yield trouble('space', 'warning', 'SPACE_LOW', subject, text, 'forget restore points and collect garbage (onevault retention apply, repo gc), or give it space');
+    else if (share < 0.05)
+      yield trouble(
+        'space',
+        'warning',
+        'SPACE_LOW',
+        subject,
+        text,
+        'forget restore points and collect garbage (onevault retention apply, repo gc), or give it space',
+      );
     else yield ok('space', 'SPACE', subject, text);
   }
 }

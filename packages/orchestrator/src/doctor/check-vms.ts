@@ -27,7 +27,12 @@ export async function* checkVms(cloud: OneApi, proxyVm: VmId | undefined, surrou
   }
   for (const problem of problems.values()) yield findingOf(problem);
   const total = counts.ok + counts.degraded + counts.impossible;
-  yield ok('vms', 'VMS_PLANNED', `${total} VMs`, `${counts.ok} can be backed up, ${counts.degraded} not as well as they should, ${counts.impossible} not at all`);
+  yield ok(
+    'vms',
+    'VMS_PLANNED',
+    `${total} VMs`,
+    `${counts.ok} can be backed up, ${counts.degraded} not as well as they should, ${counts.impossible} not at all`,
+  );
 }
 
 function* problemsOf(plan: BackupPlan): Generator<{ verdict: Problem['verdict']; reason: Reason; where: string }, void> {

@@ -1,9 +1,9 @@
-import { type CallOptions, type Clock, isAbort } from '@onevault/base';
 import type { Repository } from '@onevault/backup-format';
+import { type CallOptions, type Clock, isAbort } from '@onevault/base';
 import type { OneApi, VmId } from '@onevault/one-client';
 import type { StorageFinding } from '@onevault/proxy-attach';
 import type { JournalStore } from '../journal.ts';
-import { readSurroundings, type Surroundings } from '../plan/surroundings.ts';
+import { readSurroundings } from '../plan/surroundings.ts';
 import { checkClock, type FrontEndTime } from './check-clock.ts';
 import { checkCloud } from './check-cloud.ts';
 import { checkDatastores } from './check-datastores.ts';
@@ -58,10 +58,14 @@ async function* examineCloud(deps: DoctorDeps, cloud: OneApi, version: string, o
   yield* guarded('leftovers', 'leftovers', checkLeftovers(cloud, deps.journals, options), options);
 }
 
-export type { Surroundings };
 
 /** The result, or a finding and undefined. An abort is not a finding. */
-async function* attempt<T>(area: DoctorArea, subject: string, work: () => Promise<T>, options: CallOptions): AsyncGenerator<ReturnType<typeof failed>, T | undefined> {
+async function* attempt<T>(
+  area: DoctorArea,
+  subject: string,
+  work: () => Promise<T>,
+  options: CallOptions,
+): AsyncGenerator<ReturnType<typeof failed>, T | undefined> {
   try {
     return await work();
   } catch (error) {
