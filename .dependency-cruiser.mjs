@@ -34,16 +34,16 @@ export default {
     {
       name: 'orchestrator-without-io',
       comment:
-        'Workflows talk to ports, so that every failure of the outside can be played in a test. The one file they own is the journal, kept in its own module.',
+        'Workflows talk to ports, so that every failure of the outside can be played in a test. The files they own are the journal and what it had to leave, each in a module of its own.',
       severity: 'error',
-      from: { path: '^packages/orchestrator/src/', pathNot: '^packages/orchestrator/src/file-journal\\.ts$' },
+      from: { path: '^packages/orchestrator/src/', pathNot: '^packages/orchestrator/src/(durable-file|file-journal|process-identity|residue-files)\\.ts$' },
       to: { path: [NETWORK_AND_PROCESSES, FILES] },
     },
     {
       name: 'journal-without-network',
       comment: 'The exception for the journal is for files, not for sockets and processes.',
       severity: 'error',
-      from: { path: '^packages/orchestrator/src/file-journal\\.ts$' },
+      from: { path: '^packages/orchestrator/src/(durable-file|file-journal|process-identity|residue-files)\\.ts$' },
       to: { path: NETWORK_AND_PROCESSES },
     },
     {

@@ -107,7 +107,7 @@ const ROWS: readonly Row[] = [
 ];
 
 /** All rows on the newest version; on the others those that the version could decide, and all when time does not matter. */
-const VERSIONS = ['7.0.2', '7.4.0'] as const;
+const VERSIONS = ['6.10.5', '7.0.2', '7.4.0'] as const;
 const rowsOf = (version: string): readonly Row[] => {
   const there = ROWS.filter((row) => row.since === undefined || row.since <= version);
   if (version === VERSIONS.at(-1) || process.env['ONEVAULT_LONG'] === '1') return there;
