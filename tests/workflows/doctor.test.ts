@@ -1,4 +1,5 @@
-import { diskId, type OneApi, vmId } from '@onevault/one-client';
+import { Secret, systemClock } from '@onevault/base';
+import { createOneClient, diskId, type OneApi, vmId } from '@onevault/one-client';
 import { type DoctorDeps, type Finding, planBackup, readSurroundings, runDoctor } from '@onevault/orchestrator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeWorld, type World } from '../support/world.ts';
@@ -101,7 +102,7 @@ describe('the doctor, on a cloud with one VM of every bad kind', () => {
     const found = (await examine()).filter(({ area }) => area === 'datastores');
     const of = (id: number): Finding[] => found.filter(({ subject }) => subject.startsWith(`datastore ${id} `));
     expect(of(100)).toMatchObject([{ code: 'DATASTORE_CAPTURE', verdict: 'ok' }]);
-    expect(of(FS_LVM)).toMatchObject([{ code: 'DATASTORE_CAPTURE', verdict: 'problem' }]);
+    expect(of(FS_LVM)).toMatchObject([{ code: 'DATASTORE_CAPTURE', verdict: 'warning' }]);
     expect(of(SSH).map(({ code }) => code)).toContain('DATASTORE_FULL');
   });
 
@@ -134,6 +135,17 @@ describe('the doctor, on a cloud with one VM of every bad kind', () => {
     const found = await examine({ openCloud: async () => refuses });
     expect(found.filter(({ area }) => area === 'cloud')).toMatchObject([{ verdict: 'problem' }, { code: 'CLOUD_NOT_EXAMINED', verdict: 'unknown' }]);
     expect(found.map(({ area }) => area)).toContain('space');
+  });
+
+  it('says which quota is in the way of a user that has one, as OpenNebula does', async () => {
+    const { vmId: id } = await world.sim.control.createVm({ name: 'hers', owner: 'alice', disks: [{ sizeMiB: 2 }] });
+    await world.must('one.user.quota', 2, 'DATASTORE=[ID="100",SIZE="3"]');
+    await using alice = createOneClient({ endpoint: world.sim.endpoint, session: new Secret('alice:alice-password'), clock: systemClock });
+    const found = await examine({ openCloud: async () => alice });
+    expect(found.filter(({ code }) => code === 'REFUSE_QUOTA')).toMatchObject([
+      { area: 'vms', verdict: 'problem', subject: `VM ${id} hers disk 0`, remedy: expect.stringContaining('quota') },
+    ]);
+    await expect(alice.saveDiskAs(vmId(id), diskId(0), 'copy', undefined)).rejects.toMatchObject({ code: 'ONE_AUTHORIZATION' });
   });
 
   it('touches nothing', async () => {

@@ -59,19 +59,10 @@ function captureFinding(datastore: Datastore, version: string): Finding {
     cell: states.RUNNING,
   }));
   const text = `while running (${datastore.tmMad}): ${rows.map(({ title, cell }) => `${title}: ${cellText(cell)}`).join('; ')}`;
-  const refused = rows.find(({ cell }) => cell.method === 'refuse');
-  const degraded = rows.find(({ cell }) => cell.degraded);
-  const remedy = (refused ?? degraded)?.cell.remedy ?? 'onevault plan VM says for each disk what can be done';
-  if (refused)
-    return trouble(
-      'datastores',
-      rows.every(({ cell }) => cell.method === 'refuse') ? 'problem' : 'warning',
-      'DATASTORE_CAPTURE',
-      nameOf(datastore),
-      text,
-      remedy,
-    );
-  if (degraded) return trouble('datastores', 'warning', 'DATASTORE_CAPTURE', nameOf(datastore), text, remedy);
+  // No more than a warning: whether somebody suffers from it is said of each VM.
+  const limited = rows.find(({ cell }) => cell.method === 'refuse') ?? rows.find(({ cell }) => cell.degraded);
+  const remedy = limited?.cell.remedy ?? 'onevault plan VM says for each disk what can be done';
+  if (limited) return trouble('datastores', 'warning', 'DATASTORE_CAPTURE', nameOf(datastore), text, remedy);
   return ok('datastores', 'DATASTORE_CAPTURE', nameOf(datastore), text);
 }
 

@@ -58,7 +58,6 @@ async function* examineCloud(deps: DoctorDeps, cloud: OneApi, version: string, o
   yield* guarded('leftovers', 'leftovers', checkLeftovers(cloud, deps.journals, options), options);
 }
 
-
 /** The result, or a finding and undefined. An abort is not a finding. */
 async function* attempt<T>(
   area: DoctorArea,
