@@ -145,7 +145,7 @@ describe('bad input', { timeout: 120_000 }, () => {
   describe('of devices', () => {
     test('a device of the wrong size is refused', async () => {
       await shell.control.inject({ fault: 'device', sizeBytes: 1024 * 1024 });
-      expectError(await shell.run(['backup', 'web', '--json']), 1, 'ATTACH_DEVICE_SIZE');
+      expectError(await shell.run(['backup', 'web', '--json']), 1, 'JOB_IMAGE_BROKEN');
     });
 
     test.each([

@@ -37,8 +37,9 @@ interface OverlayDelete {
 export function deleteOverlay({ vm, tree, snapshot, live, relative, refusal }: OverlayDelete): void {
   if (snapshot.file === 'missing') throw new DriverFailure(refusal);
   if (looksActive(vm, snapshot.id)) {
-    // blockpull --keep-relative takes no chain without a base.
-    if (relative && live && snapshot.parent === -1) throw new DriverFailure(refusal);
+    // blockpull --keep-relative takes no chain without a base. A child of a deleted base still names it (Snapshots.cc, delete_snapshot).
+    const hasBase = tree.snapshots.some((candidate) => candidate.id === snapshot.parent);
+    if (relative && live && !hasBase) throw new DriverFailure(refusal);
     if (!snapshot.active) breakDescendants(vm, tree, snapshot, snapshot.id);
     return;
   }

@@ -5,7 +5,7 @@ import { type CloudDeps, copyPatienceMs } from './cloud-deps.ts';
 import { effectMissing } from './disk-snapshot.ts';
 import { awaitReady, broken } from './image.ts';
 import type { Send } from './send.ts';
-import { assertUnchanged, type Planned } from './unchanged.ts';
+import { assertUntouched, type Planned } from './unchanged.ts';
 import { settled, whenFree } from './when-free.ts';
 
 /** Asks OpenNebula to save a disk (a snapshot of it, or as it is) as a new image. The image is LOCKED until `awaitSavedImage`. */
@@ -19,7 +19,7 @@ export function requestSaveAs(
 ): Promise<ImageId> {
   const { vm, disk } = planned;
   const request = (now: Vm): Promise<ImageId> => {
-    assertUnchanged(now, planned);
+    assertUntouched(now, planned);
     return send(() => deps.cloud.saveDiskAs(vm.id, disk.diskId, name, snapshot));
   };
   return whenFree(deps, vm.id, `copy of disk ${disk.diskId}`, request, options);
@@ -40,7 +40,7 @@ export async function awaitSavedImage(deps: CloudDeps, asked: SavedAs, options: 
   const timeoutMs = copyPatienceMs(deps.patience, disk.sizeMiB);
   const seen = (now: Vm): void => assertSaves(now, asked);
   const after = await settled(deps, before.id, `copy of disk ${disk.diskId}`, { ...options, timeoutMs, seen });
-  assertUnchanged(after, asked);
+  assertUntouched(after, asked);
   const image = await awaitReady(deps, imageId, { ...options, timeoutMs }).catch((error: unknown) => {
     throw errorCode(error) === 'JOB_IMAGE_BROKEN'
       ? effectMissing(before, after, `copy of disk ${disk.diskId} of VM ${before.id} to image ${imageId} failed`)

@@ -18,6 +18,12 @@ export function assertUnchanged(now: Vm, planned: Planned): void {
   if (found.imageId !== disk.imageId) throw diskChanged(now, disk, `is another disk now (image ${found.imageId ?? 'none'} instead of ${disk.imageId})`);
   if (found.sizeMiB !== disk.sizeMiB) throw diskChanged(now, disk, `was resized from ${disk.sizeMiB} to ${found.sizeMiB} MiB`);
   if (isRunning(now) && !isRunning(planned.vm)) throw diskChanged(now, disk, 'is in use again: the VM was started');
+}
+
+/** As above, for a copy of a disk at rest, which is of its moment only as long as nobody has written since. (A snapshot of a VM at rest makes a record itself.) */
+export function assertUntouched(now: Vm, planned: Planned): void {
+  assertUnchanged(now, planned);
+  const { disk } = planned;
   if (!isRunning(planned.vm) && lastRecord(now) !== lastRecord(planned.vm))
     throw diskChanged(now, disk, 'may have been written to: the VM was started and stopped, or changed otherwise,');
 }

@@ -69,13 +69,20 @@ function childFirst(open: readonly DiskSnapshot[], trees: Trees): DiskSnapshot[]
   return [...open].sort((a, b) => a.disk.diskId - b.disk.diskId || rank(b) - rank(a) || b.snapshot.id - a.snapshot.id);
 }
 
-function treeFor(trees: Trees, { disk }: DiskSnapshot): SnapshotTree {
+function treeFor(trees: Trees, { disk }: OneSnapshot): SnapshotTree {
   const tree = trees.get(disk.diskId);
   if (tree === undefined) throw new TypeError(`disk ${disk.diskId} is not a disk of this VM`);
   return tree;
 }
 
-function whyNot(vm: Vm, one: DiskSnapshot, trees: Trees): SnapshotRefusal | undefined {
+/** What stands in the way of deleting one snapshot now; undefined when nothing does. */
+export function whyNotDeletedNow(vm: Vm, one: OneSnapshot): SnapshotRefusal | undefined {
+  return whyNot(vm, one, startTrees(vm));
+}
+
+type OneSnapshot = Pick<DiskSnapshot, 'disk' | 'snapshot'>;
+
+function whyNot(vm: Vm, one: OneSnapshot, trees: Trees): SnapshotRefusal | undefined {
   const tree = treeFor(trees, one);
   return whyNotDeletable(tree, one.snapshot.id) ?? whyMistaken(vm, one, trees) ?? whyLocalBase(vm, one, tree);
 }
@@ -84,7 +91,7 @@ function whyNot(vm: Vm, one: DiskSnapshot, trees: Trees): SnapshotRefusal | unde
  * snap_delete asks for /VM/SNAPSHOTS/SNAPSHOT[ID=n]/ACTIVE without saying of which disk (TM/qcow2/snap_delete, TM/lib/tm_action.rb, up to 7.4): with a
  * snapshot of that number active on another disk it takes this one for active, and breaks the snapshots that stand on it.
  */
-function whyMistaken(vm: Vm, { disk, snapshot }: DiskSnapshot, trees: Trees): SnapshotRefusal | undefined {
+function whyMistaken(vm: Vm, { disk, snapshot }: OneSnapshot, trees: Trees): SnapshotRefusal | undefined {
   if (!isQcow2Chain(disk) || trees.get(disk.diskId)?.nodes.get(snapshot.id)?.active === true) return undefined;
   const other = vm.disks.find((entry) => entry.diskId !== disk.diskId && trees.get(entry.diskId)?.nodes.get(snapshot.id)?.active === true);
   if (other === undefined) return undefined;
@@ -96,7 +103,7 @@ function whyMistaken(vm: Vm, { disk, snapshot }: DiskSnapshot, trees: Trees): Sn
 }
 
 /** Measured on 7.0.2 and 7.4.0 (M.1): `virsh blockpull --keep-relative` wants a base, and the lowest snapshot has none; accepted, then it fails. */
-function whyLocalBase(vm: Vm, { disk, snapshot }: DiskSnapshot, tree: SnapshotTree): SnapshotRefusal | undefined {
+function whyLocalBase(vm: Vm, { disk, snapshot }: OneSnapshot, tree: SnapshotTree): SnapshotRefusal | undefined {
   const node = tree.nodes.get(snapshot.id);
   const isBase = node?.active === true && !tree.nodes.has(node.parent);
   if (disk.tmMad !== 'local' || !isQcow2Chain(disk) || !isRunning(vm) || !isBase) return undefined;
