@@ -27,8 +27,7 @@ export const DRIVERS: readonly DriverCase[] = [
 /** A world with one VM on that driver, its disks as small as they come. */
 export async function worldOn({ datastore, format, off, agent }: DriverCase, disks = 1): Promise<World> {
   const disk = { sizeMiB: 1, datastore, ...(format !== undefined && { format }) };
-  const world = await makeWorld({ disks: Array.from({ length: disks }, () => disk), volatileMiB: [] });
-  if (agent === true) await world.sim.control.setGuestAgent(world.vm, 'works');
+  const world = await makeWorld({ disks: Array.from({ length: disks }, () => disk), volatileMiB: [], guestAgent: agent === true ? 'works' : 'none' });
   if (off !== true) return world;
   await world.must('one.vm.action', 'poweroff-hard', world.vm);
   await world.sim.control.idle();

@@ -81,6 +81,7 @@ export interface WorldOptions {
   readonly version?: string;
   readonly volatileMiB?: readonly number[];
   readonly hypervisor?: 'kvm' | 'lxc';
+  readonly guestAgent?: 'none' | 'works' | 'silent';
   /** So many other VMs in the same cloud, with twice as many images. */
   readonly others?: number;
   /** How disks are plugged into the proxy, where the version is not to decide. */
@@ -122,6 +123,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     disks: [...(options.disks ?? [{ sizeMiB: 12 }, { sizeMiB: 6 }])],
     volatileMiB: [...(options.volatileMiB ?? [4])],
     hypervisor: options.hypervisor ?? 'kvm',
+    guestAgent: options.guestAgent ?? 'none',
     nics: [],
   });
   const state = await sim.control.state();
