@@ -1,5 +1,6 @@
 import type { Disk, Vm } from '@onevault/one-client';
-import { type OrphanMode, orphanMode } from './orphan-mode.ts';
+import type { OrphanMode } from '../plan/capture-facts.ts';
+import { orphanMode } from './orphan-mode.ts';
 import type { SnapshotRefusal } from './refusal.ts';
 
 export interface TreeNode {
