@@ -23,7 +23,10 @@ interface PendingJob {
   readonly reject: (reason: unknown) => void;
 }
 
-/** The threads of one scan. Jobs go to the thread with the fewest; as each has the next ones queued, no thread waits for the main one. */
+/**
+ * The threads of one scan. Jobs go to the thread with the fewest; as each has the next ones queued, no thread waits for the main one. A thread starts when
+ * a job finds all others busy: a disk that is all hole needs none.
+ */
 export class ScanWorkers {
   readonly #options: ScanWorkersOptions;
   readonly #threads: Thread[] = [];
@@ -32,13 +35,12 @@ export class ScanWorkers {
 
   constructor(options: ScanWorkersOptions) {
     this.#options = options;
-    for (let i = 0; i < options.count; i++) this.#threads.push(this.#start());
   }
 
   /** Resolves when the extent is in its slot, digested. Rejects with CBT_READ_FAILED, CBT_SHORT_READ, or what `fail` was told. */
   read(job: ReadJob): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure.reason);
-    const thread = this.#threads.reduce((least, each) => (each.jobs < least.jobs ? each : least));
+    const thread = this.#leastBusy();
     thread.jobs++;
     this.#send(thread, job);
     return new Promise((resolve, reject) => this.#jobs.set(job.slot, { thread, resolve, reject }));
@@ -60,6 +62,17 @@ export class ScanWorkers {
   async stop(reason: unknown): Promise<void> {
     this.fail(reason);
     await Promise.all(this.#threads.map(({ exited }) => exited));
+  }
+
+  #leastBusy(): Thread {
+    const idle = this.#threads.find(({ jobs }) => jobs === 0);
+    if (idle) return idle;
+    if (this.#threads.length < this.#options.count) {
+      const started = this.#start();
+      this.#threads.push(started);
+      return started;
+    }
+    return this.#threads.reduce((least, each) => (each.jobs < least.jobs ? each : least));
   }
 
   #send({ worker }: Thread, order: WorkerOrder): void {
