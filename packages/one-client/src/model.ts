@@ -145,6 +145,8 @@ export interface Vm extends VmSummary, Owned {
   readonly history: readonly HistoryRecord[];
   readonly template: Attributes;
   readonly userTemplate: Attributes;
+  /** What its host measured last; empty until the first poll. Custom values of the guest agent's are in it (im_mad/remotes/lib/kvm.rb). */
+  readonly monitoring: Attributes;
   /** BACKUPS/BACKUP_CONFIG, OpenNebula's own backup. */
   readonly backupConfig: Readonly<Record<string, string>>;
   /** BACKUPS/BACKUP_IDS: images of OpenNebula's own backups of it. */

@@ -141,7 +141,8 @@ const details = z
     lockLevel: raw.LOCK.LOCKED,
   }));
 
-const templates = z.object({ TEMPLATE: attributes, USER_TEMPLATE: attributes }).transform((raw) => ({
+const templates = z.object({ MONITORING: attributes, TEMPLATE: attributes, USER_TEMPLATE: attributes }).transform((raw) => ({
+  monitoring: raw.MONITORING,
   template: raw.TEMPLATE,
   userTemplate: raw.USER_TEMPLATE,
   error: textOf(raw.USER_TEMPLATE['ERROR']),

@@ -4,6 +4,7 @@ import { Faults } from './control/fault-rules.ts';
 import { DiskFile } from './disk/disk-file.ts';
 import { Layout } from './layout.ts';
 import { Engine } from './lifecycle/engine.ts';
+import { GuestLives } from './lifecycle/guest-life.ts';
 import { GuestPauses } from './lifecycle/guest-pause.ts';
 import type { Pace } from './lifecycle/pace.ts';
 import type { World } from './model/world.ts';
@@ -29,6 +30,9 @@ export class Cloud {
   readonly faults = new Faults();
   readonly engine: Engine;
   readonly pauses = new GuestPauses();
+  readonly lives = new GuestLives();
+  /** Whether hosts ask guest agents: `:enabled` of guestagent.conf. */
+  agentMonitoring = false;
   readonly #disks = new Map<string, DiskFile>();
   readonly #guests = new Map<number, GuestTree>();
   #requestId = 0;

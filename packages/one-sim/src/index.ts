@@ -9,6 +9,7 @@ export { connectControl } from './control/control-client.ts';
 export type { FaultRule } from './control/fault-rules.ts';
 export { type RandomWrites, randomWrites } from './disk/random-writes.ts';
 export { SimError, type SimErrorCode } from './errors.ts';
+export type { GuestLifeSpec } from './lifecycle/guest-life.ts';
 export type { Monitored } from './lifecycle/monitor.ts';
 export { DEFAULT_TIMES, type OperationTimes, type TimedStep } from './lifecycle/pace.ts';
 export type { GuestPause, VmHistory } from './model/vm-history.ts';

@@ -49,6 +49,7 @@ export function buildVm(facts: Partial<Vm> = {}): Vm {
     guestAgent: false,
     machine: undefined,
     error: undefined,
+    monitoring: {},
     schedMessage: undefined,
     xml: '<VM/>',
     ...facts,

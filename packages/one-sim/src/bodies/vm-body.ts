@@ -22,7 +22,7 @@ export function vmBody(world: World, vm: Vm, historyRecords: 'all' | 'last' = 'a
       element('ETIME', vm.etime) +
       element('DEPLOY_ID', vm.deployId) +
       lock(vm) +
-      element('MONITORING', '') +
+      element('MONITORING', monitoringFields(vm)) +
       element('SCHED_ACTIONS', '') +
       element('TEMPLATE', attributeElements(vm.template)) +
       element('USER_TEMPLATE', attributeElements(vm.userTemplate)) +
@@ -30,6 +30,11 @@ export function vmBody(world: World, vm: Vm, historyRecords: 'all' | 'last' = 'a
       vm.snapshots.map(snapshotsBody).join('') +
       backups(vm),
   );
+}
+
+/** The values of the last poll, or nothing. */
+export function monitoringFields(vm: Vm): string {
+  return vm.monitoring === undefined ? '' : vectorFields(vm.monitoring);
 }
 
 function backups(vm: Vm): string {

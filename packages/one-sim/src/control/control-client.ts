@@ -38,6 +38,8 @@ export function createControl(invoke: Invoke): SimControl {
     setDatastoreFree: (datastore, freeMiB, options = {}) => tell('setDatastoreFree', controlSchemas.setDatastoreFree, { datastore, freeMiB, ...options }),
     setHostCapacity: (host, capacity) => tell('setHostCapacity', controlSchemas.setHostCapacity, { host, ...capacity }),
     setGuestAgent: (vm, agent) => tell('setGuestAgent', controlSchemas.setGuestAgent, { vm, agent }),
+    setAgentMonitoring: (enabled) => tell('setAgentMonitoring', controlSchemas.setAgentMonitoring, { enabled }),
+    expectGuest: (life) => tell('expectGuest', controlSchemas.expectGuest, life),
     monitored: (vm, found) => tell('monitored', controlSchemas.monitored, { vm, found }),
     history: (vm) => call('history', controlSchemas.history, { vm }),
     state: () => call('state', controlSchemas.state, {}),

@@ -128,6 +128,14 @@ const OPERATIONS: Operations = {
     await cloud.store.commit();
     return null;
   },
+  async setAgentMonitoring(cloud, { enabled }) {
+    cloud.agentMonitoring = enabled;
+    return null;
+  },
+  async expectGuest(cloud, life) {
+    cloud.lives.expect(life);
+    return null;
+  },
   async monitored(cloud, { vm, found }) {
     await monitorVm(cloud, vmOf(cloud, vm), found);
     return null;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guestLifeSchema } from '../lifecycle/guest-life.ts';
 import { faultRuleSchema } from './fault-rules.ts';
 
 const id = z.number().int().nonnegative();
@@ -183,6 +184,8 @@ export const controlSchemas = {
     output: nothing,
   },
   setGuestAgent: { input: z.object({ vm: id, agent: guestAgent }), output: nothing },
+  setAgentMonitoring: { input: z.object({ enabled: z.boolean() }), output: nothing },
+  expectGuest: { input: guestLifeSchema, output: nothing },
   monitored: { input: z.object({ vm: id, found: z.enum(['UNKNOWN', 'RUNNING', 'POWEROFF', 'SUSPENDED']) }), output: nothing },
   history: { input: z.object({ vm: id }), output: historySchema },
   useDevice: {

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { RandomWrites } from '../disk/random-writes.ts';
+import type { GuestLifeSpec } from '../lifecycle/guest-life.ts';
 import type { Monitored } from '../lifecycle/monitor.ts';
 import type { OperationTimes, TimedStep } from '../lifecycle/pace.ts';
 import type { VmHistory } from '../model/vm-history.ts';
@@ -47,6 +48,10 @@ export interface SimControl {
   /** So much a host has in all, used or not; a VM that does not fit stays PENDING. CPU in cores. */
   setHostCapacity(host: number, capacity: { readonly memoryMiB?: number; readonly cpu?: number }): Promise<void>;
   setGuestAgent(vm: number, agent: 'none' | 'works' | 'silent'): Promise<void>;
+  /** Whether hosts ask the guests' agents when they measure; no, as shipped. */
+  setAgentMonitoring(enabled: boolean): Promise<void>;
+  /** What guests that boot from now on will do; without that they show no sign of life. */
+  expectGuest(life: GuestLifeSpec): Promise<void>;
   /** What a poll of the hypervisor found: the way into UNKNOWN, and out of it. */
   monitored(vm: number, found: Monitored): Promise<void>;
   /** Every state the VM passed through since this simulator started, every pause a driver put on its guest, and every harm done to its data. */

@@ -131,8 +131,9 @@ async function prolog(cloud: Cloud, vm: Vm, signal: AbortSignal): Promise<void> 
   if (record) record.petime = record.rstime = cloud.now();
 }
 
-/** A proxy's guest comes up with the disks the VM has. */
+/** The guest begins to live; a proxy's comes up with the disks the VM has. */
 export async function bootGuest(cloud: Cloud, vm: Vm): Promise<void> {
+  await cloud.lives.begin(cloud, vm);
   const guest = cloud.guest(vm);
   if (!guest) return;
   const context = contextOf(vm);

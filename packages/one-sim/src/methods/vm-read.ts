@@ -1,4 +1,4 @@
-import { vmBody, vmShortBody } from '../bodies/vm-body.ts';
+import { monitoringFields, vmBody, vmShortBody } from '../bodies/vm-body.ts';
 import { VM_STATE } from '../model/states.ts';
 import type { Vm } from '../model/world-schema.ts';
 import { decryptedVmAttributes } from '../rights/encryption.ts';
@@ -46,10 +46,12 @@ const poolInfoSet: Method = (call) => {
   return `<VM_POOL>${vms.map((vm) => (extended ? vmBody(call.cloud.world, vm, 'last') : vmShortBody(call.cloud.world, vm))).join('')}</VM_POOL>`;
 };
 
-/** Nothing is measured here: the collection is empty, as for a VM that was never polled. */
+/** The last values only; empty for a VM that was never polled. */
 const monitoring: Method = (call) => {
-  authorize(call, 'USE', onVm(readVm(call, call.params.int(1))), { ignoreLock: true });
-  return '<MONITORING_DATA></MONITORING_DATA>';
+  const vm = readVm(call, call.params.int(1));
+  authorize(call, 'USE', onVm(vm), { ignoreLock: true });
+  const last = monitoringFields(vm);
+  return `<MONITORING_DATA>${last && `<MONITORING>${last}</MONITORING>`}</MONITORING_DATA>`;
 };
 
 export const vmReadMethods: Readonly<Record<string, Method>> = {

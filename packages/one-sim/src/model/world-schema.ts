@@ -77,6 +77,8 @@ export const vmSchema = z.object({
   guestTree: z.boolean(),
   /** qemu-guest-agent: absent when there is none; `silent` is configured and does not answer. */
   guestAgent: z.enum(['works', 'silent']).optional(),
+  /** As last measured by its host; absent before the first poll. */
+  monitoring: z.record(z.string(), z.string()).optional(),
 });
 
 export const imageSchema = z.object({
