@@ -4,6 +4,7 @@
  */
 export { backupVm } from './backup.ts';
 export type { CloudObject } from './cloud-object.ts';
+export { type DeltaDeps, type DeltaDevice, type DeltaOptions, type DeltaReport, deltaRestore } from './delta/delta-restore.ts';
 export type { Volume } from './doctor/check-space.ts';
 export type { DoctorArea, DoctorVerdict, Finding } from './doctor/finding.ts';
 export { type DoctorDeps, runDoctor } from './doctor/run-doctor.ts';
