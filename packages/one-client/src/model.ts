@@ -173,6 +173,8 @@ export interface Image extends Owned {
   readonly state: number;
   readonly persistent: boolean;
   readonly format: string;
+  /** FS: what OpenNebula made on it when it was created empty; '' for most. */
+  readonly fileSystem: string;
   readonly sizeMiB: number;
   readonly datastoreId: DatastoreId;
   readonly datastoreName: string;

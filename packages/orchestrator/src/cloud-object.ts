@@ -6,7 +6,8 @@ import type { StepName } from './events.ts';
  */
 export type CloudObject =
   | { readonly kind: 'snapshot'; readonly vmId: number; readonly diskId: number; readonly name: string; readonly imageId?: number | undefined }
-  | { readonly kind: 'image'; readonly name: string }
+  /** `savedFrom`: the image (ours) of the disk it is saved from, under a name that is the user's: OpenNebula writes that on it, and ids are never used twice. */
+  | { readonly kind: 'image'; readonly name: string; readonly savedFrom?: number | undefined }
   | { readonly kind: 'attachment'; readonly proxyVmId: number; readonly imageId: number; readonly serial: string }
   | { readonly kind: 'template'; readonly name: string }
   | { readonly kind: 'vm'; readonly name: string }

@@ -16,6 +16,7 @@ export type StepName =
   | 'metadata'
   | 'commit'
   | 'allocate-image'
+  | 'save-image'
   | 'write'
   | 'verify'
   | 'set-persistence'

@@ -51,7 +51,17 @@ export {
 } from './recovery/recover-runs.ts';
 export type { RetriedResidue } from './recovery/retry-residue.ts';
 export type { BackupReport, DiskReport, DiskSnapshotReport, RestoredDiskReport, RestoreReport, SnapshotReport } from './report.ts';
-export type { BackupRequest, NicChoice, RestoreRequest } from './request.ts';
+export type {
+  AttachWish,
+  BackupRequest,
+  NetworkChange,
+  NicChoice,
+  OwnershipWish,
+  RestoreDiskRequest,
+  RestoreMethod,
+  RestoreRequest,
+  RestoreWishes,
+} from './request.ts';
 export type { Residue, ResidueStore } from './residue.ts';
 export { restoreVm } from './restore.ts';
 export { groupOf } from './restore-point.ts';

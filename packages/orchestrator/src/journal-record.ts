@@ -5,7 +5,7 @@ import type { Residue } from './residue.ts';
 const id = z.number().int();
 const object = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('snapshot'), vmId: id, diskId: id, name: z.string(), imageId: id.optional() }),
-  z.object({ kind: z.literal('image'), name: z.string() }),
+  z.object({ kind: z.literal('image'), name: z.string(), savedFrom: id.optional() }),
   z.object({ kind: z.literal('attachment'), proxyVmId: id, imageId: id, serial: z.string() }),
   z.object({ kind: z.literal('template'), name: z.string() }),
   z.object({ kind: z.literal('vm'), name: z.string() }),

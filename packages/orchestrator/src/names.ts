@@ -50,6 +50,11 @@ export function parseTemplateName(name: string): string | undefined {
   return runIdTime(runId) === undefined ? undefined : runId;
 }
 
+/** Name of the empty image that a restored disk is written into when it is then saved as another one. */
+export function stagingName(runId: string, diskId: number): string {
+  return `${OWN_PREFIX}-${runId}-disk${diskId}-empty`;
+}
+
 /** Name of the image that a restored disk gets. */
 export function diskImageName(vmName: string, diskId: number): string {
   return `${vmName}-disk-${diskId}`;

@@ -46,8 +46,12 @@ export interface BackupReport {
 
 export interface RestoredDiskReport {
   readonly key: string;
+  /** In the saved VM. */
+  readonly diskId: number;
   readonly imageId: number;
   readonly imageName: string;
+  readonly method: 'direct' | 'saveas';
+  readonly persistent: boolean;
   readonly sizeBytes: number;
   readonly writtenBytes: number;
   readonly verified: boolean;

@@ -1,14 +1,35 @@
-import type { CallOptions } from '@onevault/base';
-import { formatTemplate, templateId, type Vm, vmId } from '@onevault/one-client';
+import { type CallOptions, forEachConcurrent } from '@onevault/base';
+import { type Attributes, formatTemplate, templateId, type Vm, vmId } from '@onevault/one-client';
 import { assertHasImages, awaitStarted } from './cloud/new-vm.ts';
 import { type NewDisk, newDefinition } from './definition.ts';
 import { templateName, unfinishedMarks } from './names.ts';
+import type { PlannedImage } from './plan-image.ts';
 import type { JobDeps } from './ports.ts';
 import type { RestoredDiskReport, RestoreReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
-import { allocateImage, type NewImage, restoreDisk, settlePersistence } from './restore-disk.ts';
+import { allocateEmpty, allocateFresh, type FreshImage, fillImage } from './restore-image.ts';
 import { planRestore, type RestorePlan } from './restore-plan.ts';
 import { inRun, type Owned, type Run } from './run.ts';
+
+/** Disks written at the same time, where nobody says otherwise. */
+const PARALLEL_DISKS = 2;
+
+/** A restore under way: what every stage of it needs. */
+interface RestoreJob {
+  readonly deps: JobDeps;
+  readonly run: Run;
+  readonly plan: RestorePlan;
+  readonly request: RestoreRequest;
+  readonly options: CallOptions;
+}
+
+/** The image that a disk of the new VM is. */
+interface DiskImage {
+  readonly diskId: number;
+  readonly image: Owned;
+  /** Of a disk that was written. */
+  readonly report: RestoredDiskReport | undefined;
+}
 
 /**
  * Restores a VM as a new one: each disk into a new image through the proxy, then a template, an instance of it, RUNNING; the template goes again.
@@ -17,26 +38,20 @@ import { inRun, type Owned, type Run } from './run.ts';
 export async function restoreVm(deps: JobDeps, request: RestoreRequest, options: CallOptions = {}): Promise<RestoreReport> {
   const plan = await planRestore(deps, request, options);
   const facts = { kind: 'restore', about: `point ${plan.point.id} as ${request.name}` } as const;
-  return inRun(deps, facts, options, (run) => restore(deps, run, plan, request, options));
+  return inRun(deps, facts, options, (run) => restore({ deps, run, plan, request, options }));
 }
 
-async function restore(deps: JobDeps, run: Run, plan: RestorePlan, request: RestoreRequest, options: CallOptions): Promise<RestoreReport> {
+async function restore(job: RestoreJob): Promise<RestoreReport> {
+  const { run, plan, request } = job;
   const startedMs = run.clock.monotonicMs();
   run.emit({ type: 'run.started', kind: 'restore', vmName: request.name, pointId: plan.point.id });
   for (const note of plan.notes) run.warn(note.code, note.message);
 
-  // All images before the first byte: a name that is taken and a datastore that is full show themselves at once, not after hours of writing.
-  const fresh: NewImage[] = [];
-  for (const spec of plan.images) fresh.push(await allocateImage(run, request.name, spec, options));
-  const reports: RestoredDiskReport[] = [];
-  for (const image of fresh) {
-    const restored = plan.disks.find(({ disk }) => disk === image.disk);
-    if (restored === undefined) await settlePersistence(run, image, options);
-    else reports.push(await restoreDisk(deps, run, plan, restored, image, request, options));
-  }
-
-  const { owned, vm } = await startVm(deps, run, plan, request, fresh, options);
-  await run.keep([...fresh.map(({ image }) => image), owned]);
+  const images = await writeImages(job, await allocateImages(job));
+  const template = await createTemplate(job, images);
+  const { owned, vm } = await startVm(job, template, images);
+  await template.undo();
+  await run.keep([...images.map(({ image }) => image), owned]);
   run.emit({ type: 'vm.restored', vmId: owned.id, vmName: vm.name });
   await run.unwind();
   return {
@@ -45,30 +60,93 @@ async function restore(deps: JobDeps, run: Run, plan: RestorePlan, request: Rest
     pointId: plan.point.id,
     vmId: owned.id,
     vmName: vm.name,
-    disks: reports,
+    disks: images.flatMap(({ report }) => report ?? []),
     notes: plan.notes,
     durationMs: run.elapsedMs(startedMs),
     residue: run.residue,
   };
 }
 
+/** All images before the first byte: a datastore that is full shows itself at once, not after hours of writing. */
+async function allocateImages({ run, plan, options }: RestoreJob): Promise<(PlannedImage & { readonly fresh: FreshImage })[]> {
+  const images: (PlannedImage & { readonly fresh: FreshImage })[] = [];
+  for (const image of plan.images) {
+    const { spec, source } = image;
+    images.push({ ...image, fresh: source === undefined ? await allocateEmpty(run, spec, options) : await allocateFresh(run, spec, options) });
+  }
+  return images;
+}
+
+/** Several at a time; what OpenNebula does with the proxy, it does one after another. One disk's failure ends the others: there will be no VM. */
+async function writeImages(job: RestoreJob, fresh: readonly (PlannedImage & { readonly fresh: FreshImage })[]): Promise<DiskImage[]> {
+  const { deps, run, request, options } = job;
+  const images: DiskImage[] = [];
+  const failed = new AbortController();
+  const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
+  const write = async ({ spec: { diskId }, source, fresh: image }: (typeof fresh)[number]): Promise<DiskImage> => {
+    if (source === undefined) return { diskId, image: image.image, report: undefined };
+    return { diskId, ...(await fillImage(deps, run, image, source, { verify: request.verify, scanWorkers: request.scanWorkers, signal })) };
+  };
+  await forEachConcurrent(
+    fresh,
+    async (image) => {
+      try {
+        images.push(await write(image));
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    },
+    { concurrency: request.parallelDisks ?? PARALLEL_DISKS },
+  );
+  return images.sort((a, b) => a.diskId - b.diskId);
+}
+
+function createTemplate({ deps, run, plan, request, options }: RestoreJob, images: readonly DiskImage[]): Promise<Owned> {
+  const name = templateName(run.id);
+  const definition: Attributes = {
+    ...newDefinition(plan.saved, {
+      name,
+      disks: newDisks(plan, images),
+      nics: plan.nics,
+      systemDatastore: request.systemDatastore,
+      // The VM is called as it was asked for: its mark says that name, not the template's.
+      marks: { ...unfinishedMarks(run.id, request.name), ONEVAULT_POINT: plan.point.id },
+      savedVersion: plan.savedVersion,
+      targetVersion: plan.targetVersion,
+    }),
+    ...request.attributes,
+  };
+  options.signal?.throwIfAborted();
+  return run.step('allocate-template', { object: name }, () =>
+    run.create({ kind: 'template', name }, (send) => send(() => deps.cloud.allocateTemplate(formatTemplate(definition)))),
+  );
+}
+
+/** The disks in their old order, so that the guest finds them where it looks for them. */
+function newDisks(plan: RestorePlan, images: readonly DiskImage[]): NewDisk[] {
+  const disks: NewDisk[] = [
+    ...images.map(({ diskId, image }) => ({ diskId, imageId: image.id })),
+    ...plan.cdroms.flatMap((disk) => (disk.imageId === undefined ? [] : [{ diskId: disk.diskId, imageId: disk.imageId }])),
+    ...plan.volatile.map((disk) => ({ diskId: disk.diskId, volatile: { sizeMiB: disk.sizeMiB, type: disk.type, format: disk.format } })),
+  ];
+  return disks.sort((a, b) => a.diskId - b.diskId);
+}
+
 async function startVm(
-  deps: JobDeps,
-  run: Run,
-  plan: RestorePlan,
-  request: RestoreRequest,
-  images: readonly NewImage[],
-  options: CallOptions,
+  { deps, run, request, options }: RestoreJob,
+  template: Owned,
+  images: readonly DiskImage[],
 ): Promise<{ readonly owned: Owned; readonly vm: Vm }> {
-  const template = await createTemplate(deps, run, plan, request, images, options);
   options.signal?.throwIfAborted();
   const started: Vm[] = [];
-  const owned = await run.step('instantiate', { object: request.name }, () =>
+  const { name, hold } = request;
+  const owned = await run.step('instantiate', { object: name }, () =>
     run.create(
-      { kind: 'vm', name: request.name },
-      (send) => send(() => deps.cloud.instantiateTemplate(templateId(template.id), request.name, { hold: request.hold })),
+      { kind: 'vm', name },
+      (send) => send(() => deps.cloud.instantiateTemplate(templateId(template.id), name, { hold })),
       async (id) => {
-        const vm = await run.step('wait-running', { object: request.name }, () => awaitStarted(run.cloud, vmId(id), { ...options, hold: request.hold }));
+        const vm = await run.step('wait-running', { object: name }, () => awaitStarted(run.cloud, vmId(id), { ...options, hold }));
         assertHasImages(
           vm,
           images.map(({ image }) => image.id),
@@ -77,43 +155,7 @@ async function startVm(
       },
     ),
   );
-  await template.undo();
   const [vm] = started;
   if (vm === undefined) throw new TypeError('a VM was settled without having been seen');
   return { owned, vm };
-}
-
-function createTemplate(
-  deps: JobDeps,
-  run: Run,
-  plan: RestorePlan,
-  request: RestoreRequest,
-  images: readonly NewImage[],
-  options: CallOptions,
-): Promise<Owned> {
-  const name = templateName(run.id);
-  const definition = newDefinition(plan.saved, {
-    name,
-    disks: newDisks(plan, images),
-    nics: plan.nics,
-    systemDatastore: request.systemDatastore,
-    // The VM is called as it was asked for: its mark says that name, not the template's.
-    marks: { ...unfinishedMarks(run.id, request.name), ONEVAULT_POINT: plan.point.id },
-    savedVersion: plan.savedVersion,
-    targetVersion: plan.targetVersion,
-  });
-  options.signal?.throwIfAborted();
-  return run.step('allocate-template', { object: name }, () =>
-    run.create({ kind: 'template', name }, (send) => send(() => deps.cloud.allocateTemplate(formatTemplate(definition)))),
-  );
-}
-
-/** The disks in their old order, so that the guest finds them where it looks for them. */
-function newDisks(plan: RestorePlan, images: readonly NewImage[]): NewDisk[] {
-  const disks: NewDisk[] = [
-    ...images.map(({ disk, image }) => ({ diskId: disk.diskId, imageId: image.id })),
-    ...plan.cdroms.flatMap((disk) => (disk.imageId === undefined ? [] : [{ diskId: disk.diskId, imageId: disk.imageId }])),
-    ...plan.volatile.map((disk) => ({ diskId: disk.diskId, volatile: { sizeMiB: disk.sizeMiB, type: disk.type, format: disk.format } })),
-  ];
-  return disks.sort((a, b) => a.diskId - b.diskId);
 }

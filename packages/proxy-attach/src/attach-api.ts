@@ -82,6 +82,8 @@ export interface DiskAttacher {
   confirm(disk: AttachedDisk, options?: CallOptions): Promise<void>;
   /** Detaches and checks that it is gone from the VM body and from /sys. Idempotent: what is not there is detached. Everything on it must be closed. */
   detach(disk: { readonly serial: string; readonly imageId: number }, options?: CallOptions): Promise<void>;
+  /** Nothing is plugged or unplugged while this runs, here or in other processes: for work that OpenNebula does nothing else with the proxy VM beside. */
+  exclusively<T>(work: () => Promise<T>, options?: CallOptions): Promise<T>;
   /** What of a journalled attachment is still there, by serial. */
   find(serial: string, options?: CallOptions): Promise<{ readonly diskId: number } | undefined>;
 }

@@ -42,7 +42,7 @@ export function createAttacher(deps: AttacherDeps): DiskAttacher {
     flush: deps.flush ?? (() => Promise.resolve()),
   };
   const oneAtATime = new Mutex();
-  const exclusively = <T>(work: () => Promise<T>, options: CallOptions): Promise<T> =>
+  const exclusively = <T>(work: () => Promise<T>, options: CallOptions = {}): Promise<T> =>
     oneAtATime.run(async () => {
       await using _ = await lock?.acquire(hotplug.timeouts.lockMs, options);
       return await work();
@@ -57,6 +57,7 @@ export function createAttacher(deps: AttacherDeps): DiskAttacher {
       checkSerial(serial);
       await exclusively(() => detachDisk(hotplug, { serial, imageId }, options), options);
     },
+    exclusively,
     async find(serial, options = {}) {
       checkSerial(serial);
       const view = await hotplug.api.view(options);

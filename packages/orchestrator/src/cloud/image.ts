@@ -26,25 +26,28 @@ const ON_THE_WAY: ReadonlySet<number> = new Set([
 ]);
 
 export interface NewImage {
-  readonly runId: string;
   readonly name: string;
   readonly type: 'OS' | 'DATABLOCK';
   readonly sizeMiB: number;
   readonly format: string | undefined;
-  readonly devPrefix: string | undefined;
+  readonly persistent: boolean;
+  readonly fs?: string | undefined;
+  /** Of its template, beside what is above. */
+  readonly attributes: Readonly<Record<string, string>>;
   readonly datastore: DatastoreId;
 }
 
-/** An empty persistent image: attached, written and detached it holds the data without a second copy (opennebula.md g.4). */
-export function requestEmptyImage(deps: CloudDeps, image: NewImage): Promise<ImageId> {
+/** An empty image. Persistent, attached, written and detached it holds the data without a second copy (opennebula.md g.4). */
+export function requestEmptyImage(deps: CloudDeps, runId: string, image: NewImage): Promise<ImageId> {
   const attributes = {
+    ...image.attributes,
     NAME: image.name,
     TYPE: image.type,
     SIZE: String(image.sizeMiB),
-    PERSISTENT: 'YES',
-    ...unfinishedMarks(image.runId, image.name),
+    PERSISTENT: image.persistent ? 'YES' : 'NO',
+    ...unfinishedMarks(runId, image.name),
     ...(image.format !== undefined && { FORMAT: image.format }),
-    ...(image.devPrefix !== undefined && { DEV_PREFIX: image.devPrefix }),
+    ...(image.fs !== undefined && { FS: image.fs }),
   };
   return deps.cloud.allocateImage(attributes, image.datastore);
 }

@@ -40,8 +40,8 @@ const KINDS: Kinds = {
     remove: (deps, _runId, object, id) => removeSnapshot(deps, object, id),
   },
   image: {
-    find: (cloud, runId, { name }, id, options) => findOwnImage(cloud, runId, name, branded(id, imageId), options),
-    remove: (deps, runId, { name }, id) => removeImage(deps, runId, name, branded(id, imageId)),
+    find: (cloud, runId, object, id, options) => findOwnImage(cloud, runId, object, branded(id, imageId), options),
+    remove: (deps, runId, object, id) => removeImage(deps, runId, object, branded(id, imageId)),
   },
   attachment: {
     find: findAttachment,

@@ -1,29 +1,44 @@
 import { type CallOptions, errorCode } from '@onevault/base';
 import { IMAGE_STATE, type Image, type ImageId, type OneApi } from '@onevault/one-client';
+import type { CloudObject } from '../cloud-object.ts';
 import { RUN_MARK } from '../names.ts';
 import { type CloudDeps, copyPatienceMs } from './cloud-deps.ts';
 import { objectChanged, unlessGone } from './gone.ts';
 import { broken } from './image.ts';
 
-/** The image that the run made, by id or else by name. Without an id it must carry the run's mark or id: a foreign image of that name is not ours. */
-export async function findOwnImage(cloud: OneApi, runId: string, name: string, id: ImageId | undefined, options: CallOptions = {}): Promise<Image | undefined> {
+type ImageObject = Extract<CloudObject, { readonly kind: 'image' }>;
+
+/** The image that the run made, by id or else by name. Without an id it must say itself that the run made it: a foreign image of that name is not ours. */
+export async function findOwnImage(
+  cloud: OneApi,
+  runId: string,
+  object: ImageObject,
+  id: ImageId | undefined,
+  options: CallOptions = {},
+): Promise<Image | undefined> {
+  const { name } = object;
   if (id !== undefined) {
     const image = await unlessGone(cloud.image(id, options));
     if (image !== undefined && image.name !== name) throw objectChanged(`image ${id}, made as '${name}', is called '${image.name}' now`, { imageId: id });
     return image;
   }
   for await (const image of cloud.images(options)) {
-    if (image.name === name && (name.includes(runId) || image.template[RUN_MARK] === runId)) return image;
+    if (image.name === name && (name.includes(runId) || image.template[RUN_MARK] === runId || isSavedFrom(image, object))) return image;
   }
   return undefined;
+}
+
+/** Saved from a disk of our image, and not yet marked: disksaveas writes that, and nobody else. */
+function isSavedFrom({ template }: Image, { savedFrom }: ImageObject): boolean {
+  return savedFrom !== undefined && template['SAVED_IMAGE_ID'] === String(savedFrom);
 }
 
 /**
  * Removes the image that the run made; answers whether there was one. A copy that still runs cannot be cancelled and is waited for; one that never
  * ends, and a failed one whose file the driver cannot remove, is deleted by force: then, and only then (section f).
  */
-export async function removeImage(deps: CloudDeps, runId: string, name: string, id: ImageId | undefined): Promise<boolean> {
-  const image = await findOwnImage(deps.cloud, runId, name, id);
+export async function removeImage(deps: CloudDeps, runId: string, object: ImageObject, id: ImageId | undefined): Promise<boolean> {
+  const image = await findOwnImage(deps.cloud, runId, object, id);
   if (image === undefined) return false;
   const stuck = await isStuck(deps, image);
   if (!stuck && (await deleted(deps, image.id, false)) === undefined) return true;
