@@ -53,6 +53,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   REPO_PAGE_CORRUPT: EXIT.damage,
   REPO_MANIFEST_INVALID: EXIT.damage,
   REPO_VERIFY_RECORD_INVALID: EXIT.damage,
+  REPO_DRILL_RECORD_INVALID: EXIT.damage,
 };
 
 const BY_PREFIX: readonly (readonly [string, ExitCode])[] = [['ONE_', EXIT.cloud]];

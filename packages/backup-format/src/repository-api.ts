@@ -1,5 +1,6 @@
 import type { BlockGrid, CallOptions, DigestSource, Secret } from '@onevault/base';
 import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
+import type { RepositoryDrills } from './drills/drills-api.ts';
 import type { GcOptions, GcReport } from './gc/gc-api.ts';
 import type { RepositoryKeys } from './keys/keys-api.ts';
 import type { LeaseInfo, UnlockOptions, UnlockReport } from './lease/lease-info.ts';
@@ -62,6 +63,8 @@ export interface Repository extends AsyncDisposable {
   unlock(options?: UnlockOptions): Promise<UnlockReport>;
   /** Holds and tags of restore points. */
   readonly marks: RepositoryMarks;
+  /** Records of restores that were tried. */
+  readonly drills: RepositoryDrills;
   /** Ids of restore points that the newest record of a verify calls damaged. Empty when none ever ran. */
   damagedPoints(options?: CallOptions): Promise<ReadonlySet<string>>;
   /** Counts what there is: lists everything, reads manifests and a little of each index table, no data. */

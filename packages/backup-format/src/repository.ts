@@ -6,6 +6,7 @@ import { readConfig } from './config-object.ts';
 import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
 import { copyPoints } from './copy/copy-points.ts';
 import { protectionFor } from './crypto/protection.ts';
+import { Drills } from './drills/drills.ts';
 import { RepositoryError, withPlace } from './errors.ts';
 import { damagedPoints } from './forget/damaged-points.ts';
 import { type ForgetOptions, forgetPoint } from './forget/forget-point.ts';
@@ -72,6 +73,7 @@ class StoredRepository implements Repository {
   readonly digest: DigestSpec;
   readonly keys: RepositoryKeys | undefined;
   readonly marks: Marks;
+  readonly drills: Drills;
   readonly #parts: RepositoryParts;
 
   constructor(store: ObjectStore, config: RepositoryConfig, unlocked: Unlocked | undefined, deps: RepositoryDeps) {
@@ -109,6 +111,7 @@ class StoredRepository implements Repository {
       logger,
     };
     this.marks = new Marks(this.#parts);
+    this.drills = new Drills(this.#parts);
     this.keys = unlocked && new KeySlots(this.#parts, unlocked);
   }
 
@@ -202,8 +205,8 @@ class StoredRepository implements Repository {
 
   copyTo(target: Repository, options: CopyOptions = {}): AsyncGenerator<CopyOutcome, CopyReport> {
     if (!(target instanceof StoredRepository)) throw new TypeError('the target of a copy is an open repository');
-    const parts = { ...target.#parts, marks: target.marks };
-    return copyPoints({ ...this.#parts, marks: this.marks }, { parts, begin: (spec, call) => target.begin(spec, call) }, options);
+    const parts = { ...target.#parts, marks: target.marks, drills: target.drills };
+    return copyPoints({ ...this.#parts, marks: this.marks, drills: this.drills }, { parts, begin: (spec, call) => target.begin(spec, call) }, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,6 +8,8 @@ export interface CopyOptions extends CallOptions {
   readonly points?: Iterable<string>;
   /** Compares with no earlier copy and confirms in the target every chunk it counts as held: slower, heals what the target lost. */
   readonly full?: boolean;
+  /** Carries the records of drills that points have in the source to their copies, also to those copied earlier. True by default. */
+  readonly drills?: boolean;
   /** Carries the holds and tags that points have in the source to their copies, also to those copied earlier. True by default. */
   readonly marks?: boolean;
   readonly onProgress?: (progress: CopyProgress) => void;
@@ -42,4 +44,6 @@ export interface CopyReport {
   readonly storedBytes: number;
   /** New in the target, and what of the source's could not be read. */
   readonly marks: CarriedMarks;
+  /** Records of drills, new in the target. */
+  readonly drills: number;
 }

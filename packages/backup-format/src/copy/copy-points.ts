@@ -1,4 +1,5 @@
 import { type CallOptions, forEachConcurrent } from '@onevault/base';
+import type { Drills } from '../drills/drills.ts';
 import { isRepositoryError, RepositoryError, type RepositoryErrorCode, withPlace } from '../errors.ts';
 import { fromHex } from '../format/bytes.ts';
 import { pointKey } from '../format/ids.ts';
@@ -8,6 +9,7 @@ import type { RestorePoint, StoredDisk } from '../repository-api.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import { setAside } from '../verify/set-aside.ts';
 import type { CopySpec, PointWriter } from '../write/point-writer.ts';
+import { carryDrills } from './carry-drills.ts';
 import { type CarriedMarks, carryMarks, marksById } from './carry-marks.ts';
 import { ChunkTransfer } from './chunk-transfer.ts';
 import type { CopyOptions, CopyOutcome, CopyProgress, CopyReport } from './copy-api.ts';
@@ -19,6 +21,7 @@ type CopyParts = Pick<RepositoryParts, 'store' | 'config' | 'codecs' | 'index' |
 
 export interface CopySource extends CopyParts {
   readonly marks: Marks;
+  readonly drills: Drills;
 }
 
 export interface CopyTarget {
@@ -44,7 +47,8 @@ export async function* copyPoints(source: CopySource, target: CopyTarget, option
   const held = await findHeld(target.parts, places, call);
   const marks = (options.marks ?? true) ? await marksById(source.marks, new Set(places.map(({ id }) => id)), call) : undefined;
   const copy = new PointCopy(source, target, options);
-  const report: MutableReport = { copied: 0, present: 0, failed: 0, readBytes: 0, storedBytes: 0, marks: { holds: 0, tags: 0, unreadable: 0 } };
+  const report: MutableReport = { copied: 0, present: 0, failed: 0, readBytes: 0, storedBytes: 0, marks: { holds: 0, tags: 0, unreadable: 0 }, drills: 0 };
+  const there = new Map<string, Set<string>>();
   for (const [done, place] of places.entries()) {
     call.signal?.throwIfAborted();
     const progress = { points: done, totalPoints: places.length, pointId: place.id };
@@ -52,9 +56,11 @@ export async function* copyPoints(source: CopySource, target: CopyTarget, option
     const outcome = here === 'whole' ? present(place) : await copy.copy(place, here === 'damaged', progress);
     report[outcome.kind] += 1;
     if (outcome.kind === 'copied') report.storedBytes += outcome.point.stats.storedBytes;
+    if (outcome.kind !== 'failed') there.set(place.group, (there.get(place.group) ?? new Set()).add(place.id));
     if (outcome.kind !== 'failed') report.marks = sum(report.marks, await carryMarks(target.parts.marks, place, marks?.get(place.id), call));
     yield outcome;
   }
+  if (options.drills ?? true) report.drills = await carryDrills({ drills: source.drills, repositoryId: source.config.id }, target.parts.drills, there, call);
   return { ...report, readBytes: copy.readBytes };
 }
 

@@ -8,7 +8,7 @@ import { DIGEST_HEX } from './ids.ts';
 import { FORMAT_VERSION, MAX_HEAD_BYTES, MAX_JSON_BYTES, MAX_JSON_DEPTH } from './limits.ts';
 
 /** docs/format.md section 4.1: a head line that carries the checksum, and the body line. `key` is a key slot, `mark` a hold or tags of a restore point. */
-const ENVELOPE_OBJECTS = ['config', 'point', 'key', 'lease', 'mark', 'verify', 'gc'] as const;
+const ENVELOPE_OBJECTS = ['config', 'point', 'key', 'lease', 'mark', 'verify', 'gc', 'drill'] as const;
 export type EnvelopeObject = (typeof ENVELOPE_OBJECTS)[number];
 
 const CODES: Readonly<Record<EnvelopeObject, RepositoryErrorCode>> = {
@@ -19,6 +19,7 @@ const CODES: Readonly<Record<EnvelopeObject, RepositoryErrorCode>> = {
   mark: 'REPO_MARK_INVALID',
   verify: 'REPO_VERIFY_RECORD_INVALID',
   gc: 'REPO_GC_RECORD_INVALID',
+  drill: 'REPO_DRILL_RECORD_INVALID',
 };
 const NEWLINE = 0x0a;
 

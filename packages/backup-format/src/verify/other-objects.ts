@@ -1,4 +1,6 @@
 import type { CallOptions } from '@onevault/base';
+import { DRILLS_PREFIX, parseDrillKey } from '../drills/drill-record.ts';
+import { readDrillRecord } from '../drills/drills.ts';
 import { isRepositoryError, type RepositoryError, withPlace } from '../errors.ts';
 import { MAX_JSON_BYTES } from '../format/limits.ts';
 import { checkGcRecord, GC_PREFIX } from '../gc/gc-record.ts';
@@ -49,6 +51,13 @@ const KINDS: readonly OtherKind[] = [
       if (id !== undefined) await readVerifyRecord(deps, id, options);
     },
   },
+  {
+    prefix: DRILLS_PREFIX,
+    check: async (deps, key, options) => {
+      const place = parseDrillKey(key);
+      if (place !== undefined) await readDrillRecord(deps, place, options);
+    },
+  },
 ];
 
 const DAMAGE = [
@@ -57,6 +66,7 @@ const DAMAGE = [
   'REPO_KEY_INVALID',
   'REPO_GC_RECORD_INVALID',
   'REPO_VERIFY_RECORD_INVALID',
+  'REPO_DRILL_RECORD_INVALID',
   'REPO_UNSUPPORTED_VERSION',
   'REPO_OBJECT_MISSING',
   'REPO_OBJECT_TRUNCATED',

@@ -97,7 +97,7 @@ describe.each([
     expect(Buffer.compare(await diskOf(target, (await allPoints(target))[1]), next)).toBe(0);
 
     const again = await runCopy(source, target);
-    expect(again.report).toEqual({ copied: 0, present: 2, failed: 0, readBytes: 0, storedBytes: 0, marks: { holds: 0, tags: 0, unreadable: 0 } });
+    expect(again.report).toEqual({ copied: 0, present: 2, failed: 0, readBytes: 0, storedBytes: 0, marks: { holds: 0, tags: 0, unreadable: 0 }, drills: 0 });
   });
 
   it('copies disks that grew, shrank, came, are empty or all zero', async () => {
