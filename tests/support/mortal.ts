@@ -24,6 +24,7 @@ const CHANGING: ReadonlySet<keyof OneApi> = new Set([
   'detachDisk',
   'vmAction',
   'updateVm',
+  'updateVmConfiguration',
   'updateImage',
   'allocateImage',
   'deleteImage',

@@ -52,6 +52,8 @@ export interface OneApi {
   vmAction(vm: VmId, action: VmAction, options?: CallOptions): Promise<void>;
   /** Merges into USER_TEMPLATE. */
   updateVm(vm: VmId, attributes: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
+  /** Merges into what of TEMPLATE may be changed later (`OS/BOOT`, …): not while the VM is SUSPENDED, STOPPED or busy (VirtualMachine::updateconf). */
+  updateVmConfiguration(vm: VmId, attributes: Attributes, options?: CallOptions): Promise<void>;
 
   image(id: ImageId, options?: CallOptions): Promise<Image>;
   images(options?: CallOptions): AsyncIterable<Image>;

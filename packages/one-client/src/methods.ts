@@ -64,6 +64,7 @@ export const methods = {
   vmAction: once('one.vm.action', (action: string, vm: VmId) => [action, vm], id),
   // 1 merges, 0 would replace USER_TEMPLATE.
   vmUpdate: repeatable('one.vm.update', (vm: VmId, template: string) => [vm, template, 1], id),
+  vmUpdateConf: repeatable('one.vm.updateconf', (vm: VmId, template: string) => [vm, template, 1], id),
 
   imageInfo: repeatable('one.image.info', (image: ImageId) => [image, ENCRYPTED], xml),
   imageInfoDecrypted: repeatable('one.image.info', (image: ImageId) => [image, DECRYPTED], xml),

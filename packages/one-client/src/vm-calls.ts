@@ -21,6 +21,7 @@ type VmCalls = Pick<
   | 'detachDisk'
   | 'vmAction'
   | 'updateVm'
+  | 'updateVmConfiguration'
   | 'waitForVm'
 >;
 
@@ -60,6 +61,9 @@ export function vmCalls(deps: CallDeps): VmCalls {
     },
     async updateVm(id, attributes, options) {
       await call(methods.vmUpdate, [id, formatTemplate(attributes)], options);
+    },
+    async updateVmConfiguration(id, attributes, options) {
+      await call(methods.vmUpdateConf, [id, formatTemplate(attributes)], options);
     },
     waitForVm: (id: VmId, verdict, options) =>
       waitFor({ read: (signal) => vm(id, { signal }), verdict, describe: vmStateName, object: `VM ${id}`, clock, outageMs }, options),

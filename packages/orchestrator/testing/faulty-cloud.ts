@@ -10,6 +10,8 @@ const CHANGING = [
   'detachDisk',
   'vmAction',
   'updateVm',
+  'updateVmConfiguration',
+  'updateImage',
   'allocateImage',
   'deleteImage',
   'setImagePersistent',

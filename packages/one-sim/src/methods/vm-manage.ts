@@ -1,16 +1,17 @@
+import { setBootOrder } from '../lifecycle/boot-order.ts';
 import { retryPending } from '../lifecycle/deploy.ts';
 import { recoverVm, retryVm } from '../lifecycle/recover.ts';
 import { actionOperation } from '../lifecycle/vm-action.ts';
 import { setVmState } from '../lifecycle/vm-change.ts';
 import { isActionAvailable, isKnownAction } from '../lifecycle/vm-courses.ts';
 import { numberOf } from '../model/disk-vector.ts';
-import { VM_STATE, vmStateText } from '../model/states.ts';
+import { LCM_STATE, VM_STATE, vmStateText } from '../model/states.ts';
 import type { Vm } from '../model/world-schema.ts';
 import { QuotaRequest, whyOverQuota } from '../quotas/quota-check.ts';
 import { plainObject } from '../rights/authorization.ts';
 import { encryptVmAttributes } from '../rights/encryption.ts';
 import { mergeAttributes, vectorsOf } from '../template/attributes.ts';
-import { action, ERROR_CODE, noExists, Refusal } from '../wire/refusal.ts';
+import { action, ERROR_CODE, internal, noExists, Refusal } from '../wire/refusal.ts';
 import { actor, attributesOf, authorizeAll, type Call, type Method, vmNeed, vmOf } from './call.ts';
 import { refuseRestricted, refuseRestrictedUpdate } from './restricted.ts';
 
@@ -56,6 +57,35 @@ const update: Method = (call) => {
 
 const CONFIGURABLE = ['OS', 'FEATURES', 'INPUT', 'GRAPHICS', 'VIDEO', 'RAW', 'CPU_MODEL', 'CONTEXT'];
 
+const NOT_CONFIGURABLE: ReadonlySet<number> = new Set([VM_STATE.SUSPENDED, VM_STATE.STOPPED, VM_STATE.DONE]);
+const CONFIGURABLE_WHILE: ReadonlySet<number> = new Set([
+  LCM_STATE.LCM_INIT,
+  LCM_STATE.PROLOG,
+  LCM_STATE.RUNNING,
+  LCM_STATE.EPILOG,
+  LCM_STATE.SHUTDOWN,
+  LCM_STATE.SHUTDOWN_POWEROFF,
+  LCM_STATE.CLEANUP_DELETE,
+  LCM_STATE.HOTPLUG_SAVEAS_POWEROFF,
+  LCM_STATE.SHUTDOWN_UNDEPLOY,
+  LCM_STATE.EPILOG_UNDEPLOY,
+  LCM_STATE.PROLOG_UNDEPLOY,
+  LCM_STATE.HOTPLUG_PROLOG_POWEROFF,
+  LCM_STATE.HOTPLUG_EPILOG_POWEROFF,
+  LCM_STATE.BOOT_FAILURE,
+  LCM_STATE.PROLOG_FAILURE,
+  LCM_STATE.EPILOG_FAILURE,
+  LCM_STATE.EPILOG_UNDEPLOY_FAILURE,
+  LCM_STATE.PROLOG_MIGRATE_POWEROFF,
+  LCM_STATE.PROLOG_MIGRATE_POWEROFF_FAILURE,
+  LCM_STATE.BOOT_UNDEPLOY_FAILURE,
+  LCM_STATE.PROLOG_UNDEPLOY_FAILURE,
+  LCM_STATE.DISK_SNAPSHOT_POWEROFF,
+  LCM_STATE.DISK_SNAPSHOT_REVERT_POWEROFF,
+  LCM_STATE.DISK_SNAPSHOT_DELETE_POWEROFF,
+]);
+
+/** VirtualMachine::updateconf: not in every state, and the boot order is worked out anew. */
 const updateConf: Method = (call) => {
   const { params } = call;
   const vm = vmOf(call, params.int(1));
@@ -63,12 +93,16 @@ const updateConf: Method = (call) => {
   const append = params.int(3, 0) === 1;
   authorizeAll(call, [vmNeed(call, vm, 'updateconf')]);
   refuseRestricted(call, attributes, 'Template');
+  if (NOT_CONFIGURABLE.has(vm.state) || (vm.state === VM_STATE.ACTIVE && !CONFIGURABLE_WHILE.has(vm.lcmState)))
+    throw internal(`configuration cannot be updated in state ${vmStateText(vm)}`);
   encryptVmAttributes(attributes, call.cloud.world.zoneKey);
   for (const name of CONFIGURABLE) {
     const [given] = vectorsOf(attributes, name);
     const [current] = vectorsOf(vm.template, name);
     if (given) vm.template[name] = [append || name === 'CONTEXT' ? { ...current, ...given } : given];
   }
+  const wrongOrder = setBootOrder(vm);
+  if (wrongOrder !== undefined) throw internal(wrongOrder);
   const backup = vectorsOf(attributes, 'BACKUP_CONFIG')[0];
   if (backup) {
     if (backup['MODE']?.toUpperCase() === 'INCREMENT' && vm.snapshots.length > 0) {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setBootOrder } from '../lifecycle/boot-order.ts';
 import { releaseImage } from '../lifecycle/image-use.ts';
 import { disksOf, imageIdOf } from '../model/disk-vector.ts';
 import { leaseAddress, leaseMac, leaseOffset, releaseLeases, takeLease } from '../model/network-lease.ts';
@@ -56,6 +57,8 @@ export function recordVm(
   try {
     acquireDisks(call, vm, vectorsOf(template, 'DISK'));
     acquireNics(call, vm, vectorsOf(template, 'NIC'));
+    const wrongOrder = setBootOrder(vm);
+    if (wrongOrder !== undefined) throw allocate('virtual machine', wrongOrder);
   } catch (error) {
     giveBack(call, vm);
     throw error;
