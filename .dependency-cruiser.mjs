@@ -25,6 +25,13 @@ export default {
       to: { path: '^(packages|apps)/', pathNot: '^packages/($1|base)/' },
     },
     {
+      name: 'policies-are-pure',
+      comment: 'Schedules and selectors are functions of texts and instants: a table test covers them. Retention rules and time zones are the repository’s.',
+      severity: 'error',
+      from: { path: '^packages/policies/src/' },
+      to: { path: ['^(packages|apps)/', NETWORK_AND_PROCESSES, FILES], pathNot: '^packages/(policies|base|backup-format)/' },
+    },
+    {
       name: 'simulator-independent',
       comment: 'A simulator built from the client would agree with its mistakes. Tests may use the client against it; its source may not.',
       severity: 'error',

@@ -58,6 +58,7 @@ export { formatRetentionReason, type RetentionReason } from './retention/reason.
 export { groupForRetention, type RetentionHold, type RetentionPoint } from './retention/retention-point.ts';
 export { type RetentionDecision, type RetentionRuleReport, type RetentionSelection, selectForRetention } from './retention/select.ts';
 export { retentionTemplates } from './retention/templates.ts';
+export { TimeZone } from './retention/time-zone.ts';
 export type { ObjectCount, RepositoryStats } from './stats/repository-stats.ts';
 export { type CachingStoreDeps, type CachingStoreOptions, cachingStore } from './store/decorators/caching-store.ts';
 export { limitedStore, type StoreLimits } from './store/decorators/limited-store.ts';

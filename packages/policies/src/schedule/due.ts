@@ -1,0 +1,34 @@
+import { previousRun } from './runs.ts';
+import type { Schedule } from './schedule.ts';
+
+/** What a run that could not begin on time is worth. */
+export interface LatenessRules {
+  /** A run begins at most so long after its time, ms; later it is a missed one. */
+  readonly startWithinMs: number;
+  /** run: a missed one is made up for as soon as possible, once, however many were missed. skip: the next one comes at its time. */
+  readonly missed: 'run' | 'skip';
+}
+
+export interface Due {
+  /** The time of the run, by which it is known: two schedulers that see the same one mean the same run. */
+  readonly slotMs: number;
+  /** on-time; late: a missed one that is made up for; missed: it is not run, and must be remembered as handled. */
+  readonly verdict: 'on-time' | 'late' | 'missed';
+  readonly lateMs: number;
+}
+
+/** A clock that was this far ahead was wrong, and what it made us believe is forgotten. */
+const CLOCK_TOLERANCE_MS = 26 * 3_600_000;
+
+/**
+ * Whether a run is due at `nowMs`, when the slot `handledMs` was the last one dealt with (or the policy has been there since). A clock that is set back brings
+ * no run a second time; one that is set forward, or a long sleep, brings one run. `handledMs` in the future beyond any doubt counts as now.
+ */
+export function dueRun(schedule: Schedule, handledMs: number, nowMs: number, rules: LatenessRules): Due | undefined {
+  const slotMs = previousRun(schedule, nowMs);
+  const handled = handledMs > nowMs + CLOCK_TOLERANCE_MS ? nowMs : handledMs;
+  if (slotMs === undefined || slotMs <= handled) return undefined;
+  const lateMs = nowMs - slotMs;
+  if (lateMs <= rules.startWithinMs) return { slotMs, verdict: 'on-time', lateMs };
+  return { slotMs, verdict: rules.missed === 'run' ? 'late' : 'missed', lateMs };
+}
