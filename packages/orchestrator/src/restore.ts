@@ -15,7 +15,7 @@ import { inRun, type Owned, type Run } from './run.ts';
 const PARALLEL_DISKS = 2;
 
 /** A restore under way: what every stage of it needs. */
-interface RestoreJob {
+export interface RestoreJob {
   readonly deps: JobDeps;
   readonly run: Run;
   readonly plan: RestorePlan;
@@ -24,7 +24,7 @@ interface RestoreJob {
 }
 
 /** The image that a disk of the new VM is. */
-interface DiskImage {
+export interface DiskImage {
   readonly diskId: number;
   readonly image: Owned;
   /** Of a disk that was written. */
@@ -47,10 +47,7 @@ async function restore(job: RestoreJob): Promise<RestoreReport> {
   run.emit({ type: 'run.started', kind: 'restore', vmName: request.name, pointId: plan.point.id });
   for (const note of plan.notes) run.warn(note.code, note.message);
 
-  const images = await writeImages(job, await allocateImages(job));
-  const template = await createTemplate(job, images);
-  const { owned, vm } = await startVm(job, template, images);
-  await template.undo();
+  const { owned, vm, images } = await buildVm(job);
   await run.keep([...images.map(({ image }) => image), owned]);
   run.emit({ type: 'vm.restored', vmId: owned.id, vmName: vm.name });
   await run.unwind();
@@ -65,6 +62,29 @@ async function restore(job: RestoreJob): Promise<RestoreReport> {
     durationMs: run.elapsedMs(startedMs),
     residue: run.residue,
   };
+}
+
+/** A restored VM that runs (or is in HOLD), and is still the run's to take away. */
+export interface BuiltVm {
+  readonly owned: Owned;
+  readonly vm: Vm;
+  readonly images: readonly DiskImage[];
+  /** Until all its disks were written, and from then on until it ran. */
+  readonly writeMs: number;
+  readonly bootMs: number;
+}
+
+/** All of a restore but the decision that its product stays. */
+export async function buildVm(job: RestoreJob): Promise<BuiltVm> {
+  const { run } = job;
+  const startedMs = run.clock.monotonicMs();
+  const images = await writeImages(job, await allocateImages(job));
+  const writeMs = run.elapsedMs(startedMs);
+  const template = await createTemplate(job, images);
+  const { owned, vm } = await startVm(job, template, images);
+  const bootMs = run.elapsedMs(startedMs) - writeMs;
+  await template.undo();
+  return { owned, vm, images, writeMs, bootMs };
 }
 
 /** All images before the first byte: a datastore that is full shows itself at once, not after hours of writing. */
