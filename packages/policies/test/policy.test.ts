@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type BackupPolicy, compilePolicy, nextRuns, parsePolicy, protectionOf, type VmFacts } from '../src/index.ts';
+import { type BackupPolicy, compilePolicy, nextRuns, parsePolicy, protectionOf } from '../src/index.ts';
+import { vmFacts } from '../testing/index.ts';
 
 const HOUR_MS = 3_600_000;
 const at = (text: string): number => Date.parse(text);
@@ -13,7 +14,7 @@ const nightly = {
   retention: { keepDaily: 7, keepWeekly: 4 },
 };
 const policy = parsePolicy(nightly) as BackupPolicy;
-const vm: VmFacts = { id: 3, name: 'web', owner: 'a', group: 'g', labels: ['prod'], state: 'RUNNING', datastores: [], attributes: {} };
+const vm = vmFacts();
 
 describe('a policy', () => {
   it('has defaults, and its retention the zone of the policy', () => {

@@ -1,20 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fits, judgeVm, parseSelector, type VmFacts } from '../src/index.ts';
+import { fits, judgeVm, parseSelector } from '../src/index.ts';
 import { fitsGlob } from '../src/select/glob.ts';
+import { vmFacts } from '../testing/index.ts';
 
-const vm: VmFacts = {
-  id: 17,
-  name: 'web-01',
-  owner: 'alice',
-  group: 'dev',
-  labels: ['prod', 'Front End'],
-  state: 'RUNNING',
-  host: 'kvm-3',
-  cluster: 'default',
-  datastores: ['ceph', 'local'],
-  attributes: { BACKUP: 'gold', EMPTY: '' },
-};
+const vm = vmFacts();
 
 describe('a selector', () => {
   it.each([
