@@ -25,6 +25,13 @@ export default {
       to: { path: '^(packages|apps)/', pathNot: '^packages/($1|base)/' },
     },
     {
+      name: 'audit-log-alone',
+      comment: 'What must be believed when nothing else is has nothing under it.',
+      severity: 'error',
+      from: { path: '^packages/audit-log/src/' },
+      to: { path: ['^(packages|apps)/', NETWORK_AND_PROCESSES], pathNot: '^packages/(audit-log|base)/' },
+    },
+    {
       name: 'policies-are-pure',
       comment: 'Schedules and selectors are functions of texts and instants: a table test covers them. Retention rules and time zones are the repository’s.',
       severity: 'error',

@@ -1,0 +1,5 @@
+/**
+ * For tests of what keeps an audit log.
+ * @packageDocumentation
+ */
+export { auditEntry } from './audit-entry.ts';
