@@ -1,6 +1,6 @@
 // The layers of docs and CONTRIBUTING.md as rules. Every rule says why it exists: a rule without a reason is the first to be switched off.
 
-const CAPABILITY = '(one-client|block-cbt|backup-format|proxy-attach|nbd-server)';
+const CAPABILITY = '(one-client|block-cbt|backup-format|proxy-attach|nbd-server|disk-export)';
 const NETWORK_AND_PROCESSES = '^(node:)?(http|https|http2|net|tls|dgram|dns|child_process|cluster)(/|$)';
 const FILES = '^(node:)?fs(/|$)';
 
@@ -18,7 +18,7 @@ export default {
     {
       name: 'capabilities-apart',
       comment:
-        'one-client, block-cbt, backup-format, proxy-attach and nbd-server are usable alone, and a repository must open on a machine that has never heard of OpenNebula. ' +
+        'one-client, block-cbt, backup-format, proxy-attach, nbd-server and disk-export are usable alone, and a repository must open on a machine that has never heard of OpenNebula. ' +
         'What one needs of another it declares as a narrow interface; the composition root connects them.',
       severity: 'error',
       from: { path: `^packages/${CAPABILITY}/` },
