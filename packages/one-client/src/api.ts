@@ -10,6 +10,7 @@ import type {
   HostId,
   Image,
   ImageId,
+  Network,
   SnapshotId,
   Template,
   TemplateId,
@@ -67,6 +68,9 @@ export interface OneApi {
   datastore(id: DatastoreId, options?: CallOptions): Promise<Datastore>;
   hosts(options?: CallOptions): Promise<readonly Host[]>;
   host(id: HostId, options?: CallOptions): Promise<Host>;
+  /** Every network the caller may use, without the addresses in use. */
+  networks(options?: CallOptions): Promise<readonly Network[]>;
+  network(id: number, options?: CallOptions): Promise<Network>;
 
   /** `template`: OpenNebula template text; build it with `formatTemplate`. */
   allocateTemplate(template: string, options?: CallOptions): Promise<TemplateId>;

@@ -11,6 +11,7 @@ export { type Connection, type Environment, type FindOptions, findConnection } f
 export { isOneError, OneError, type OneErrorCode, type OneErrorDetails } from './errors.ts';
 export { type HttpTransportOptions, httpTransport } from './http-transport.ts';
 export {
+  type AddressRange,
   type Attribute,
   type Attributes,
   type Datastore,
@@ -25,11 +26,14 @@ export {
   type HistoryRecord,
   type Host,
   type HostId,
+  type HostPciDevice,
   hostId,
   type Image,
   type ImageId,
   imageId,
+  type Lease,
   type Lock,
+  type Network,
   type Owned,
   type Permissions,
   type Quotas,
@@ -46,6 +50,7 @@ export {
   vmId,
 } from './model.ts';
 export { parseImage } from './parse-image.ts';
+export { parseNetwork } from './parse-network.ts';
 export { parseVm } from './parse-vm.ts';
 export { datastoreQuota, imageQuota, networkQuota, type Quota, quotaLeft, type VmQuota, vmQuota } from './quotas.ts';
 export { type Guarded, isCloudAdmin, mayCreate, mayDo, type Right, type RightsVerdict } from './rights.ts';

@@ -5,16 +5,31 @@ import type { CallDeps } from './caller.ts';
 import { methods } from './methods.ts';
 import { imageId, vmId } from './model.ts';
 import { parseConfiguration, parseDatastore, parseGroup, parseHost, parseUser } from './parse-infrastructure.ts';
+import { parseNetwork } from './parse-network.ts';
 import { wholePool } from './pool.ts';
 
 type InfrastructureCalls = Pick<
   OneApi,
-  'version' | 'whoAmI' | 'user' | 'group' | 'aclRules' | 'configuration' | 'datastores' | 'datastore' | 'hosts' | 'host' | 'rawInfo' | 'decryptedInfo'
+  | 'version'
+  | 'whoAmI'
+  | 'user'
+  | 'group'
+  | 'aclRules'
+  | 'configuration'
+  | 'datastores'
+  | 'datastore'
+  | 'hosts'
+  | 'host'
+  | 'networks'
+  | 'network'
+  | 'rawInfo'
+  | 'decryptedInfo'
 >;
 
 const CALLER = -1;
 const DATASTORES = { pool: 'DATASTORE_POOL', child: 'DATASTORE', parse: parseDatastore } as const;
 const HOSTS = { pool: 'HOST_POOL', child: 'HOST', parse: parseHost } as const;
+const NETWORKS = { pool: 'VNET_POOL', child: 'VNET', parse: parseNetwork } as const;
 const ACLS = { pool: 'ACL_POOL', child: 'ACL', parse: parseAclRule } as const;
 
 const RAW = {
@@ -41,6 +56,8 @@ export function infrastructureCalls(deps: CallDeps): InfrastructureCalls {
     datastore: async (id, options) => parseDatastore(await call(methods.datastoreInfo, [id], options)),
     hosts: async (options) => wholePool(await call(methods.hostPoolInfo, [], options), HOSTS, deps),
     host: async (id, options) => parseHost(await call(methods.hostInfo, [id], options)),
+    networks: async (options) => wholePool(await call(methods.vnetPoolInfo, [], options), NETWORKS, deps),
+    network: async (id, options) => parseNetwork(await call(methods.vnetInfo, [id], options)),
     rawInfo: (kind, id, options) => call(RAW[kind], [id], options),
     decryptedInfo: async (kind, id, options) =>
       new Secret(await (kind === 'vm' ? call(methods.vmInfoDecrypted, [vmId(id)], options) : call(methods.imageInfoDecrypted, [imageId(id)], options))),

@@ -79,6 +79,8 @@ export const methods = {
   // These pools know no paging.
   datastorePoolInfo: repeatable('one.datastorepool.info', () => [], xml),
   hostPoolInfo: repeatable('one.hostpool.info', () => [], xml),
+  // This one does; networks are few enough to come whole.
+  vnetPoolInfo: repeatable('one.vnpool.info', () => [ALL, -1, -1], xml),
 
   templateAllocate: once('one.template.allocate', (template: string) => [template], id),
   templateInfo: repeatable('one.template.info', (template: TemplateId) => [template, false, ENCRYPTED], xml),

@@ -175,6 +175,8 @@ export interface Image extends Owned {
   readonly format: string;
   /** FS: what OpenNebula made on it when it was created empty; '' for most. */
   readonly fileSystem: string;
+  /** Where it lies: a path, or the name of a volume; undefined until it is made. */
+  readonly source: string | undefined;
   readonly sizeMiB: number;
   readonly datastoreId: DatastoreId;
   readonly datastoreName: string;
@@ -220,8 +222,52 @@ export interface Host {
   readonly capacity: { readonly maxCpu: number; readonly usedCpu: number; readonly maxMemoryKiB: number; readonly usedMemoryKiB: number };
   /** Space of system datastores that are not shared, as this host sees it. */
   readonly datastores: readonly { readonly id: DatastoreId; readonly totalMiB: number; readonly freeMiB: number; readonly usedMiB: number }[];
+  /** HOST_SHARE/PCI_DEVICES: what it can pass through to guests. */
+  readonly pciDevices: readonly HostPciDevice[];
   readonly template: Attributes;
   readonly xml: string;
+}
+
+/** A PCI device of a host; ids in hexadecimal as OpenNebula writes them, `vmId` undefined while nobody has it. */
+export interface HostPciDevice {
+  readonly shortAddress: string;
+  readonly vendor: string;
+  readonly device: string;
+  readonly class: string;
+  readonly vmId: number | undefined;
+}
+
+/** A virtual network. The addresses in use are known of a single network only: pools leave them out. */
+export interface Network extends Owned {
+  readonly id: number;
+  readonly name: string;
+  readonly userName: string;
+  readonly clusterIds: readonly number[];
+  readonly vnMad: string;
+  readonly usedLeases: number;
+  readonly ranges: readonly AddressRange[];
+  readonly template: Attributes;
+  readonly xml: string;
+}
+
+export interface AddressRange {
+  readonly id: number;
+  /** IP4, IP6, IP6_STATIC, IP4_6, IP4_6_STATIC or ETHER. */
+  readonly type: string;
+  readonly firstIp: string | undefined;
+  readonly firstIp6: string | undefined;
+  readonly firstMac: string | undefined;
+  readonly size: number;
+  readonly used: number;
+  readonly leases: readonly Lease[];
+}
+
+/** An address that is taken: by a VM, a reservation, a virtual router, or held by an administrator. */
+export interface Lease {
+  readonly ip: string | undefined;
+  readonly ip6: string | undefined;
+  readonly mac: string | undefined;
+  readonly vmId: number | undefined;
 }
 
 export interface Template extends Owned {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { attributes, element, int, list, readObject, text, textOf } from './fields.ts';
+import { attributes, element, int, list, optionalText, readObject, text, textOf } from './fields.ts';
 import { datastoreId, type Image, imageId, vmId } from './model.ts';
 import { ownership, toOwned } from './parse-owned.ts';
 import { snapshot } from './parse-snapshots.ts';
@@ -16,6 +16,7 @@ const image = z
     PERSISTENT: int,
     FORMAT: text.default(''),
     FS: text.default(''),
+    SOURCE: optionalText,
     SIZE: int,
     DATASTORE_ID: int,
     DATASTORE: text,
@@ -37,6 +38,7 @@ const image = z
       persistent: raw.PERSISTENT === 1,
       format: raw.FORMAT,
       fileSystem: raw.FS,
+      source: raw.SOURCE,
       sizeMiB: raw.SIZE,
       datastoreId: datastoreId(raw.DATASTORE_ID),
       datastoreName: raw.DATASTORE,

@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { attributes, element, int, list, many, optionalInt, readObject, text, textOf } from './fields.ts';
-import { type Attributes, type Datastore, datastoreId, type Group, type Host, hostId, type Template, templateId, type User } from './model.ts';
+import {
+  type Attributes,
+  type Datastore,
+  datastoreId,
+  type Group,
+  type Host,
+  type HostPciDevice,
+  hostId,
+  type Template,
+  templateId,
+  type User,
+} from './model.ts';
 import { ownership, toOwned } from './parse-owned.ts';
 import { quotaFields, toQuotas } from './parse-quotas.ts';
 
@@ -51,6 +62,18 @@ function yesOrNo(template: Attributes, name: string): boolean | undefined {
 
 const absent = optionalInt.transform((value) => value ?? 0);
 
+const pciDevice = z
+  .object({ SHORT_ADDRESS: text.default(''), VENDOR: text.default(''), DEVICE: text.default(''), CLASS: text.default(''), VMID: optionalInt })
+  .transform(
+    (raw): HostPciDevice => ({
+      shortAddress: raw.SHORT_ADDRESS,
+      vendor: raw.VENDOR,
+      device: raw.DEVICE,
+      class: raw.CLASS,
+      vmId: raw.VMID === undefined || raw.VMID < 0 ? undefined : raw.VMID,
+    }),
+  );
+
 const host = z
   .object({
     ID: int,
@@ -65,6 +88,7 @@ const host = z
       MAX_MEM: absent,
       MEM_USAGE: absent,
       DATASTORES: element({ DS: many(z.object({ ID: int, TOTAL_MB: absent, FREE_MB: absent, USED_MB: absent })) }),
+      PCI_DEVICES: element({ PCI: many(pciDevice) }),
     }),
     TEMPLATE: attributes,
   })
@@ -88,6 +112,7 @@ const host = z
         freeMiB: one.FREE_MB,
         usedMiB: one.USED_MB,
       })),
+      pciDevices: raw.HOST_SHARE.PCI_DEVICES.PCI,
       template: raw.TEMPLATE,
     }),
   );

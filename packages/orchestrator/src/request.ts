@@ -1,4 +1,5 @@
 import type { Attributes, DatastoreId, DiskId, VmId } from '@onevault/one-client';
+import type { Answers } from './definition/attribute-rule.ts';
 import type { CaptureChoice } from './plan/plan-model.ts';
 
 export interface BackupRequest {
@@ -69,6 +70,8 @@ export interface RestoreRequest extends RestoreWishes {
   readonly networks?: readonly NetworkChange[];
   /** Attributes that the template gets in addition, replacing those of the same name. */
   readonly attributes?: Attributes;
+  /** Answers to the questions of the definition (docs/restored-definition.md), where not the default. */
+  readonly answers?: Partial<Answers>;
   /** Leaves the VM in HOLD instead of waiting for RUNNING. */
   readonly hold: boolean;
   /** Disks written at the same time; default 2. Each has a device, a reader of its own and scan workers. */

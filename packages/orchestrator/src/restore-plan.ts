@@ -2,6 +2,10 @@ import type { RestorePoint } from '@onevault/backup-format';
 import { type CallOptions, errorCode } from '@onevault/base';
 import { type Disk, type OneApi, type Vm, vmStateName } from '@onevault/one-client';
 import { vectors } from './attributes.ts';
+import type { DefinitionFacts } from './definition/definition-facts.ts';
+import type { NetworkTargets } from './definition/network-map.ts';
+import { readDefinitionFacts } from './definition/read-definition-facts.ts';
+import { targetNetworks } from './definition/target-networks.ts';
 import { JobError } from './errors.ts';
 import { diskImageName, isValidName } from './names.ts';
 import { type PlannedImage, planImage } from './plan-image.ts';
@@ -26,6 +30,10 @@ export interface RestorePlan {
   readonly volatile: readonly Disk[];
   readonly cdroms: readonly Disk[];
   readonly nics: NicChoice;
+  /** Networks that the cards go to instead of their own. */
+  readonly networks: NetworkTargets;
+  /** What the definition depends on beside the saved body. */
+  readonly facts: DefinitionFacts;
   readonly notes: readonly RestoreNote[];
 }
 
@@ -35,7 +43,8 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
   const { vm: saved, notes: secretNotes } = await readSavedVm(deps, point, options);
   const cdroms = saved.disks.filter(isCdrom);
   const present = await presentImages(deps.cloud, cdroms, options);
-  const nics = request.nics ?? ((await originalLives(deps.cloud, saved, options)) ? 'new-addresses' : 'keep');
+  const lives = await originalLives(deps.cloud, saved, options);
+  const nics = request.nics ?? (lives ? 'new-addresses' : 'keep');
   const images = await planImages(deps, point, saved, request, options);
   await assertNamesFree(
     deps.cloud,
@@ -53,6 +62,8 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
     volatile,
     cdroms: [...present],
     nics,
+    networks: await targetNetworks(deps.cloud, saved, request.networks ?? [], options),
+    facts: await readDefinitionFacts(deps, point, saved, lives, options),
     notes: [
       ...secretNotes,
       ...cdroms

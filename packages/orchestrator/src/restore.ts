@@ -1,14 +1,15 @@
 import { type CallOptions, forEachConcurrent } from '@onevault/base';
-import { type Attributes, formatTemplate, templateId, type Vm, vmId } from '@onevault/one-client';
+import { formatTemplate, templateId, type Vm, vmId } from '@onevault/one-client';
 import { assertHasImages, awaitStarted } from './cloud/new-vm.ts';
-import { type NewDisk, newDefinition } from './definition.ts';
 import { templateName, unfinishedMarks } from './names.ts';
 import type { PlannedImage } from './plan-image.ts';
 import type { JobDeps } from './ports.ts';
 import type { RestoredDiskReport, RestoreReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
+import { assertRestorable, checkRestore } from './restore-checks/check-restore.ts';
 import { allocateEmpty, allocateFresh, type FreshImage, fillImage } from './restore-image.ts';
 import { planRestore, type RestorePlan } from './restore-plan.ts';
+import { restoredDefinition } from './restored-definition.ts';
 import { inRun, type Owned, type Run } from './run.ts';
 
 /** Disks written at the same time, where nobody says otherwise. */
@@ -37,6 +38,7 @@ export interface DiskImage {
  */
 export async function restoreVm(deps: JobDeps, request: RestoreRequest, options: CallOptions = {}): Promise<RestoreReport> {
   const plan = await planRestore(deps, request, options);
+  assertRestorable(await checkRestore(deps, plan, request, options));
   const facts = { kind: 'restore', about: `point ${plan.point.id} as ${request.name}` } as const;
   return inRun(deps, facts, options, (run) => restore({ deps, run, plan, request, options }));
 }
@@ -124,33 +126,16 @@ async function writeImages(job: RestoreJob, fresh: readonly (PlannedImage & { re
 
 function createTemplate({ deps, run, plan, request, options }: RestoreJob, images: readonly DiskImage[]): Promise<Owned> {
   const name = templateName(run.id);
-  const definition: Attributes = {
-    ...newDefinition(plan.saved, {
-      name,
-      disks: newDisks(plan, images),
-      nics: plan.nics,
-      systemDatastore: request.systemDatastore,
-      // The VM is called as it was asked for: its mark says that name, not the template's.
-      marks: { ...unfinishedMarks(run.id, request.name), ONEVAULT_POINT: plan.point.id },
-      savedVersion: plan.savedVersion,
-      targetVersion: plan.targetVersion,
-    }),
-    ...request.attributes,
-  };
+  const { template: definition } = restoredDefinition(plan, request, {
+    name,
+    // The VM is called as it was asked for: its mark says that name, not the template's.
+    marks: { ...unfinishedMarks(run.id, request.name), ONEVAULT_POINT: plan.point.id },
+    imageOf: (id) => images.find(({ diskId }) => diskId === id)?.image.id,
+  });
   options.signal?.throwIfAborted();
   return run.step('allocate-template', { object: name }, () =>
     run.create({ kind: 'template', name }, (send) => send(() => deps.cloud.allocateTemplate(formatTemplate(definition)))),
   );
-}
-
-/** The disks in their old order, so that the guest finds them where it looks for them. */
-function newDisks(plan: RestorePlan, images: readonly DiskImage[]): NewDisk[] {
-  const disks: NewDisk[] = [
-    ...images.map(({ diskId, image }) => ({ diskId, imageId: image.id })),
-    ...plan.cdroms.flatMap((disk) => (disk.imageId === undefined ? [] : [{ diskId: disk.diskId, imageId: disk.imageId }])),
-    ...plan.volatile.map((disk) => ({ diskId: disk.diskId, volatile: { sizeMiB: disk.sizeMiB, type: disk.type, format: disk.format } })),
-  ];
-  return disks.sort((a, b) => a.diskId - b.diskId);
 }
 
 async function startVm(
