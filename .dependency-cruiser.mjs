@@ -32,6 +32,13 @@ export default {
       to: { path: ['^(packages|apps)/', NETWORK_AND_PROCESSES], pathNot: '^packages/(audit-log|base)/' },
     },
     {
+      name: 'api-is-data',
+      comment: 'The browser loads it too: nothing of Node, nothing of the product.',
+      severity: 'error',
+      from: { path: '^packages/api/src/' },
+      to: { path: ['^(packages|apps)/', '^node:'], pathNot: '^packages/api/' },
+    },
+    {
       name: 'policies-are-pure',
       comment: 'Schedules and selectors are functions of texts and instants: a table test covers them. Retention rules and time zones are the repository’s.',
       severity: 'error',

@@ -1,0 +1,15 @@
+/**
+ * The REST API of the onevault server as data: what can be asked, by whom, and what is answered. Server, web UI, CLI and the OpenAPI document are all made from it.
+ * @packageDocumentation
+ */
+import * as accessSchemas from './schemas/access.ts';
+import * as configurationSchemas from './schemas/configuration.ts';
+import * as runSchemas from './schemas/run.ts';
+import * as vmSchemas from './schemas/vm.ts';
+
+export { API_PREFIX, openApiDocument } from './openapi.ts';
+export { type Method, type ObjectRule, type Operation, ROLES, type Role } from './operation.ts';
+export { OPERATIONS } from './operations/operations.ts';
+export type { RunKind, RunRequest } from './schemas/run.ts';
+export { type Problem, problem } from './schemas/wire-values.ts';
+export { accessSchemas, configurationSchemas, runSchemas, vmSchemas };

@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import type { Operation } from '../operation.ts';
+import * as access from '../schemas/access.ts';
+import * as configuration from '../schemas/configuration.ts';
+
+const ofUser = z.object({ user: z.string().min(1).max(256) });
+const ofToken = z.object({ tokenId: z.string().max(64) });
+
+/** Signing in, tokens, roles, and who did what. */
+export const ACCESS_OPERATIONS: readonly Operation[] = [
+  {
+    id: 'signIn',
+    method: 'post',
+    path: '/session',
+    tag: 'session',
+    summary: 'sign in with credentials of OpenNebula',
+    role: 'public',
+    objects: 'self',
+    body: access.signIn,
+    answer: { status: 200, body: access.session },
+    signIn: true,
+  },
+  {
+    id: 'whoAmI',
+    method: 'get',
+    path: '/session',
+    tag: 'session',
+    summary: 'who is signed in, and as what',
+    role: 'viewer',
+    objects: 'self',
+    answer: { status: 200, body: access.session },
+  },
+  { id: 'signOut', method: 'delete', path: '/session', tag: 'session', summary: 'end the session', role: 'viewer', objects: 'self', answer: { status: 204 } },
+
+  {
+    id: 'overview',
+    method: 'get',
+    path: '/overview',
+    tag: 'overview',
+    summary: 'how well everything is protected, and what is wrong',
+    role: 'viewer',
+    objects: 'filtered',
+    answer: { status: 200, body: configuration.overview },
+  },
+
+  {
+    id: 'listUsers',
+    method: 'get',
+    path: '/users',
+    tag: 'access',
+    summary: 'users and their roles',
+    role: 'admin',
+    objects: 'role',
+    answer: { status: 200, body: z.array(access.user) },
+  },
+  {
+    id: 'setRole',
+    method: 'put',
+    path: '/users/{user}/role',
+    tag: 'access',
+    summary: "a user's role",
+    role: 'admin',
+    objects: 'role',
+    params: ofUser,
+    body: access.roleChange,
+    answer: { status: 204 },
+  },
+  {
+    id: 'listTokens',
+    method: 'get',
+    path: '/tokens',
+    tag: 'access',
+    summary: "one's own tokens; an admin sees all",
+    role: 'viewer',
+    objects: 'self',
+    answer: { status: 200, body: z.array(access.token) },
+  },
+  {
+    id: 'createToken',
+    method: 'post',
+    path: '/tokens',
+    tag: 'access',
+    summary: 'a token of at most the own role',
+    role: 'viewer',
+    objects: 'self',
+    body: access.tokenSpec,
+    answer: { status: 201, body: access.newToken },
+  },
+  {
+    id: 'deleteToken',
+    method: 'delete',
+    path: '/tokens/{tokenId}',
+    tag: 'access',
+    summary: 'end a token',
+    role: 'viewer',
+    objects: 'self',
+    params: ofToken,
+    answer: { status: 204 },
+  },
+  {
+    id: 'readAudit',
+    method: 'get',
+    path: '/audit',
+    tag: 'access',
+    summary: 'who did what, newest first',
+    role: 'admin',
+    objects: 'role',
+    query: access.auditQuery,
+    answer: { status: 200, body: z.array(access.auditRecord) },
+  },
+  {
+    id: 'verifyAudit',
+    method: 'get',
+    path: '/audit/verification',
+    tag: 'access',
+    summary: 'whether the audit log is what was written',
+    role: 'admin',
+    objects: 'role',
+    answer: { status: 200, body: access.auditVerdict },
+  },
+];

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import type { Operation } from '../operation.ts';
+import * as configuration from '../schemas/configuration.ts';
+
+/** All settings at once, and reports. */
+export const SETTINGS_OPERATIONS: readonly Operation[] = [
+  {
+    id: 'exportSettings',
+    method: 'get',
+    path: '/settings',
+    tag: 'settings',
+    summary: 'everything that is set, as YAML, without secrets',
+    role: 'admin',
+    objects: 'role',
+    answer: { status: 200, file: 'application/yaml' },
+  },
+  {
+    id: 'applySettings',
+    method: 'post',
+    path: '/settings',
+    tag: 'settings',
+    summary: 'make the settings what a YAML says, or show what that would change',
+    role: 'admin',
+    objects: 'role',
+    body: configuration.settingsApply,
+    answer: { status: 200, body: configuration.settingsDiff },
+  },
+  {
+    id: 'testNotification',
+    method: 'post',
+    path: '/notification-tests',
+    tag: 'settings',
+    summary: 'send a trial notification',
+    role: 'admin',
+    objects: 'role',
+    body: configuration.notificationTest,
+    answer: { status: 204 },
+  },
+  {
+    id: 'protectionReport',
+    method: 'get',
+    path: '/reports/protection',
+    tag: 'reports',
+    summary: 'protection of every VM, and sizes per owner',
+    role: 'viewer',
+    objects: 'filtered',
+    query: z.object({ format: z.enum(['html', 'csv', 'json']).default('html') }),
+    answer: { status: 200, file: 'text/html, text/csv or application/json' },
+  },
+];

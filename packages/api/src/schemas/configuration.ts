@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { bytes, ms, objectName, pageQuery, reason, timestamp } from './wire-values.ts';
+
+/** As it stands in YAML or JSON. What it may hold is said by the policies package, with which the server checks it. */
+export const policyDocument = z.looseObject({ kind: z.enum(['backup', 'snapshot']), name: objectName }).meta({ id: 'PolicyDocument' });
+
+export const policySummary = z
+  .object({
+    name: objectName,
+    kind: z.enum(['backup', 'snapshot']),
+    enabled: z.boolean(),
+    document: z.record(z.string(), z.unknown()),
+    matches: z.int(),
+    nextRunAt: timestamp.optional(),
+    rpoMs: ms.optional(),
+  })
+  .meta({ id: 'PolicySummary' });
+
+export const policyPreview = z
+  .object({
+    selected: z.int(),
+    excluded: z.int(),
+    vms: z.array(
+      z.object({
+        id: z.int(),
+        name: z.string(),
+        verdict: z.enum(['selected', 'excluded', 'opted-out']),
+        by: z.string().optional(),
+        reason: z.string().optional(),
+      }),
+    ),
+    nextRuns: z.array(z.object({ at: timestamp, mode: z.string() })),
+  })
+  .meta({ id: 'PolicyPreview' });
+
+export const calendarQuery = pageQuery.extend({ vmId: z.coerce.number().int().optional(), on: timestamp.optional() });
+export const calendarDay = z
+  .object({ pointId: z.string(), vmId: z.int(), capturedAt: timestamp, keptBy: z.array(z.string()), goesOn: timestamp.optional() })
+  .meta({ id: 'CalendarDay' });
+
+export const repository = z
+  .object({
+    name: objectName,
+    /** A directory or an S3 URL, never with secrets. */
+    place: z.string().max(2000),
+    encrypted: z.boolean(),
+    reachable: z.boolean(),
+    problem: reason.optional(),
+    points: z.int().optional(),
+    storedBytes: bytes.optional(),
+    freeBytes: bytes.optional(),
+    lastVerifyAt: timestamp.optional(),
+    damagedPoints: z.int().optional(),
+  })
+  .meta({ id: 'Repository' });
+
+export const repositorySpec = z
+  .object({
+    place: z.string().min(1).max(2000),
+    /** How its secret is found: the name of a file in the server's secrets directory. */
+    secretFile: z.string().max(200).optional(),
+    create: z.boolean().default(false),
+  })
+  .meta({ id: 'RepositorySpec' });
+
+export const proxy = z
+  .object({
+    vmId: z.int(),
+    name: z.string(),
+    worker: z.string(),
+    state: z.enum(['ready', 'busy', 'lost']),
+    lastSeenAt: timestamp,
+    datastores: z.array(z.object({ id: z.int(), name: z.string(), reachable: z.boolean(), reasons: z.array(reason) })),
+  })
+  .meta({ id: 'Proxy' });
+
+export const finding = z
+  .object({ severity: z.enum(['ok', 'warning', 'error']), code: z.string(), what: z.string(), why: z.string(), remedy: z.string() })
+  .meta({ id: 'Finding' });
+
+export const orphan = z
+  .object({ kind: z.string(), name: z.string(), id: z.int().optional(), runId: z.string().optional(), since: timestamp.optional() })
+  .meta({ id: 'Orphan' });
+
+export const overview = z
+  .object({
+    protection: z.object({ protected: z.int(), outOfRpo: z.int(), unprotected: z.int(), excluded: z.int() }),
+    /** The worst off, at most 20. */
+    outOfRpo: z.array(z.object({ vmId: z.int(), name: z.string(), policy: z.string(), lateMs: ms })),
+    running: z.array(z.string()),
+    queued: z.int(),
+    failures: z.array(
+      z.object({
+        runId: z.string(),
+        vmId: z.int().optional(),
+        name: z.string(),
+        at: timestamp,
+        code: z.string(),
+        message: z.string(),
+        hint: z.string().optional(),
+      }),
+    ),
+    repositories: z.array(repository),
+    orphans: z.int(),
+    nothingRanSince: timestamp.optional(),
+  })
+  .meta({ id: 'Overview' });
+
+export const settingsApply = z.object({ yaml: z.string().max(1024 * 1024), dryRun: z.boolean().default(false) }).meta({ id: 'SettingsApply' });
+export const settingsDiff = z
+  .object({
+    changes: z.array(z.object({ kind: z.string(), name: z.string(), action: z.enum(['create', 'change', 'remove', 'keep']), diff: z.string() })),
+    applied: z.boolean(),
+  })
+  .meta({ id: 'SettingsDiff' });
+
+export const notificationTest = z.object({ channel: objectName }).meta({ id: 'NotificationTest' });

@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { bytes, ms, pageQuery, reason, timestamp } from './wire-values.ts';
+
+export const protection = z
+  .discriminatedUnion('state', [
+    z.object({ state: z.literal('protected'), policies: z.array(z.string()), until: timestamp }),
+    z.object({ state: z.literal('out-of-rpo'), policies: z.array(z.string()), policy: z.string(), lateMs: ms }),
+    z.object({
+      state: z.literal('unprotected'),
+      policies: z.array(z.string()),
+      policy: z.string().optional(),
+      reason: z.enum(['no-policy', 'no-restore-point']),
+    }),
+    z.object({ state: z.literal('excluded'), reason: z.string() }),
+  ])
+  .meta({ id: 'Protection' });
+
+export const vmSummary = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    owner: z.string(),
+    group: z.string(),
+    state: z.string(),
+    host: z.string().optional(),
+    labels: z.array(z.string()),
+    /** False for one that is gone and has restore points. */
+    exists: z.boolean(),
+    protection,
+    newestPoint: z.object({ id: z.string(), repository: z.string(), capturedAt: timestamp }).optional(),
+    points: z.int(),
+    running: z.string().optional().meta({ description: 'id of the run that works on it' }),
+  })
+  .meta({ id: 'VmSummary' });
+
+export const vmQuery = pageQuery.extend({
+  /** A selector (`label=prod and name=web-*`), or text that the name contains. */
+  search: z.string().max(500).optional(),
+  protection: z.enum(['protected', 'out-of-rpo', 'unprotected', 'excluded']).optional(),
+  sort: z.enum(['name', 'id', 'newest-point', 'protection']).default('name'),
+});
+
+export const vmDisk = z
+  .object({
+    diskId: z.int(),
+    target: z.string(),
+    sizeBytes: bytes,
+    image: z.string().optional(),
+    datastore: z.string().optional(),
+    persistent: z.boolean(),
+    /** What the planner would do with it now. */
+    capture: z.object({ verdict: z.enum(['ok', 'degraded', 'skipped', 'impossible']), method: z.string().optional(), reasons: z.array(reason) }),
+  })
+  .meta({ id: 'VmDisk' });
+
+export const vmDetail = z.object({ ...vmSummary.shape, disks: z.array(vmDisk), verdict: z.string(), reasons: z.array(reason) }).meta({ id: 'VmDetail' });
+
+export const point = z
+  .object({
+    id: z.string(),
+    repository: z.string(),
+    vmId: z.int(),
+    vmName: z.string(),
+    capturedAt: timestamp,
+    committedAt: timestamp,
+    mode: z.enum(['full', 'incremental']),
+    consistency: z.string(),
+    sizeBytes: bytes,
+    /** What came new into the repository with it, compressed. */
+    storedBytes: bytes,
+    disks: z.array(z.object({ key: z.string(), diskId: z.int(), target: z.string(), sizeBytes: bytes })),
+    tags: z.array(z.string()),
+    held: z.object({ reason: z.string(), until: timestamp.optional() }).optional(),
+    damaged: z.boolean(),
+    /** The rules that keep it: `daily#3`, `hold:ticket-42`; empty: it goes with the next retention run. */
+    keptBy: z.array(z.string()),
+    goesOn: timestamp.optional(),
+  })
+  .meta({ id: 'Point' });
+
+export const hold = z.object({ reason: z.string().min(1).max(200), until: timestamp.optional() }).meta({ id: 'Hold' });
+export const tags = z.object({ tags: z.array(z.string().min(1).max(64)).max(50) }).meta({ id: 'Tags' });
+
+export const snapshotSet = z
+  .object({
+    setId: z.string().optional(),
+    name: z.string(),
+    createdAt: timestamp,
+    /** False for one that somebody else took. */
+    ours: z.boolean(),
+    disks: z.array(z.object({ diskId: z.int(), snapshotId: z.int(), active: z.boolean() })),
+    canRevert: z.boolean(),
+    canDelete: z.boolean(),
+    reasons: z.array(reason),
+  })
+  .meta({ id: 'SnapshotSet' });
+
+export const fileQuery = z.object({
+  filesystem: z.string().max(200).optional(),
+  /** Bytes of the path, base64url: names need not be UTF-8. */
+  path: z.string().max(6000).default(''),
+});
+
+export const fileEntry = z
+  .object({
+    name: z.string(),
+    nameBytes: z.string().meta({ description: 'base64url' }),
+    type: z.enum(['file', 'directory', 'symlink', 'other']),
+    sizeBytes: bytes,
+    modifiedAt: timestamp,
+    target: z.string().optional(),
+  })
+  .meta({ id: 'FileEntry' });
+
+export const fileListing = z
+  .object({ filesystems: z.array(z.object({ device: z.string(), type: z.string(), label: z.string().optional() })), entries: z.array(fileEntry) })
+  .meta({ id: 'FileListing' });
