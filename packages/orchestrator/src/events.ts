@@ -1,5 +1,6 @@
 import type { DiskStats } from '@onevault/backup-format';
 import type { SerializedError } from '@onevault/base';
+import type { DrillReport } from './drill/drill-model.ts';
 import type { BackupPlan } from './plan/plan-model.ts';
 import type { BackupReport, RestoreReport, SnapshotReport } from './report.ts';
 
@@ -23,6 +24,8 @@ export type StepName =
   | 'allocate-template'
   | 'instantiate'
   | 'wait-running'
+  | 'await-life'
+  | 'record'
   | 'delete-template'
   | 'terminate-vm'
   | 'stop-vm'
@@ -33,7 +36,7 @@ export type StepName =
 export type JobEvent = { readonly time: string; readonly runId: string } & JobEventBody;
 
 export type JobEventBody =
-  | { readonly type: 'run.started'; readonly kind: 'backup' | 'restore'; readonly vmId?: number; readonly vmName: string; readonly pointId?: string }
+  | { readonly type: 'run.started'; readonly kind: 'backup' | 'restore' | 'drill'; readonly vmId?: number; readonly vmName: string; readonly pointId?: string }
   | { readonly type: 'run.started'; readonly kind: 'snapshot'; readonly action: SnapshotReport['action']; readonly vmId: number; readonly vmName: string }
   /** Somebody else is at work on it; the run begins when that is over. */
   | { readonly type: 'vm.waiting'; readonly vmId: number; readonly vmName: string; readonly state: string; readonly limitMs: number }
@@ -77,7 +80,7 @@ export type JobEventBody =
   | {
       readonly type: 'run.finished';
       readonly outcome: 'complete' | 'residue' | 'failed' | 'cancelled';
-      readonly report?: BackupReport | RestoreReport | SnapshotReport;
+      readonly report?: BackupReport | RestoreReport | SnapshotReport | DrillReport;
       readonly error?: SerializedError;
       /** What is still in the cloud and should not be, by name; the journal has it too. */
       readonly residue: readonly string[];

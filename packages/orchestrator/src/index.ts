@@ -8,6 +8,12 @@ export { type DeltaDeps, type DeltaDevice, type DeltaOptions, type DeltaReport, 
 export type { Volume } from './doctor/check-space.ts';
 export type { DoctorArea, DoctorVerdict, Finding } from './doctor/finding.ts';
 export { type DoctorDeps, runDoctor } from './doctor/run-doctor.ts';
+export { chooseDrills, type DrillCandidate, type DrillChoice, type DrillWishes } from './drill/choose-drills.ts';
+export type { ConsolePort, SerialConsole } from './drill/console-port.ts';
+export type { DrillDeps, DrillFailure, DrillReport, DrillRequest, DrillStage, SignOfLife, SignReport } from './drill/drill-model.ts';
+export { type DrillFacts, readDrillFacts } from './drill/drill-record.ts';
+export { drillVm } from './drill/drill-vm.ts';
+export type { ProbeCommand, ProbeEnd, ProbePort } from './drill/probe-port.ts';
 export { JobError, type JobErrorCode } from './errors.ts';
 export type { DiskStanding, JobEvent, JobEventBody, StepName } from './events.ts';
 export { type FileJournalOptions, fileJournals } from './file-journal.ts';

@@ -23,7 +23,7 @@ const record = z.discriminatedUnion('type', [
     type: z.literal('run'),
     time,
     runId: z.string(),
-    kind: z.enum(['backup', 'restore', 'snapshot']),
+    kind: z.enum(['backup', 'restore', 'snapshot', 'drill']),
     endpoint: z.string(),
     owner: z.string(),
     about: z.string(),

@@ -22,6 +22,8 @@ export interface RestoreJob {
   readonly plan: RestorePlan;
   readonly request: RestoreRequest;
   readonly options: CallOptions;
+  /** Told once, when all disks are written. */
+  readonly onWritten?: () => void;
 }
 
 /** The image that a disk of the new VM is. */
@@ -82,6 +84,7 @@ export async function buildVm(job: RestoreJob): Promise<BuiltVm> {
   const startedMs = run.clock.monotonicMs();
   const images = await writeImages(job, await allocateImages(job));
   const writeMs = run.elapsedMs(startedMs);
+  job.onWritten?.();
   const template = await createTemplate(job, images);
   const { owned, vm } = await startVm(job, template, images);
   const bootMs = run.elapsedMs(startedMs) - writeMs;

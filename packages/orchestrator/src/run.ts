@@ -4,6 +4,7 @@ import { markRestored } from './cloud/product-mark.ts';
 import { removeObject } from './cloud/remove-object.ts';
 import { type Send, wasRefused } from './cloud/send.ts';
 import { type CloudObject, describeObject, diskOf, UNDO_STEPS } from './cloud-object.ts';
+import type { DrillReport } from './drill/drill-model.ts';
 import { JobError } from './errors.ts';
 import type { JobEventBody, StepName } from './events.ts';
 import type { Journal, RunRecord } from './journal.ts';
@@ -276,11 +277,16 @@ export class Run {
   }
 }
 
+function outcomeOf(report: BackupReport | RestoreReport | SnapshotReport | DrillReport): 'complete' | 'residue' | 'failed' {
+  if (report.residue.length > 0) return 'residue';
+  return report.kind === 'drill' && report.outcome === 'failed' ? 'failed' : 'complete';
+}
+
 /**
  * Runs a workflow. However it ends, what it made and did not keep is taken back before anybody is told. `afterFailure` has a last look once that is done,
  * unless OpenNebula is gone.
  */
-export async function inRun<R extends BackupReport | RestoreReport | SnapshotReport>(
+export async function inRun<R extends BackupReport | RestoreReport | SnapshotReport | DrillReport>(
   deps: RunDeps,
   facts: RunFacts & { readonly kind: R['kind'] },
   options: CallOptions,
@@ -291,7 +297,7 @@ export async function inRun<R extends BackupReport | RestoreReport | SnapshotRep
   const run = await Run.start(deps, facts);
   try {
     const report = await work(run);
-    run.emit({ type: 'run.finished', outcome: report.residue.length > 0 ? 'residue' : 'complete', report, residue: report.residue });
+    run.emit({ type: 'run.finished', outcome: outcomeOf(report), report, residue: report.residue });
     return report;
   } catch (error) {
     await run.unwind();

@@ -78,6 +78,8 @@ function startText(event: Extract<JobEvent, { readonly type: 'run.started' }>): 
       return `VM ${event.vmId} ${event.vmName}: backup, run ${event.runId}`;
     case 'restore':
       return `restore of ${event.pointId} as VM ${event.vmName}, run ${event.runId}`;
+    case 'drill':
+      return `drill of ${event.pointId} of VM ${event.vmName}, run ${event.runId}`;
     case 'snapshot':
       return `VM ${event.vmId} ${event.vmName}: ${ACTION_TEXT[event.action]}, run ${event.runId}`;
   }
@@ -107,6 +109,7 @@ const STEP_TEXT: Readonly<Partial<Record<StepName, string>>> = {
   'set-persistence': 'persistence set as it was',
   'allocate-template': 'template created',
   instantiate: 'VM created',
+  'await-life': 'sign of life seen',
   'delete-template': 'taken back',
   'terminate-vm': 'taken back',
   'stop-vm': 'stopped',

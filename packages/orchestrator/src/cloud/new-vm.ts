@@ -27,7 +27,8 @@ export async function awaitStarted(deps: CloudDeps, id: VmId, options: CallOptio
 function startVerdict(vm: Vm, hold: boolean): 'wait' | 'done' {
   const state = vmStateName(vm);
   if (state === 'RUNNING' || (hold && state === 'HOLD')) return 'done';
-  if (state.endsWith('_FAILURE') || state === 'DONE') throw notStarted(vm, undefined);
+  // A fresh VM comes to rest in POWEROFF only when its guest went off right after it had started.
+  if (state.endsWith('_FAILURE') || state === 'DONE' || state === 'POWEROFF') throw notStarted(vm, undefined);
   return 'wait';
 }
 
