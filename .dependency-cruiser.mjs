@@ -1,6 +1,6 @@
 // The layers of docs and CONTRIBUTING.md as rules. Every rule says why it exists: a rule without a reason is the first to be switched off.
 
-const CAPABILITY = '(one-client|block-cbt|backup-format|proxy-attach|nbd-server|disk-export)';
+const CAPABILITY = '(one-client|block-cbt|backup-format|proxy-attach|nbd-server|disk-export|guest-files)';
 const NETWORK_AND_PROCESSES = '^(node:)?(http|https|http2|net|tls|dgram|dns|child_process|cluster)(/|$)';
 const FILES = '^(node:)?fs(/|$)';
 
