@@ -11,6 +11,7 @@ import type {
   Image,
   ImageId,
   Network,
+  Permissions,
   SnapshotId,
   Template,
   TemplateId,
@@ -32,6 +33,9 @@ export interface OneApi {
   /** A user or group with its quotas. */
   user(id: number, options?: CallOptions): Promise<User>;
   group(id: number, options?: CallOptions): Promise<Group>;
+  /** Those the caller may see. */
+  users(options?: CallOptions): Promise<readonly Named[]>;
+  groups(options?: CallOptions): Promise<readonly Named[]>;
   /** Every access rule; see `mayDo`. */
   aclRules(options?: CallOptions): Promise<readonly AclRule[]>;
   /** oned.conf; without the group oneadmin only a part of it. */
@@ -55,6 +59,10 @@ export interface OneApi {
   updateVm(vm: VmId, attributes: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
   /** Merges into what of TEMPLATE may be changed later (`OS/BOOT`, …): not while the VM is SUSPENDED, STOPPED or busy (VirtualMachine::updateconf). */
   updateVmConfiguration(vm: VmId, attributes: Attributes, options?: CallOptions): Promise<void>;
+  /** MANAGE on the VM and on the new owner, USE of the new group; quotas go with it. */
+  chownVm(vm: VmId, owner: NewOwner, options?: CallOptions): Promise<void>;
+  /** MANAGE on the VM; ADMIN where an `admin` bit changes. */
+  chmodVm(vm: VmId, permissions: Permissions, options?: CallOptions): Promise<void>;
 
   image(id: ImageId, options?: CallOptions): Promise<Image>;
   images(options?: CallOptions): AsyncIterable<Image>;
@@ -62,6 +70,9 @@ export interface OneApi {
   updateImage(id: ImageId, attributes: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
   allocateImage(attributes: Readonly<Record<string, string>>, datastore: DatastoreId, options?: CallOptions): Promise<ImageId>;
   deleteImage(id: ImageId, options?: CallOptions & { readonly force?: boolean }): Promise<void>;
+  /** As of a VM; the new owner must not have an image of that name. */
+  chownImage(id: ImageId, owner: NewOwner, options?: CallOptions): Promise<void>;
+  chmodImage(id: ImageId, permissions: Permissions, options?: CallOptions): Promise<void>;
   setImagePersistent(id: ImageId, persistent: boolean, options?: CallOptions): Promise<void>;
 
   datastores(options?: CallOptions): Promise<readonly Datastore[]>;
@@ -89,6 +100,17 @@ export interface OneApi {
   waitForVm(id: VmId, verdict: (vm: Vm) => Verdict, options: WaitOptions): Promise<Vm>;
   /** As above; `undefined` stands for an image that does not exist (any more). */
   waitForImage(id: ImageId, verdict: (image: Image | undefined) => Verdict, options: WaitOptions): Promise<Image | undefined>;
+}
+
+export interface Named {
+  readonly id: number;
+  readonly name: string;
+}
+
+/** What is absent stays as it is. */
+export interface NewOwner {
+  readonly userId?: number | undefined;
+  readonly groupId?: number | undefined;
 }
 
 export type RawKind = 'vn' | 'secgroup' | 'group' | 'cluster' | 'user' | 'host' | 'datastore' | 'vmgroup';

@@ -5,12 +5,16 @@ import { isOneError } from './errors.ts';
 import { methods } from './methods.ts';
 import { type Image, type ImageId, imageId } from './model.ts';
 import { parseImage } from './parse-image.ts';
+import { permissionBits, UNCHANGED } from './permission-bits.ts';
 import { pagedPool } from './pool.ts';
 import { imageStateName } from './states.ts';
 import { formatTemplate } from './template-text.ts';
 import { waitFor } from './wait.ts';
 
-type ImageCalls = Pick<OneApi, 'image' | 'images' | 'updateImage' | 'allocateImage' | 'deleteImage' | 'setImagePersistent' | 'waitForImage'>;
+type ImageCalls = Pick<
+  OneApi,
+  'image' | 'images' | 'updateImage' | 'chownImage' | 'chmodImage' | 'allocateImage' | 'deleteImage' | 'setImagePersistent' | 'waitForImage'
+>;
 
 const POOL = { pool: 'IMAGE_POOL', child: 'IMAGE', parse: parseImage } as const;
 
@@ -32,6 +36,12 @@ export function imageCalls(deps: CallDeps): ImageCalls {
     images: (options) => pagedPool(POOL, (offset, count) => call(methods.imagePoolInfo, [offset, count], options), deps),
     async updateImage(id, attributes, options) {
       await call(methods.imageUpdate, [id, formatTemplate(attributes)], options);
+    },
+    async chownImage(id, { userId = UNCHANGED, groupId = UNCHANGED }, options) {
+      await call(methods.imageChown, [id, userId, groupId], options);
+    },
+    async chmodImage(id, permissions, options) {
+      await call(methods.imageChmod, [id, permissionBits(permissions)], options);
     },
     allocateImage: async (attributes, datastore, options) => imageId(await call(methods.imageAllocate, [formatTemplate(attributes), datastore], options)),
     async deleteImage(id, options = {}) {

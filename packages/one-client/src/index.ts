@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type { AclRule, ResourceKind } from './acl.ts';
-export type { OneApi, RawKind, Verdict, VmAction, WaitOptions } from './api.ts';
+export type { Named, NewOwner, OneApi, RawKind, Verdict, VmAction, WaitOptions } from './api.ts';
 export type { Unreadable } from './caller.ts';
 export { createOneClient, type OneClientOptions } from './client.ts';
 export { type Connection, type Environment, type FindOptions, findConnection } from './credentials.ts';

@@ -4,8 +4,8 @@ import type { OneApi } from './api.ts';
 import type { CallDeps } from './caller.ts';
 import { methods } from './methods.ts';
 import { imageId, vmId } from './model.ts';
-import { parseConfiguration, parseDatastore, parseGroup, parseHost, parseUser } from './parse-infrastructure.ts';
 import { parseNetwork } from './parse-network.ts';
+import { parseConfiguration, parseDatastore, parseGroup, parseHost, parseNames, parseUser } from './parse-infrastructure.ts';
 import { wholePool } from './pool.ts';
 
 type InfrastructureCalls = Pick<
@@ -14,6 +14,8 @@ type InfrastructureCalls = Pick<
   | 'whoAmI'
   | 'user'
   | 'group'
+  | 'users'
+  | 'groups'
   | 'aclRules'
   | 'configuration'
   | 'datastores'
@@ -50,6 +52,8 @@ export function infrastructureCalls(deps: CallDeps): InfrastructureCalls {
     whoAmI: async (options) => parseUser(await call(methods.userInfo, [CALLER], options)),
     user: async (id, options) => parseUser(await call(methods.userInfo, [id], options)),
     group: async (id, options) => parseGroup(await call(methods.groupInfo, [id], options)),
+    users: async (options) => parseNames(await call(methods.userPoolInfo, [], options), 'USER'),
+    groups: async (options) => parseNames(await call(methods.groupPoolInfo, [], options), 'GROUP'),
     aclRules: async (options) => wholePool(await call(methods.aclInfo, [], options), ACLS, deps),
     configuration: async (options) => parseConfiguration(await call(methods.systemConfig, [], options)),
     datastores: async (options) => wholePool(await call(methods.datastorePoolInfo, [], options), DATASTORES, deps),

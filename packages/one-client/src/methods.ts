@@ -18,6 +18,9 @@ const id = z.union([z.int().nonnegative(), z.string().regex(/^\d+$/).transform(N
 const xml = z.string();
 const text = z.string();
 
+/** USE, MANAGE, ADMIN of owner, group and others: 1, 0, or -1 to leave one as it is. */
+export type PermissionBits = readonly (1 | 0 | -1)[];
+
 /** Filter flag: every object the caller may use. */
 const ALL = -2;
 /** VM state filter: any but DONE. */
@@ -65,11 +68,16 @@ export const methods = {
   // 1 merges, 0 would replace USER_TEMPLATE.
   vmUpdate: repeatable('one.vm.update', (vm: VmId, template: string) => [vm, template, 1], id),
   vmUpdateConf: repeatable('one.vm.updateconf', (vm: VmId, template: string) => [vm, template, 1], id),
+  // -1 leaves owner or group as it is.
+  vmChown: repeatable('one.vm.chown', (vm: VmId, user: number, group: number) => [vm, user, group], id),
+  vmChmod: repeatable('one.vm.chmod', (vm: VmId, bits: PermissionBits) => [vm, ...bits], id),
 
   imageInfo: repeatable('one.image.info', (image: ImageId) => [image, ENCRYPTED], xml),
   imageInfoDecrypted: repeatable('one.image.info', (image: ImageId) => [image, DECRYPTED], xml),
   // 1 merges, 0 would replace the template.
   imageUpdate: repeatable('one.image.update', (image: ImageId, template: string) => [image, template, 1], id),
+  imageChown: repeatable('one.image.chown', (image: ImageId, user: number, group: number) => [image, user, group], id),
+  imageChmod: repeatable('one.image.chmod', (image: ImageId, bits: PermissionBits) => [image, ...bits], id),
   imagePoolInfo: repeatable('one.imagepool.info', (offset: number, count: number) => [ALL, offset, -count], xml),
   // false: the datastore's capacity is checked.
   imageAllocate: once('one.image.allocate', (template: string, datastore: DatastoreId) => [template, datastore, false], id),
@@ -77,6 +85,8 @@ export const methods = {
   imagePersistent: repeatable('one.image.persistent', (image: ImageId, persistent: boolean) => [image, persistent], id),
 
   // These pools know no paging.
+  userPoolInfo: repeatable('one.userpool.info', () => [], xml),
+  groupPoolInfo: repeatable('one.grouppool.info', () => [], xml),
   datastorePoolInfo: repeatable('one.datastorepool.info', () => [], xml),
   hostPoolInfo: repeatable('one.hostpool.info', () => [], xml),
   // This one does; networks are few enough to come whole.

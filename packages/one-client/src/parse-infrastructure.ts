@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Named } from './api.ts';
 import { attributes, element, int, list, many, optionalInt, readObject, text, textOf } from './fields.ts';
 import {
   type Attributes,
@@ -152,5 +153,12 @@ export const parseHost = (xml: string): Host => ({ ...readObject(xml, 'HOST', ho
 export const parseTemplate = (xml: string): Template => ({ ...readObject(xml, 'VMTEMPLATE', template), xml });
 export const parseUser = (xml: string): User => ({ ...readObject(xml, 'USER', user), xml });
 export const parseGroup = (xml: string): Group => ({ ...readObject(xml, 'GROUP', group), xml });
+
+/** Ids and names of a pool of users or groups: their quotas stand between them (UserPool::dump). */
+export function parseNames(xml: string, child: 'USER' | 'GROUP'): Named[] {
+  const pool = z.object({ [child]: many(z.object({ ID: int, NAME: text })) }).transform((raw) => raw[child] ?? []);
+  return readObject(xml, `${child}_POOL`, pool).map(({ ID, NAME }) => ({ id: ID, name: NAME }));
+}
+
 /** oned.conf, as much of it as the caller may see. */
 export const parseConfiguration = (xml: string): Attributes => readObject(xml, 'OPENNEBULA_CONFIGURATION', configuration);

@@ -3,6 +3,7 @@ import type { CallDeps } from './caller.ts';
 import { methods } from './methods.ts';
 import { imageId, snapshotId, type VmId } from './model.ts';
 import { parseVm, parseVmSummary } from './parse-vm.ts';
+import { permissionBits, UNCHANGED } from './permission-bits.ts';
 import { pagedPool } from './pool.ts';
 import { vmStateName } from './states.ts';
 import { formatTemplate } from './template-text.ts';
@@ -22,6 +23,8 @@ type VmCalls = Pick<
   | 'vmAction'
   | 'updateVm'
   | 'updateVmConfiguration'
+  | 'chownVm'
+  | 'chmodVm'
   | 'waitForVm'
 >;
 
@@ -64,6 +67,12 @@ export function vmCalls(deps: CallDeps): VmCalls {
     },
     async updateVmConfiguration(id, attributes, options) {
       await call(methods.vmUpdateConf, [id, formatTemplate(attributes)], options);
+    },
+    async chownVm(id, { userId = UNCHANGED, groupId = UNCHANGED }, options) {
+      await call(methods.vmChown, [id, userId, groupId], options);
+    },
+    async chmodVm(id, permissions, options) {
+      await call(methods.vmChmod, [id, permissionBits(permissions)], options);
     },
     waitForVm: (id: VmId, verdict, options) =>
       waitFor({ read: (signal) => vm(id, { signal }), verdict, describe: vmStateName, object: `VM ${id}`, clock, outageMs }, options),

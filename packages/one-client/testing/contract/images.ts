@@ -26,6 +26,22 @@ export function imageCases(lab: () => Lab, slow: { readonly timeout: number }): 
     expect((await api.image(id)).persistent).toBe(false);
   });
 
+  test('permissions and group are what they are set to, and nobody gets what is not there', slow, async () => {
+    const { api, me } = lab();
+    const id = await lab().datablock('owned', 1);
+    const rw = { use: true, manage: true, admin: false };
+    const permissions = { owner: rw, group: { ...rw, manage: false }, other: { use: false, manage: false, admin: false } };
+    await api.chmodImage(id, permissions);
+    expect((await api.image(id)).permissions).toEqual(permissions);
+    await api.chownImage(id, { userId: me.id, groupId: me.gid });
+    await api.chownImage(id, {});
+    expect(await api.image(id)).toMatchObject({ uid: me.id, gid: me.gid });
+    await refused(api.chownImage(id, { userId: 2_000_000_000 }), 'ONE_NO_EXISTS');
+    await refused(api.chownImage(id, { groupId: 2_000_000_000 }), 'ONE_NO_EXISTS');
+    expect((await api.users()).map(({ id: user, name }) => [user, name])).toContainEqual([me.id, me.name]);
+    expect((await api.groups()).map(({ id: group }) => group)).toContain(me.gid);
+  });
+
   test('a name can be taken only once, and not every character is one', slow, async () => {
     const { api, imageDatastore } = lab();
     await lab().datablock('twice');

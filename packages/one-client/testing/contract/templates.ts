@@ -22,6 +22,13 @@ export function templateCases(lab: () => Lab, slow: { readonly timeout: number }
     await api.updateVm(vm, { ONEVAULT_CONTRACT: 'yes' });
     expect((await api.vm(vm)).userTemplate).toMatchObject({ ONEVAULT_CONTRACT: 'yes', NOTE: note });
 
+    const closed = { use: false, manage: false, admin: false };
+    const permissions = { owner: { use: true, manage: true, admin: false }, group: { ...closed, use: true }, other: closed };
+    await api.chmodVm(vm, permissions);
+    await api.chownVm(vm, { groupId: lab().me.gid });
+    expect(await api.vm(vm)).toMatchObject({ permissions, uid: lab().me.id, gid: lab().me.gid });
+    await refused(api.chownVm(vm, { userId: 2_000_000_000 }), 'ONE_NO_EXISTS');
+
     await api.vmAction(vm, 'terminate-hard');
     await api.waitForVm(vm, vmTerminated, { timeoutMs: cloud.operationTimeoutMs, what: 'the VM to be DONE' });
     await api.deleteTemplate(id);
