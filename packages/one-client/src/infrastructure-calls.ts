@@ -4,8 +4,8 @@ import type { OneApi } from './api.ts';
 import type { CallDeps } from './caller.ts';
 import { methods } from './methods.ts';
 import { imageId, vmId } from './model.ts';
-import { parseNetwork } from './parse-network.ts';
 import { parseConfiguration, parseDatastore, parseGroup, parseHost, parseNames, parseUser } from './parse-infrastructure.ts';
+import { parseNetwork } from './parse-network.ts';
 import { wholePool } from './pool.ts';
 
 type InfrastructureCalls = Pick<

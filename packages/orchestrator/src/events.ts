@@ -84,6 +84,8 @@ export type JobEventBody =
       readonly error?: SerializedError;
       /** What is still in the cloud and should not be, by name; the journal has it too. */
       readonly residue: readonly string[];
+      /** What a failed run left because it was told to, by name. */
+      readonly kept?: readonly string[];
     };
 
 export interface DiskStanding {

@@ -60,7 +60,6 @@ export type { BackupReport, DiskReport, DiskSnapshotReport, RestoredDiskReport, 
 export type {
   AttachWish,
   BackupRequest,
-  NetworkChange,
   NicChoice,
   OwnershipWish,
   RestoreDiskRequest,

@@ -31,7 +31,7 @@ const record = z.discriminatedUnion('type', [
   z.object({ type: z.literal('intent'), time, step: id, object }),
   z.object({ type: z.literal('done'), time, step: id, id }),
   z.object({ type: z.literal('undone'), time, step: id }),
-  z.object({ type: z.literal('kept'), time, steps: z.array(id) }),
+  z.object({ type: z.literal('kept'), time, steps: z.array(id), as: z.enum(['whole', 'failed']).optional() }),
   z.object({ type: z.literal('claimed'), time, claim: z.string(), owner: z.string() }),
   z.object({ type: z.literal('released'), time, claim: z.string() }),
 ]);

@@ -12,14 +12,20 @@ export interface RunRecord {
   readonly about: string;
 }
 
+/** failed: the run failed, and was told to leave what it had made. */
+export type KeptAs = 'whole' | 'failed';
+
 export type JournalRecord =
   | RunRecord
   /** Written before the call leaves. */
   | { readonly type: 'intent'; readonly time: string; readonly step: number; readonly object: CloudObject }
   | { readonly type: 'done'; readonly time: string; readonly step: number; readonly id: number }
   | { readonly type: 'undone'; readonly time: string; readonly step: number }
-  /** They stay, on purpose and all in one record: a restored VM without its images, or they without it, is nothing that anybody meant to keep. */
-  | { readonly type: 'kept'; readonly time: string; readonly steps: readonly number[] }
+  /**
+   * They stay, on purpose and all in one record: a restored VM without its images, or they without it, is nothing that anybody meant to keep. Absent
+   * `as`: whole.
+   */
+  | { readonly type: 'kept'; readonly time: string; readonly steps: readonly number[]; readonly as?: KeptAs | undefined }
   /** Somebody goes on with a run that was left; the first claim whose owner lives, and that was not given back, holds. `claim` names it. */
   | { readonly type: 'claimed'; readonly time: string; readonly claim: string; readonly owner: string }
   /** A claim is given back. The run's own claim is its id: a run that is over with something left to undo gives it back too. */

@@ -3,7 +3,7 @@ const OWN_PREFIX = 'onevault';
 
 /** Attribute of every template, and of every image and VM whose name is the user's to choose: it says which run made it. */
 export const RUN_MARK = 'ONEVAULT_RUN';
-/** Whether what carries it is meant to stay: RESTORING until a restore has kept it, RESTORED from then on (ADR 30). */
+/** Whether what carries it is meant to stay: RESTORING until a restore has kept it, RESTORED from then on (ADR 30); KEPT after one that failed and was told to leave it. */
 export const STATE_MARK = 'ONEVAULT_STATE';
 /** The name it was made with: a copy under another name carries the marks too, and is somebody's. */
 export const NAME_MARK = 'ONEVAULT_NAME';
@@ -15,6 +15,9 @@ export function unfinishedMarks(runId: string, name: string): Readonly<Record<st
 
 /** Of a restored VM and its images: laid over the marks above. */
 export const PRODUCT_MARKS: Readonly<Record<string, string>> = { [STATE_MARK]: 'RESTORED' };
+
+/** Of what a failed restore left on demand: nobody's rubbish, and nothing whole. */
+export const KEPT_MARKS: Readonly<Record<string, string>> = { [STATE_MARK]: 'KEPT' };
 
 /** `20261122t184334-k3f9ab`: sortable, unique, and made of characters every OpenNebula name allows. */
 export function newRunId(now: Date, randomBytes: (length: number) => Uint8Array): string {

@@ -1,5 +1,5 @@
 import type { CloudObject } from './cloud-object.ts';
-import type { JournalRecord } from './journal.ts';
+import type { JournalRecord, KeptAs } from './journal.ts';
 
 /** Something a run made, or was about to make. */
 export interface Step {
@@ -26,6 +26,11 @@ export function keptSteps(records: readonly JournalRecord[]): Step[] {
   const kept = new Set(records.flatMap((record) => (record.type === 'kept' ? record.steps : [])));
   for (const record of records) if (record.type === 'undone') kept.delete(record.step);
   return [...allSteps(records).values()].filter((step) => kept.has(step.number));
+}
+
+/** As what they were kept: a run keeps once, when it is whole or when it has failed. */
+export function keptAs(records: readonly JournalRecord[]): KeptAs {
+  return records.some((record) => record.type === 'kept' && record.as === 'failed') ? 'failed' : 'whole';
 }
 
 function allSteps(records: readonly JournalRecord[]): Map<number, Step> {

@@ -41,7 +41,8 @@ export interface DiskImage {
 export async function restoreVm(deps: JobDeps, request: RestoreRequest, options: CallOptions = {}): Promise<RestoreReport> {
   const plan = await planRestore(deps, request, options);
   assertRestorable(await checkRestore(deps, plan, request, options));
-  const facts = { kind: 'restore', about: `point ${plan.point.id} as ${request.name}` } as const;
+  const { keepOnFailure } = request;
+  const facts = { kind: 'restore', about: `point ${plan.point.id} as ${request.name}`, keepOnFailure } as const;
   return inRun(deps, facts, options, (run) => restore({ deps, run, plan, request, options }));
 }
 

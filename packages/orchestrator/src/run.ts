@@ -1,13 +1,13 @@
 import { type CallOptions, type Clock, errorCode, isAbort, Scope, serializeError } from '@onevault/base';
 import type { CloudDeps } from './cloud/cloud-deps.ts';
-import { markRestored } from './cloud/product-mark.ts';
+import { markKept } from './cloud/product-mark.ts';
 import { removeObject } from './cloud/remove-object.ts';
 import { type Send, wasRefused } from './cloud/send.ts';
 import { type CloudObject, describeObject, diskOf, UNDO_STEPS } from './cloud-object.ts';
 import type { DrillReport } from './drill/drill-model.ts';
 import { JobError } from './errors.ts';
 import type { JobEventBody, StepName } from './events.ts';
-import type { Journal, RunRecord } from './journal.ts';
+import type { Journal, KeptAs, RunRecord } from './journal.ts';
 import { newRunId } from './names.ts';
 import type { Step } from './open-steps.ts';
 import { type ControlDeps, DEFAULT_PATIENCE, type JobDeps } from './ports.ts';
@@ -31,6 +31,8 @@ export interface RunFacts {
   readonly id?: string;
   readonly kind: RunRecord['kind'];
   readonly about: string;
+  /** When the run fails, what it made under names of the user's choice stays. */
+  readonly keepOnFailure?: boolean | undefined;
 }
 
 /** Only a run that attaches disks can detach them. */
@@ -44,6 +46,8 @@ export class Run {
   readonly id: string;
   readonly cloud: CloudDeps;
   readonly residue: string[] = [];
+  /** What a failed run left on demand. */
+  readonly kept: string[] = [];
   readonly warnings: { readonly code: string; readonly message: string }[] = [];
   readonly #deps: RunDeps;
   readonly #journal: Journal;
@@ -53,20 +57,23 @@ export class Run {
   #cloudLost = false;
   /** What stays, and still looks like something that was left behind. */
   #unmarked: readonly Step[] = [];
+  #keptAs: KeptAs = 'whole';
+  readonly #keepOnFailure: boolean;
   #over = false;
 
-  private constructor(id: string, deps: RunDeps, journal: Journal) {
+  private constructor(id: string, deps: RunDeps, journal: Journal, keepOnFailure: boolean) {
     this.id = id;
+    this.#keepOnFailure = keepOnFailure;
     this.#deps = deps;
     this.#journal = journal;
     this.cloud = { cloud: deps.cloud, clock: deps.clock, patience: deps.patience ?? DEFAULT_PATIENCE };
   }
 
-  static async start(deps: RunDeps, { id = newRunId(deps.clock.now(), deps.randomBytes), ...facts }: RunFacts): Promise<Run> {
+  static async start(deps: RunDeps, { id = newRunId(deps.clock.now(), deps.randomBytes), keepOnFailure = false, ...facts }: RunFacts): Promise<Run> {
     const time = deps.clock.now().toISOString();
     const { owner } = deps.journals;
     const journal = await deps.journals.create({ type: 'run', time, runId: id, ...facts, endpoint: deps.cloud.endpoint.href, owner });
-    return new Run(id, deps, journal);
+    return new Run(id, deps, journal, keepOnFailure);
   }
 
   /** A consumer that throws breaks its promise; that is no reason to break a backup. */
@@ -139,6 +146,8 @@ export class Run {
       await this.#journal.append({ type: 'done', time: this.#time(), step: step.number, id: step.id });
       await settle?.(step.id);
     } catch (error) {
+      const stays = this.#keepOnFailure && isProduct(step, this.id) && !isAbort(error);
+      if (step.id !== undefined && stays) throw error; // `keepFailed` sees to it
       if (step.id !== undefined || mayExist) await this.#undo(step);
       else await this.#closeUndone(step);
       throw error;
@@ -152,18 +161,37 @@ export class Run {
    * without a journal; until they do, the journal stays.
    */
   async keep(owned: readonly Owned[]): Promise<void> {
-    const steps = this.#open.filter((step) => owned.some((kept) => kept.step === step.number));
-    await this.#journal.append({ type: 'kept', time: this.#time(), steps: steps.map((step) => step.number) });
+    await this.#keep(
+      this.#open.filter((step) => owned.some((kept) => kept.step === step.number)),
+      'whole',
+    );
+    await this.#mark();
+  }
+
+  async #keep(steps: readonly Step[], as: KeptAs): Promise<void> {
+    await this.#journal.append({ type: 'kept', time: this.#time(), steps: steps.map((step) => step.number), ...(as === 'failed' && { as }) });
     this.#forget(steps);
     this.#unmarked = steps;
-    await this.#mark();
+    this.#keptAs = as;
+  }
+
+  /** For a run that failed and was told to leave what it made: images and VM stay as they are, named in `kept`; all that served their making goes. */
+  async keepFailed(): Promise<void> {
+    const steps = this.#keepOnFailure ? this.#open.filter((step) => step.id !== undefined && isProduct(step, this.id)) : [];
+    if (steps.length === 0) return;
+    try {
+      await this.#keep(steps, 'failed');
+      this.kept.push(...steps.map((step) => describeObject(step.object, step.id)));
+    } catch (error) {
+      this.warn('JOURNAL_NOT_WRITTEN', `what was made is taken back after all: ${serializeError(error).message}`);
+    }
   }
 
   /** A failure is no reason to lose the product: it is tried once more when the run ends, and by whoever recovers. */
   async #mark(): Promise<void> {
     if (this.#unmarked.length === 0) return;
     try {
-      await markRestored(this.cloud.cloud, this.#unmarked);
+      await markKept(this.cloud.cloud, this.#unmarked, this.#keptAs);
       this.#unmarked = [];
     } catch (error) {
       this.#deps.logger.warn({ runId: this.id, error: serializeError(error) }, 'product not marked');
@@ -282,6 +310,11 @@ function outcomeOf(report: BackupReport | RestoreReport | SnapshotReport | Drill
   return report.kind === 'drill' && report.outcome === 'failed' ? 'failed' : 'complete';
 }
 
+/** Called as the user wanted it; what merely serves a run carries the run's id in its name. */
+function isProduct({ object }: Step, runId: string): boolean {
+  return (object.kind === 'image' || object.kind === 'vm') && !object.name.includes(runId);
+}
+
 /**
  * Runs a workflow. However it ends, what it made and did not keep is taken back before anybody is told. `afterFailure` has a last look once that is done,
  * unless OpenNebula is gone.
@@ -300,10 +333,17 @@ export async function inRun<R extends BackupReport | RestoreReport | SnapshotRep
     run.emit({ type: 'run.finished', outcome: outcomeOf(report), report, residue: report.residue });
     return report;
   } catch (error) {
+    const cancelled = isAbort(error) || (options.signal?.aborted === true && error === options.signal.reason);
+    if (!cancelled) await run.keepFailed();
     await run.unwind();
     if (!run.cloudLost && !isCloudLost(error)) await afterFailure(run);
-    const cancelled = isAbort(error) || (options.signal?.aborted === true && error === options.signal.reason);
-    run.emit({ type: 'run.finished', outcome: cancelled ? 'cancelled' : 'failed', error: serializeError(error), residue: run.residue });
+    run.emit({
+      type: 'run.finished',
+      outcome: cancelled ? 'cancelled' : 'failed',
+      error: serializeError(error),
+      residue: run.residue,
+      ...(run.kept.length > 0 && { kept: run.kept }),
+    });
     throw error;
   } finally {
     await run.close();

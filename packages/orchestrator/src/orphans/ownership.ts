@@ -37,6 +37,21 @@ function bornInRun(runId: string, bornAt: number): boolean {
  * ours are. All are pure: a body in, a verdict out.
  */
 export function claimImage(image: Image, self: number): Claim | undefined {
+  return imageClaim(image, self, 'RESTORING');
+}
+
+/** What a failed restore left on demand: listed, so that it is not forgotten, and never removed by us. */
+export function keptImage(image: Image, self: number): Claim | undefined {
+  return image.template[STATE_MARK] === 'KEPT' ? imageClaim(image, self, 'KEPT') : undefined;
+}
+
+export function keptVm(vm: Vm, self: number): Claim | undefined {
+  return vmClaim(vm, self, 'KEPT');
+}
+
+type UnfinishedState = 'RESTORING' | 'KEPT';
+
+function imageClaim(image: Image, self: number, state: UnfinishedState): Claim | undefined {
   if (image.uid !== self) return undefined;
   const { id, name, registeredAt: bornAt, sizeMiB } = image;
   const facts = { object: { kind: 'image', name }, id, bornAt, sizeMiB, where: `datastore ${image.datastoreId} ${image.datastoreName}` } as const;
@@ -47,9 +62,9 @@ export function claimImage(image: Image, self: number): Claim | undefined {
     if (!same || !bornInRun(saved.runId, bornAt)) return undefined;
     return { ...facts, runId: saved.runId, proof: ['name', `saved from disk ${saved.diskId} of VM ${saved.vmId}`, 'owner', 'time'] };
   }
-  const runId = unfinishedRun(image.template, name);
+  const runId = unfinishedRun(image.template, name, state);
   if (runId === undefined || !bornInRun(runId, bornAt)) return undefined;
-  return { ...facts, runId, proof: [`${RUN_MARK} and ${STATE_MARK}=RESTORING`, 'name', 'owner', 'time'] };
+  return { ...facts, runId, proof: [`${RUN_MARK} and ${STATE_MARK}=${state}`, 'name', 'owner', 'time'] };
 }
 
 export function claimTemplate(template: Pick<Template, 'id' | 'name' | 'uid' | 'registeredAt' | 'template'>, self: number): Claim | undefined {
@@ -61,11 +76,15 @@ export function claimTemplate(template: Pick<Template, 'id' | 'name' | 'uid' | '
 
 /** A VM that a restore was making: once it was kept it says RESTORED, and is nobody's orphan. */
 export function claimVm(vm: Vm, self: number): Claim | undefined {
+  return vmClaim(vm, self, 'RESTORING');
+}
+
+function vmClaim(vm: Vm, self: number, state: UnfinishedState): Claim | undefined {
   const { id, name, startTime: bornAt } = vm;
   if (vm.uid !== self || isDone(vm)) return undefined;
-  const runId = unfinishedRun(vm.userTemplate, name);
+  const runId = unfinishedRun(vm.userTemplate, name, state);
   if (runId === undefined || !bornInRun(runId, bornAt)) return undefined;
-  const proof = [`${RUN_MARK} and ${STATE_MARK}=RESTORING`, 'name', 'owner', 'time'];
+  const proof = [`${RUN_MARK} and ${STATE_MARK}=${state}`, 'name', 'owner', 'time'];
   return { runId, object: { kind: 'vm', name }, id, bornAt, sizeMiB: undefined, where: vm.hostName === undefined ? '' : `host ${vm.hostName}`, proof };
 }
 
@@ -95,9 +114,9 @@ export function ownSerials(vm: Vm): { readonly diskId: number; readonly imageId:
 }
 
 /** The run that made it and has not kept it, as far as its marks say; a copy under another name is somebody's. */
-function unfinishedRun(template: Attributes, name: string): string | undefined {
+function unfinishedRun(template: Attributes, name: string, state: UnfinishedState): string | undefined {
   const runId = text(template[RUN_MARK]);
-  if (runId === undefined || text(template[STATE_MARK]) !== 'RESTORING' || text(template[NAME_MARK]) !== name) return undefined;
+  if (runId === undefined || text(template[STATE_MARK]) !== state || text(template[NAME_MARK]) !== name) return undefined;
   return runId;
 }
 

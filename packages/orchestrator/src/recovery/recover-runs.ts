@@ -2,11 +2,11 @@ import { type CallOptions, type Clock, type Logger, type SerializedError, serial
 import type { OneApi } from '@onevault/one-client';
 import type { Attachers } from '../cloud/attachment-of-proxy.ts';
 import type { UndoDeps } from '../cloud/object-kinds.ts';
-import { markRestored } from '../cloud/product-mark.ts';
+import { markKept } from '../cloud/product-mark.ts';
 import { removeObject } from '../cloud/remove-object.ts';
 import { type CloudObject, describeObject } from '../cloud-object.ts';
 import type { ClaimedJournal, JournalRecord, JournalStore, RunRecord } from '../journal.ts';
-import { keptSteps, openSteps, type Step } from '../open-steps.ts';
+import { keptAs, keptSteps, openSteps, type Step } from '../open-steps.ts';
 import { DEFAULT_PATIENCE, type Patience } from '../ports.ts';
 import { hostOf } from '../process-identity.ts';
 import { isCloudLost, setAside } from '../set-aside.ts';
@@ -142,7 +142,7 @@ class Recovery {
   async #mark(kept: readonly Step[]): Promise<boolean> {
     if (this.cloudLost !== undefined) return false;
     try {
-      await markRestored(this.#deps.cloud, kept);
+      await markKept(this.#deps.cloud, kept, keptAs(this.#journal.records));
       return true;
     } catch (error) {
       if (isCloudLost(error)) this.cloudLost = error;
