@@ -9,6 +9,8 @@ export type CloudObject =
   /** `savedFrom`: the image (ours) of the disk it is saved from, under a name that is the user's: OpenNebula writes that on it, and ids are never used twice. */
   | { readonly kind: 'image'; readonly name: string; readonly savedFrom?: number | undefined }
   | { readonly kind: 'attachment'; readonly proxyVmId: number; readonly imageId: number; readonly serial: string }
+  /** A disk of a VM that is not the proxy: part of what a restore makes. `imageId` is an image of ours, so no other disk can have it. */
+  | { readonly kind: 'disk'; readonly vmId: number; readonly imageId: number; readonly sizeMiB: number }
   | { readonly kind: 'template'; readonly name: string }
   | { readonly kind: 'vm'; readonly name: string }
   /** A VM that we stopped; taken back by bringing it to what it was. */
@@ -29,6 +31,7 @@ export const UNDO_STEPS = {
   snapshot: 'delete-snapshot',
   image: 'delete-image',
   attachment: 'detach',
+  disk: 'detach',
   template: 'delete-template',
   vm: 'terminate-vm',
   power: 'start-vm',
@@ -49,6 +52,8 @@ export function describeObject(object: CloudObject, id?: number): string {
       return `image ${object.name}${number}`;
     case 'attachment':
       return `disk with serial ${object.serial} (image ${object.imageId}) attached to proxy VM ${object.proxyVmId}`;
+    case 'disk':
+      return `image ${object.imageId} as a disk of VM ${object.vmId}`;
     case 'template':
       return `template ${object.name}${number}`;
     case 'vm':

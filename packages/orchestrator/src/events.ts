@@ -2,7 +2,7 @@ import type { DiskStats } from '@onevault/backup-format';
 import type { SerializedError } from '@onevault/base';
 import type { DrillReport } from './drill/drill-model.ts';
 import type { BackupPlan } from './plan/plan-model.ts';
-import type { BackupReport, RestoreReport, SnapshotReport } from './report.ts';
+import type { BackupReport, RestoreDiskReport, RestoreReport, SnapshotReport } from './report.ts';
 
 export type StepName =
   | 'inventory'
@@ -21,6 +21,7 @@ export type StepName =
   | 'write'
   | 'verify'
   | 'set-persistence'
+  | 'attach-to-vm'
   | 'allocate-template'
   | 'instantiate'
   | 'wait-running'
@@ -38,6 +39,7 @@ export type JobEvent = { readonly time: string; readonly runId: string } & JobEv
 export type JobEventBody =
   | { readonly type: 'run.started'; readonly kind: 'backup' | 'restore' | 'drill'; readonly vmId?: number; readonly vmName: string; readonly pointId?: string }
   | { readonly type: 'run.started'; readonly kind: 'snapshot'; readonly action: SnapshotReport['action']; readonly vmId: number; readonly vmName: string }
+  | { readonly type: 'run.started'; readonly kind: 'restore-disk'; readonly pointId: string; readonly diskId: number; readonly imageName: string }
   /** Somebody else is at work on it; the run begins when that is over. */
   | { readonly type: 'vm.waiting'; readonly vmId: number; readonly vmName: string; readonly state: string; readonly limitMs: number }
   | { readonly type: 'vm.planned'; readonly plan: BackupPlan }
@@ -80,7 +82,7 @@ export type JobEventBody =
   | {
       readonly type: 'run.finished';
       readonly outcome: 'complete' | 'residue' | 'failed' | 'cancelled';
-      readonly report?: BackupReport | RestoreReport | SnapshotReport | DrillReport;
+      readonly report?: BackupReport | RestoreReport | RestoreDiskReport | SnapshotReport | DrillReport;
       readonly error?: SerializedError;
       /** What is still in the cloud and should not be, by name; the journal has it too. */
       readonly residue: readonly string[];

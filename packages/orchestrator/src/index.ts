@@ -56,10 +56,11 @@ export {
   recoverRuns,
 } from './recovery/recover-runs.ts';
 export type { RetriedResidue } from './recovery/retry-residue.ts';
-export type { BackupReport, DiskReport, DiskSnapshotReport, RestoredDiskReport, RestoreReport, SnapshotReport } from './report.ts';
+export type { BackupReport, DiskReport, DiskSnapshotReport, RestoreDiskReport, RestoredDiskReport, RestoreReport, SnapshotReport } from './report.ts';
 export type {
   AttachWish,
   BackupRequest,
+  NetworkChange,
   NicChoice,
   OwnershipWish,
   RestoreDiskRequest,
@@ -69,6 +70,7 @@ export type {
 } from './request.ts';
 export type { Residue, ResidueStore } from './residue.ts';
 export { restoreVm } from './restore.ts';
+export { restoreDisk } from './restore-disk.ts';
 export { groupOf } from './restore-point.ts';
 export { type CreateSetRequest, createSnapshotSet } from './snapshots/create-set.ts';
 export { type DeleteRequest, deleteSnapshots } from './snapshots/delete-snapshots.ts';

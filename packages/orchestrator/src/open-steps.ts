@@ -42,3 +42,9 @@ function allSteps(records: readonly JournalRecord[]): Map<number, Step> {
   }
   return steps;
 }
+
+/** Called as the user wanted it; what merely serves a run carries the run's id in its name. */
+export function isProduct({ object }: Step, runId: string): boolean {
+  if (object.kind === 'disk') return true;
+  return (object.kind === 'image' || object.kind === 'vm') && !object.name.includes(runId);
+}

@@ -71,6 +71,19 @@ export interface RestoreReport {
   readonly residue: readonly string[];
 }
 
+/** One disk of a restore point as a new image. */
+export interface RestoreDiskReport {
+  readonly kind: 'restore-disk';
+  readonly runId: string;
+  readonly pointId: string;
+  readonly disk: RestoredDiskReport;
+  /** Where it was attached. */
+  readonly attached: { readonly vmId: number; readonly vmName: string; readonly diskId: number; readonly target: string } | undefined;
+  readonly notes: readonly { readonly code: string; readonly message: string }[];
+  readonly durationMs: number;
+  readonly residue: readonly string[];
+}
+
 /** One disk's snapshot, and what was done with it. */
 export interface DiskSnapshotReport {
   readonly diskId: number;

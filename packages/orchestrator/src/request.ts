@@ -19,6 +19,12 @@ export interface BackupRequest {
 
 export type NicChoice = 'keep' | 'new-addresses' | 'none';
 
+/** A network of the saved VM, by its id or name there, and the network that takes its place. */
+export interface NetworkChange {
+  readonly from: string;
+  readonly to: number;
+}
+
 /**
  * How a disk comes into its image. direct: written into the persistent image itself. saveas: written into an empty one that is then saved as the image
  * (disksaveas of the proxy's disk). auto: direct, but where its datastore cannot do it (ADR 51).
@@ -60,8 +66,8 @@ export interface RestoreRequest extends RestoreWishes {
   readonly systemDatastore?: DatastoreId;
   /** Default: keep while the original VM is gone, new addresses while it lives. */
   readonly nics?: NicChoice;
-  /** Saved network → the one to use instead, each by its id or name; all others stay what they were. */
-  readonly networks?: Readonly<Record<string, string>>;
+  /** Networks that are replaced; all others stay what they were. */
+  readonly networks?: readonly NetworkChange[];
   /** Attributes that the template gets in addition, replacing those of the same name. */
   readonly attributes?: Attributes;
   /** Answers to the questions of the definition (docs/restored-definition.md), where not the default. */

@@ -9,6 +9,7 @@ import { targetNetworks } from './definition/target-networks.ts';
 import { JobError } from './errors.ts';
 import { diskImageName, isValidName } from './names.ts';
 import { type PlannedImage, planImage } from './plan-image.ts';
+import { ownershipPlanner, ownersOf, type Transfer } from './plan-ownership.ts';
 import type { JobDeps } from './ports.ts';
 import type { NicChoice, RestoreRequest } from './request.ts';
 import { invalidMetadata, readSavedVm, savedVersion } from './saved-vm.ts';
@@ -26,7 +27,7 @@ export interface RestorePlan {
   readonly savedVersion: string | undefined;
   readonly targetVersion: string;
   /** The images to make: of the disks that were captured, and of those that were not, which come back empty, at the same place. */
-  readonly images: readonly PlannedImage[];
+  readonly images: readonly (PlannedImage & { readonly transfer: Transfer })[];
   readonly volatile: readonly Disk[];
   readonly cdroms: readonly Disk[];
   readonly nics: NicChoice;
@@ -34,6 +35,8 @@ export interface RestorePlan {
   readonly networks: NetworkTargets;
   /** What the definition depends on beside the saved body. */
   readonly facts: DefinitionFacts;
+  /** Whose the VM becomes. */
+  readonly transfer: Transfer;
   readonly notes: readonly RestoreNote[];
 }
 
@@ -45,11 +48,17 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
   const present = await presentImages(deps.cloud, cdroms, options);
   const lives = await originalLives(deps.cloud, saved, options);
   const nics = request.nics ?? (lives ? 'new-addresses' : 'keep');
-  const images = await planImages(deps, point, saved, request, options);
+  const ownership = await ownershipPlanner(deps.cloud, request.ownership ?? {}, options);
+  const images = [];
+  for (const image of await planImages(deps, point, saved, request, options)) images.push({ ...image, transfer: await ownership.transferOf(image.saved) });
+  const owners = ownersOf(
+    ownership.self,
+    images.map((image) => image.transfer),
+  );
   await assertNamesFree(
     deps.cloud,
     images.map(({ spec }) => spec.name),
-    new Set([(await deps.cloud.whoAmI(options)).id]),
+    owners,
     options,
   );
   const volatile = saved.disks.filter((disk) => disk.imageId === undefined);
@@ -64,8 +73,10 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
     nics,
     networks: await targetNetworks(deps.cloud, saved, request.networks ?? [], options),
     facts: await readDefinitionFacts(deps, point, saved, lives, options),
+    transfer: await ownership.transferOf(saved),
     notes: [
       ...secretNotes,
+      ...ownership.notes,
       ...cdroms
         .filter((disk) => !present.has(disk))
         .map((disk) => diskNote('CDROM_GONE', disk, `is a CD-ROM whose image ${disk.imageId} does not exist any more; it is left out`)),

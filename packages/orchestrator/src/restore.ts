@@ -1,8 +1,9 @@
 import { type CallOptions, forEachConcurrent } from '@onevault/base';
 import { formatTemplate, templateId, type Vm, vmId } from '@onevault/one-client';
 import { assertHasImages, awaitStarted } from './cloud/new-vm.ts';
+import { handOver } from './hand-over.ts';
 import { templateName, unfinishedMarks } from './names.ts';
-import type { PlannedImage } from './plan-image.ts';
+import type { Transfer } from './plan-ownership.ts';
 import type { JobDeps } from './ports.ts';
 import type { RestoredDiskReport, RestoreReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
@@ -26,12 +27,16 @@ export interface RestoreJob {
   readonly onWritten?: () => void;
 }
 
+/** An image of the plan, made and not yet written. */
+type AllocatedImage = RestorePlan['images'][number] & { readonly fresh: FreshImage };
+
 /** The image that a disk of the new VM is. */
 export interface DiskImage {
   readonly diskId: number;
   readonly image: Owned;
   /** Of a disk that was written. */
   readonly report: RestoredDiskReport | undefined;
+  readonly transfer: Transfer;
 }
 
 /**
@@ -56,6 +61,10 @@ async function restore(job: RestoreJob): Promise<RestoreReport> {
   await run.keep([...images.map(({ image }) => image), owned]);
   run.emit({ type: 'vm.restored', vmId: owned.id, vmName: vm.name });
   await run.unwind();
+  const handedOver = await handOver(run, [
+    ...images.map(({ image: { id }, transfer }) => ({ kind: 'image', id, transfer }) as const),
+    { kind: 'vm', id: owned.id, transfer: plan.transfer },
+  ]);
   return {
     kind: 'restore',
     runId: run.id,
@@ -63,7 +72,7 @@ async function restore(job: RestoreJob): Promise<RestoreReport> {
     vmId: owned.id,
     vmName: vm.name,
     disks: images.flatMap(({ report }) => report ?? []),
-    notes: plan.notes,
+    notes: [...plan.notes, ...handedOver],
     durationMs: run.elapsedMs(startedMs),
     residue: run.residue,
   };
@@ -94,8 +103,8 @@ export async function buildVm(job: RestoreJob): Promise<BuiltVm> {
 }
 
 /** All images before the first byte: a datastore that is full shows itself at once, not after hours of writing. */
-async function allocateImages({ run, plan, options }: RestoreJob): Promise<(PlannedImage & { readonly fresh: FreshImage })[]> {
-  const images: (PlannedImage & { readonly fresh: FreshImage })[] = [];
+async function allocateImages({ run, plan, options }: RestoreJob): Promise<AllocatedImage[]> {
+  const images: AllocatedImage[] = [];
   for (const image of plan.images) {
     const { spec, source } = image;
     images.push({ ...image, fresh: source === undefined ? await allocateEmpty(run, spec, options) : await allocateFresh(run, spec, options) });
@@ -104,14 +113,14 @@ async function allocateImages({ run, plan, options }: RestoreJob): Promise<(Plan
 }
 
 /** Several at a time; what OpenNebula does with the proxy, it does one after another. One disk's failure ends the others: there will be no VM. */
-async function writeImages(job: RestoreJob, fresh: readonly (PlannedImage & { readonly fresh: FreshImage })[]): Promise<DiskImage[]> {
+async function writeImages(job: RestoreJob, fresh: readonly AllocatedImage[]): Promise<DiskImage[]> {
   const { deps, run, request, options } = job;
   const images: DiskImage[] = [];
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
-  const write = async ({ spec: { diskId }, source, fresh: image }: (typeof fresh)[number]): Promise<DiskImage> => {
-    if (source === undefined) return { diskId, image: image.image, report: undefined };
-    return { diskId, ...(await fillImage(deps, run, image, source, { verify: request.verify, scanWorkers: request.scanWorkers, signal })) };
+  const write = async ({ spec: { diskId }, source, transfer, fresh: image }: AllocatedImage): Promise<DiskImage> => {
+    if (source === undefined) return { diskId, transfer, image: image.image, report: undefined };
+    return { diskId, transfer, ...(await fillImage(deps, run, image, source, { verify: request.verify, scanWorkers: request.scanWorkers, signal })) };
   };
   await forEachConcurrent(
     fresh,

@@ -9,9 +9,9 @@ import { JobError } from './errors.ts';
 import type { JobEventBody, StepName } from './events.ts';
 import type { Journal, KeptAs, RunRecord } from './journal.ts';
 import { newRunId } from './names.ts';
-import type { Step } from './open-steps.ts';
+import { isProduct, type Step } from './open-steps.ts';
 import { type ControlDeps, DEFAULT_PATIENCE, type JobDeps } from './ports.ts';
-import type { BackupReport, RestoreReport, SnapshotReport } from './report.ts';
+import type { BackupReport, RestoreDiskReport, RestoreReport, SnapshotReport } from './report.ts';
 import { isCloudLost, setAside } from './set-aside.ts';
 
 /** Something this run made in the cloud, and will take away again unless it is kept. */
@@ -305,21 +305,16 @@ export class Run {
   }
 }
 
-function outcomeOf(report: BackupReport | RestoreReport | SnapshotReport | DrillReport): 'complete' | 'residue' | 'failed' {
+function outcomeOf(report: BackupReport | RestoreReport | RestoreDiskReport | SnapshotReport | DrillReport): 'complete' | 'residue' | 'failed' {
   if (report.residue.length > 0) return 'residue';
   return report.kind === 'drill' && report.outcome === 'failed' ? 'failed' : 'complete';
-}
-
-/** Called as the user wanted it; what merely serves a run carries the run's id in its name. */
-function isProduct({ object }: Step, runId: string): boolean {
-  return (object.kind === 'image' || object.kind === 'vm') && !object.name.includes(runId);
 }
 
 /**
  * Runs a workflow. However it ends, what it made and did not keep is taken back before anybody is told. `afterFailure` has a last look once that is done,
  * unless OpenNebula is gone.
  */
-export async function inRun<R extends BackupReport | RestoreReport | SnapshotReport | DrillReport>(
+export async function inRun<R extends BackupReport | RestoreReport | RestoreDiskReport | SnapshotReport | DrillReport>(
   deps: RunDeps,
   facts: RunFacts & { readonly kind: R['kind'] },
   options: CallOptions,

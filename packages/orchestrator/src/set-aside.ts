@@ -18,7 +18,7 @@ export function isFinal(error: unknown): boolean {
 }
 
 /** Things that lie about and hurt nobody. A VM that we stopped, say, is none: it is complained of until it runs. */
-const MAY_STAY: ReadonlySet<string> = new Set(['snapshot', 'image', 'attachment', 'template', 'vm'] satisfies CloudObject['kind'][]);
+const MAY_STAY: ReadonlySet<string> = new Set(['snapshot', 'image', 'attachment', 'disk', 'template', 'vm'] satisfies CloudObject['kind'][]);
 
 export interface Origin {
   readonly runId: string;

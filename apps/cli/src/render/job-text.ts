@@ -62,6 +62,7 @@ function showEvent(view: ProgressView, event: Exclude<JobEvent, DiskProgressEven
       return;
     case 'run.finished':
       view[Symbol.dispose]();
+      for (const kept of event.kept ?? []) view.warn(`kept in OpenNebula, neither whole nor removed: ${kept}`);
       for (const residue of event.residue) view.warn(`left in OpenNebula: ${residue}`);
       return;
     case 'step.started':
@@ -80,6 +81,8 @@ function startText(event: Extract<JobEvent, { readonly type: 'run.started' }>): 
       return `restore of ${event.pointId} as VM ${event.vmName}, run ${event.runId}`;
     case 'drill':
       return `drill of ${event.pointId} of VM ${event.vmName}, run ${event.runId}`;
+    case 'restore-disk':
+      return `restore of disk ${event.diskId} of ${event.pointId} as image ${event.imageName}, run ${event.runId}`;
     case 'snapshot':
       return `VM ${event.vmId} ${event.vmName}: ${ACTION_TEXT[event.action]}, run ${event.runId}`;
   }
@@ -106,6 +109,8 @@ const STEP_TEXT: Readonly<Partial<Record<StepName, string>>> = {
   'allocate-image': 'image created',
   write: 'written',
   verify: 'read back and compared',
+  'save-image': 'saved as its image',
+  'attach-to-vm': 'attached to',
   'set-persistence': 'persistence set as it was',
   'allocate-template': 'template created',
   instantiate: 'VM created',

@@ -3,6 +3,7 @@ import { imageId, isDone, isPoweredOff, type OneApi, templateId, vmId } from '@o
 import type { CloudObject } from '../cloud-object.ts';
 import { type Attachers, type AttachmentObject, attacherFor } from './attachment-of-proxy.ts';
 import type { CloudDeps } from './cloud-deps.ts';
+import { findDiskOfVm, removeDiskOfVm } from './disk-of-vm.ts';
 import { locateSnapshot, removeSnapshot } from './disk-snapshot.ts';
 import { finishRevert } from './finish-revert.ts';
 import { unlessGone } from './gone.ts';
@@ -50,6 +51,10 @@ const KINDS: Kinds = {
       await attacherFor(deps, object).detach({ serial: object.serial, imageId: object.imageId });
       return there !== undefined;
     },
+  },
+  disk: {
+    find: (cloud, _runId, object, _id, options) => findDiskOfVm(cloud, object, options),
+    remove: (deps, _runId, object) => removeDiskOfVm(deps, object),
   },
   template: {
     find: (cloud, _runId, { name }, id, options) => findOwnTemplate(cloud, name, branded(id, templateId), options),

@@ -5,8 +5,10 @@ import type { DefinitionFacts } from './definition-facts.ts';
 import type { NetworkTargets } from './network-map.ts';
 
 /** A disk of the new VM: an image that was restored, an empty volatile one, or a CD-ROM that still exists. */
-export type NewDisk = { readonly diskId: number } & /** Of an image that is still to be made: what it will be called. */
-({ readonly imageId: number | string } | { readonly volatile: { readonly sizeMiB: number; readonly type: string; readonly format: string | undefined } });
+export type NewDisk = { readonly diskId: number } /** Of an image that is still to be made: what it will be called. */ & (
+  | { readonly imageId: number | string }
+  | { readonly volatile: { readonly sizeMiB: number; readonly type: string; readonly format: string | undefined } }
+);
 
 export interface DefinitionRequest {
   readonly name: string;
