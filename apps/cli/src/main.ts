@@ -34,6 +34,7 @@ async function runCommandLine(host: NodeJS.Process): Promise<ExitCode> {
     stderrIsTerminal: host.stderr.isTTY === true,
     stdin: host.stdin,
     hostname: hostname(),
+    stdout: host.stdout,
   };
   let exitCode: ExitCode = EXIT.ok;
   const json = host.argv.some((argument) => ['--json', '-j', '--jsonl'].includes(argument));

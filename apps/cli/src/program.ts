@@ -4,6 +4,7 @@ import { backupCommand } from './commands/backup.ts';
 import { cleanupCommand } from './commands/cleanup.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { exportCommand } from './commands/export.ts';
 import { initCommand } from './commands/init.ts';
 import { planCommand } from './commands/plan.ts';
 import { pointCommand } from './commands/point.ts';
@@ -34,6 +35,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     pointCommand,
     verifyCommand,
     restoreCommand,
+    exportCommand,
     snapshotCommand,
     retentionCommand,
     recoverCommand,

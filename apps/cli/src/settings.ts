@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { formatStoreUrl, parseStoreUrl } from '@onevault/backup-format';
 import type { WantedIdentification } from '@onevault/proxy-attach';
 import { usageError } from './errors.ts';
@@ -34,6 +35,8 @@ export interface Surroundings {
   /** For questions on a terminal; without it nobody is asked. */
   readonly stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly hostname?: string;
+  /** For the bytes of an export. */
+  readonly stdout?: Writable;
 }
 
 /** Parsed once at the edge; nothing behind it reads the environment. */

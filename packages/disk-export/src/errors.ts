@@ -63,12 +63,12 @@ export function unusable(path: string, cause: unknown): ExportError {
   });
 }
 
-export function exists(path: string): ExportError {
+export function exists(path: string, hint = 'name another, or have it replaced (--force)'): ExportError {
   return new ExportError({
     code: 'EXPORT_TARGET_EXISTS',
     message: `${path} exists already; nothing was written`,
     details: { path },
-    hint: 'name another, or have it replaced (--force)',
+    hint,
   });
 }
 

@@ -26,17 +26,18 @@ export async function newFile(target: string, { replace }: { readonly replace: b
   };
 }
 
+const NEW_DIRECTORY = 'name one that does not exist, or is empty';
+
 /** A new directory called `target`, which must not exist or be empty. */
 export async function newDirectory(target: string): Promise<Unpublished> {
   const stat = await statOf(target);
-  if (stat && !stat.isDirectory()) throw exists(target);
-  if (stat && (await fs.readdir(target)).length > 0) throw exists(target);
+  if (stat && (!stat.isDirectory() || (await fs.readdir(target)).length > 0)) throw exists(target, NEW_DIRECTORY);
   const path = await workDirectory(target);
   return {
     path,
     async publish() {
       await syncDirectory(path);
-      await renameTo(path, target); // over an empty directory, if there is one; the system refuses any other
+      await renameTo(path, target, NEW_DIRECTORY); // over an empty directory, if there is one; the system refuses any other
       await syncDirectory(dirname(target));
     },
     [Symbol.asyncDispose]: () => fs.rm(path, { recursive: true, force: true }),
@@ -89,11 +90,11 @@ async function linkTo(path: string, target: string): Promise<void> {
   }
 }
 
-async function renameTo(path: string, target: string): Promise<void> {
+async function renameTo(path: string, target: string, hint?: string): Promise<void> {
   try {
     await fs.rename(path, target);
   } catch (error) {
-    throw ['EEXIST', 'ENOTEMPTY'].includes(errorCode(error) ?? '') ? exists(target) : unusable(target, error);
+    throw ['EEXIST', 'ENOTEMPTY'].includes(errorCode(error) ?? '') ? exists(target, hint) : unusable(target, error);
   }
 }
 

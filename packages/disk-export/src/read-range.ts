@@ -22,7 +22,7 @@ export function resolveRange(source: ExportSource, wanted: Partial<ByteRange> = 
   if (valid) return { offset, length };
   throw new ExportError({
     code: 'EXPORT_RANGE_INVALID',
-    message: `${length} bytes from ${offset} are not in a disk of ${sizeBytes} bytes`,
+    message: `${wanted.length === undefined ? 'what begins' : `a range of ${length} bytes`} at byte ${offset} is not in a disk of ${sizeBytes} bytes`,
     details: { offset, length },
     hint: 'offset and length are in bytes, and at least one byte is wanted',
   });

@@ -1,3 +1,4 @@
+import type { ExportReport } from '@onevault/disk-export';
 import type { BackupReport, PruneReport, RestoreReport, SnapshotReport } from '@onevault/orchestrator';
 import type { PlanSummary } from './plan-view.ts';
 import { compactBytes, compactDuration } from './units.ts';
@@ -31,6 +32,22 @@ export function restoreLine(report: RestoreReport): string {
     disks: report.disks.length,
     written: compactBytes(report.disks.reduce((sum, disk) => sum + disk.writtenBytes, 0)),
     duration: compactDuration(report.durationMs),
+  });
+}
+
+/** `size` and `damaged` count bytes of the disks, `written` what went to the target. */
+export function exportLine(done: { readonly pointId: string; readonly result: string; readonly durationMs: number }, reports: readonly ExportReport[]): string {
+  const sum = (bytes: (report: ExportReport) => number): number => reports.reduce((total, report) => total + bytes(report), 0);
+  const damaged = sum((report) => report.damaged.reduce((total, { length }) => total + length, 0));
+  return fields('export', {
+    point: done.pointId,
+    result: done.result,
+    format: reports[0]?.format ?? '-',
+    disks: reports.length,
+    size: compactBytes(sum(({ sizeBytes }) => sizeBytes)),
+    written: compactBytes(sum(({ writtenBytes }) => writtenBytes)),
+    ...(damaged > 0 && { damaged: compactBytes(damaged) }),
+    duration: compactDuration(done.durationMs),
   });
 }
 

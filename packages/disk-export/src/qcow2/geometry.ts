@@ -27,7 +27,7 @@ export const DEFAULT_CLUSTER_BYTES = 65_536;
 export function geometryOf(diskBytes: number, clusterBytes = DEFAULT_CLUSTER_BYTES): Geometry {
   const clusterBits = Math.log2(clusterBytes);
   if (!Number.isInteger(clusterBits) || clusterBytes < MIN_CLUSTER_BYTES || clusterBytes > MAX_CLUSTER_BYTES)
-    throw invalidFormat(`clusters of ${clusterBytes} bytes`, 'a power of two from 4 KiB to 2 MiB');
+    throw invalidFormat(`a qcow2 image cannot have clusters of ${clusterBytes} bytes here`, 'a power of two from 4 KiB to 2 MiB');
   const sizeBytes = Math.ceil(diskBytes / SECTOR_BYTES) * SECTOR_BYTES;
   const l2Entries = clusterBytes / ENTRY_BYTES;
   const l2Span = l2Entries * clusterBytes;
