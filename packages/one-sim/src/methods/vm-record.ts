@@ -57,8 +57,7 @@ export function recordVm(
   try {
     acquireDisks(call, vm, vectorsOf(template, 'DISK'));
     acquireNics(call, vm, vectorsOf(template, 'NIC'));
-    const wrongOrder = setBootOrder(vm);
-    if (wrongOrder !== undefined) throw allocate('virtual machine', wrongOrder);
+    orderDevices(vm);
   } catch (error) {
     giveBack(call, vm);
     throw error;
@@ -67,6 +66,11 @@ export function recordVm(
   vm.state = vm.prevState = waiting ? VM_STATE.CLONING : options.hold ? VM_STATE.HOLD : VM_STATE.PENDING;
   cloud.world.vms.set(id, vm);
   return vm;
+}
+
+function orderDevices(vm: Vm): void {
+  const wrong = setBootOrder(vm);
+  if (wrong !== undefined) throw allocate('virtual machine', wrong);
 }
 
 function requireCapacity(template: Attributes): void {
