@@ -1,7 +1,6 @@
-import { deleteSnapshots, fileJournals, type JobDeps, type RecoverReport, readSnapshots, recoverRuns } from '@onevault/orchestrator';
+import { deleteSnapshots, type JobDeps, readSnapshots } from '@onevault/orchestrator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Processes } from '../support/crash-matrix.ts';
-import { Mortal } from '../support/mortal.ts';
+import { everyDeath } from '../support/every-death.ts';
 import { contentOf, goBack, guestWrites, snapshotLines, takeByHand, takeSet, vmState } from '../support/snapshot-world.ts';
 import { makeWorld, type World } from '../support/world.ts';
 
@@ -13,62 +12,6 @@ const DRIVERS = [
   { driver: 'ssh', datastore: 108 },
   { driver: 'ceph', datastore: 104 },
 ] as const;
-
-interface Death {
-  /** `killed after append intent`, for messages. */
-  readonly where: string;
-  readonly report: RecoverReport;
-  /** Records of the journal when it died. */
-  readonly records: readonly { readonly type: string }[];
-}
-
-/** Runs `act` to its end once, then kills it at every moment that is different for the cloud or the journal, each time recovering with fresh dependencies. */
-async function everyDeath(
-  world: World,
-  prepare: () => Promise<unknown>,
-  act: (deps: JobDeps) => Promise<unknown>,
-  check: (death: Death) => Promise<void>,
-): Promise<number> {
-  const processes = new Processes();
-  const live = async (mortal: Mortal): Promise<unknown> => {
-    const identity = processes.start();
-    const journals = mortal.journals(fileJournals({ directory: world.journalPath, identity }));
-    const end = await act(world.deps({ cloud: mortal.cloud(world.cloud), journals })).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    processes.end(identity);
-    await world.sim.control.idle();
-    return end;
-  };
-  const recover = async (): Promise<RecoverReport> => {
-    const identity = processes.start();
-    const report = await recoverRuns(world.deps({ journals: fileJournals({ directory: world.journalPath, identity }) }));
-    processes.end(identity);
-    await world.sim.control.idle();
-    return report;
-  };
-  await prepare();
-  const counted = new Mortal();
-  expect(await live(counted), 'the run that nobody kills').toBeUndefined();
-  const progress = counted.moments.map((moment) => moment.progress);
-  const chosen = [...new Set(progress)].map((figures) => progress.indexOf(figures));
-  for (const at of chosen) {
-    await prepare();
-    const mortal = new Mortal(at);
-    const end = await live(mortal);
-    if (mortal.died === undefined) expect.fail(`moment ${at} never came; the run ended with ${String(end)}`);
-    const where = `killed ${mortal.died.name} (moment ${at}; ${mortal.died.progress})`;
-    const report = await recover();
-    expect(
-      report.runs.filter(({ outcome }) => outcome !== 'recovered'),
-      where,
-    ).toEqual([]);
-    expect(await world.unfinishedRuns(), where).toEqual([]);
-    await check({ where, report, records: mortal.records });
-  }
-  return chosen.length;
-}
 
 describe.each(DRIVERS)('killed at any moment, with images on $driver,', ({ driver, datastore }) => {
   let world: World;

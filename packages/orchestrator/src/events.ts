@@ -1,8 +1,7 @@
 import type { DiskStats } from '@onevault/backup-format';
 import type { SerializedError } from '@onevault/base';
-import type { DrillReport } from './drill/drill-model.ts';
 import type { BackupPlan } from './plan/plan-model.ts';
-import type { BackupReport, RestoreDiskReport, RestoreReport, SnapshotReport } from './report.ts';
+import type { RunReport, SnapshotReport, SwapReport } from './report.ts';
 
 export type StepName =
   | 'inventory'
@@ -31,7 +30,11 @@ export type StepName =
   | 'terminate-vm'
   | 'stop-vm'
   | 'start-vm'
-  | 'revert-snapshot';
+  | 'revert-snapshot'
+  | 'save-disk'
+  | 'swap-disk'
+  | 'swap-back'
+  | 'delta';
 
 /** What happens, as it happens. Fields are added, never renamed: JSON lines are an API. Sizes in bytes, durations in ms. */
 export type JobEvent = { readonly time: string; readonly runId: string } & JobEventBody;
@@ -40,6 +43,15 @@ export type JobEventBody =
   | { readonly type: 'run.started'; readonly kind: 'backup' | 'restore' | 'drill'; readonly vmId?: number; readonly vmName: string; readonly pointId?: string }
   | { readonly type: 'run.started'; readonly kind: 'snapshot'; readonly action: SnapshotReport['action']; readonly vmId: number; readonly vmName: string }
   | { readonly type: 'run.started'; readonly kind: 'restore-disk'; readonly pointId: string; readonly diskId: number; readonly imageName: string }
+  | {
+      readonly type: 'run.started';
+      readonly kind: 'swap';
+      readonly action: SwapReport['action'];
+      readonly vmId: number;
+      readonly vmName: string;
+      readonly pointId?: string;
+    }
+  | { readonly type: 'run.started'; readonly kind: 'delta'; readonly imageId: number; readonly imageName: string; readonly pointId: string }
   /** Somebody else is at work on it; the run begins when that is over. */
   | { readonly type: 'vm.waiting'; readonly vmId: number; readonly vmName: string; readonly state: string; readonly limitMs: number }
   | { readonly type: 'vm.planned'; readonly plan: BackupPlan }
@@ -82,7 +94,7 @@ export type JobEventBody =
   | {
       readonly type: 'run.finished';
       readonly outcome: 'complete' | 'residue' | 'failed' | 'cancelled';
-      readonly report?: BackupReport | RestoreReport | RestoreDiskReport | SnapshotReport | DrillReport;
+      readonly report?: RunReport;
       readonly error?: SerializedError;
       /** What is still in the cloud and should not be, by name; the journal has it too. */
       readonly residue: readonly string[];

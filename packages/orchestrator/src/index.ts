@@ -5,6 +5,7 @@
 export { backupVm } from './backup.ts';
 export type { CloudObject } from './cloud-object.ts';
 export { type DeltaDeps, type DeltaDevice, type DeltaOptions, type DeltaReport, deltaRestore } from './delta/delta-restore.ts';
+export { type OverwritePlan, type OverwriteRequest, overwriteImage, planOverwrite } from './delta/overwrite-image.ts';
 export type { Volume } from './doctor/check-space.ts';
 export type { DoctorArea, DoctorVerdict, Finding } from './doctor/finding.ts';
 export { type DoctorDeps, runDoctor } from './doctor/run-doctor.ts';
@@ -17,6 +18,13 @@ export type { ProbeCommand, ProbeEnd, ProbePort } from './drill/probe-port.ts';
 export { JobError, type JobErrorCode } from './errors.ts';
 export type { DiskStanding, JobEvent, JobEventBody, StepName } from './events.ts';
 export { type FileJournalOptions, fileJournals } from './file-journal.ts';
+export { restoreInPlace } from './in-place/in-place.ts';
+export { type InPlacePlan, type InPlaceRequest, type PlannedDisk, planInPlace } from './in-place/plan-in-place.ts';
+export { type PrunedUndo, type PrunedUndoImage, type PruneUndoRequest, pruneUndo } from './in-place/prune-undo.ts';
+export type { SwapNote, SwapRefusal, SwapRefusalCode } from './in-place/refusal.ts';
+export { planUndo, type UndoPlan, type UndoRequest, undoSwap } from './in-place/undo.ts';
+export type { UndoImage } from './in-place/undo-marks.ts';
+export { chooseUndoSet, listUndoSets, type UndoSet } from './in-place/undo-sets.ts';
 export type { ClaimedJournal, ClaimOptions, Journal, JournalRecord, JournalStore, RunRecord } from './journal.ts';
 export { findLeftovers, type Leftover } from './leftovers.ts';
 export { findOrphans, type Orphan, type OrphanDeps, type OrphanOptions, type OrphanReport, type Spared } from './orphans/find-orphans.ts';
@@ -56,7 +64,19 @@ export {
   recoverRuns,
 } from './recovery/recover-runs.ts';
 export type { RetriedResidue } from './recovery/retry-residue.ts';
-export type { BackupReport, DiskReport, DiskSnapshotReport, RestoreDiskReport, RestoredDiskReport, RestoreReport, SnapshotReport } from './report.ts';
+export type {
+  BackupReport,
+  DeltaImageReport,
+  DiskReport,
+  DiskSnapshotReport,
+  RestoreDiskReport,
+  RestoredDiskReport,
+  RestoreReport,
+  RunReport,
+  SnapshotReport,
+  SwappedDiskReport,
+  SwapReport,
+} from './report.ts';
 export type {
   AttachWish,
   BackupRequest,

@@ -3,6 +3,7 @@ import type { JournalRecord } from './journal.ts';
 import type { Residue } from './residue.ts';
 
 const id = z.number().int();
+const placement = z.object({ imageId: id, attributes: z.record(z.string(), z.string()) });
 const object = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('snapshot'), vmId: id, diskId: id, name: z.string(), imageId: id.optional() }),
   z.object({ kind: z.literal('image'), name: z.string(), savedFrom: id.optional() }),
@@ -17,6 +18,17 @@ const object = z.discriminatedUnion('kind', [
     seq: id,
     disks: z.array(z.object({ diskId: id, imageId: id, snapshotId: id, name: z.string() })),
   }),
+  z.object({
+    kind: z.literal('swap'),
+    vmId: id,
+    set: z.string(),
+    since: z.string(),
+    until: z.string(),
+    boot: z.string().optional(),
+    pointId: z.string().optional(),
+    disks: z.array(z.object({ target: z.string(), diskId: id, imageId: id, back: placement, next: placement })),
+  }),
+  z.object({ kind: z.literal('overwrite'), imageId: id, name: z.string(), persistent: z.boolean() }),
 ]);
 const time = z.string();
 const record = z.discriminatedUnion('type', [
@@ -24,7 +36,7 @@ const record = z.discriminatedUnion('type', [
     type: z.literal('run'),
     time,
     runId: z.string(),
-    kind: z.enum(['backup', 'restore', 'restore-disk', 'snapshot', 'drill']),
+    kind: z.enum(['backup', 'restore', 'restore-disk', 'snapshot', 'drill', 'swap', 'delta']),
     endpoint: z.string(),
     owner: z.string(),
     about: z.string(),

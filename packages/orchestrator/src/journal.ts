@@ -6,7 +6,7 @@ export interface RunRecord {
   readonly type: 'run';
   readonly time: string;
   readonly runId: string;
-  readonly kind: 'backup' | 'restore' | 'restore-disk' | 'snapshot' | 'drill';
+  readonly kind: 'backup' | 'restore' | 'restore-disk' | 'snapshot' | 'drill' | 'swap' | 'delta';
   readonly endpoint: string;
   readonly owner: string;
   readonly about: string;

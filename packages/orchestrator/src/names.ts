@@ -19,6 +19,16 @@ export const PRODUCT_MARKS: Readonly<Record<string, string>> = { [STATE_MARK]: '
 /** Of what a failed restore left on demand: nobody's rubbish, and nothing whole. */
 export const KEPT_MARKS: Readonly<Record<string, string>> = { [STATE_MARK]: 'KEPT' };
 
+/** Whether it says of itself that it is meant to stay: whole, or as the way back (ADR 60). */
+export function isMeantToStay(template: Readonly<Record<string, unknown>>): boolean {
+  return template[STATE_MARK] === PRODUCT_MARKS[STATE_MARK] || template[STATE_MARK] === UNDO_STATE;
+}
+
+/** STATE_MARK of an image that a VM had and may go back to. */
+export const UNDO_STATE = 'UNDO';
+/** STATE_MARK of an image that is being written over, or was when somebody died. */
+export const OVERWRITING_STATE = 'OVERWRITING';
+
 /** `20261122t184334-k3f9ab`: sortable, unique, and made of characters every OpenNebula name allows. */
 export function newRunId(now: Date, randomBytes: (length: number) => Uint8Array): string {
   const stamp = now.toISOString().replace(/[-:]/g, '').slice(0, 15).toLowerCase();

@@ -1,5 +1,6 @@
 import type { DiskStats, PointStats } from '@onevault/backup-format';
 import type { RevertProof } from './cloud/revert-disk.ts';
+import type { DrillReport } from './drill/drill-model.ts';
 import type { CaptureMethod, Consistency, GuestPause, Reason } from './plan/plan-model.ts';
 import type { SnapshotNote } from './snapshots/refusal.ts';
 
@@ -115,3 +116,62 @@ export interface SnapshotReport {
   readonly durationMs: number;
   readonly residue: readonly string[];
 }
+
+/** A disk of a VM that got another image in place of the one it had. */
+export interface SwappedDiskReport {
+  readonly target: string;
+  /** DISK_ID before and after: OpenNebula gives a new one. */
+  readonly diskId: number;
+  readonly newDiskId: number;
+  /** The image that the VM has now. */
+  readonly imageId: number;
+  /** The image that has what the disk was: kept as the way back. */
+  readonly undoImageId: number;
+  /** How the new one came to be: `undo`: it was there. */
+  readonly method: 'full' | 'delta' | 'undo';
+  readonly sizeMiB: number;
+  /** Of the device that was compared; 0 where nothing was. */
+  readonly scannedBytes: number;
+  readonly writtenBytes: number;
+  readonly verified: boolean;
+  /** What became of its snapshots, by name. */
+  readonly snapshots: readonly { readonly id: number; readonly name: string; readonly fate: 'lost' | 'with-undo' }[];
+}
+
+/** Disks of a VM exchanged in place: for those of a restore point, or back again. */
+export interface SwapReport {
+  readonly kind: 'swap';
+  readonly action: 'in-place' | 'undo';
+  readonly runId: string;
+  readonly vmId: number;
+  readonly vmName: string;
+  readonly pointId?: string | undefined;
+  readonly disks: readonly SwappedDiskReport[];
+  /** How long the guest did not run; absent when it did not run before. */
+  readonly downMs?: number;
+  /** RFC 3339: until when one can go back with `onevault undo`. */
+  readonly undoUntil: string;
+  readonly notes: readonly { readonly code: string; readonly message: string }[];
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  readonly durationMs: number;
+  readonly residue: readonly string[];
+}
+
+/** A disk of a restore point written over an image. */
+export interface DeltaImageReport {
+  readonly kind: 'delta';
+  readonly runId: string;
+  readonly pointId: string;
+  readonly key: string;
+  readonly imageId: number;
+  readonly imageName: string;
+  readonly sizeBytes: number;
+  readonly scannedBytes: number;
+  readonly writtenBytes: number;
+  readonly verified: boolean;
+  readonly durationMs: number;
+  readonly residue: readonly string[];
+}
+
+/** What a run ends with. */
+export type RunReport = BackupReport | RestoreReport | RestoreDiskReport | SnapshotReport | SwapReport | DeltaImageReport | DrillReport;

@@ -4,14 +4,13 @@ import { markKept } from './cloud/product-mark.ts';
 import { removeObject } from './cloud/remove-object.ts';
 import { type Send, wasRefused } from './cloud/send.ts';
 import { type CloudObject, describeObject, diskOf, UNDO_STEPS } from './cloud-object.ts';
-import type { DrillReport } from './drill/drill-model.ts';
 import { JobError } from './errors.ts';
 import type { JobEventBody, StepName } from './events.ts';
 import type { Journal, KeptAs, RunRecord } from './journal.ts';
 import { newRunId } from './names.ts';
 import { isProduct, type Step } from './open-steps.ts';
 import { type ControlDeps, DEFAULT_PATIENCE, type JobDeps } from './ports.ts';
-import type { BackupReport, RestoreDiskReport, RestoreReport, SnapshotReport } from './report.ts';
+import type { RunReport } from './report.ts';
 import { isCloudLost, setAside } from './set-aside.ts';
 
 /** Something this run made in the cloud, and will take away again unless it is kept. */
@@ -158,14 +157,14 @@ export class Run {
 
   /**
    * They stay: the product of the run. All of them or, when that cannot be written down, none. Then they say so themselves, for whoever finds them
-   * without a journal; until they do, the journal stays.
+   * without a journal; until they do, the journal stays. `mark` false: they say so when the run ends.
    */
-  async keep(owned: readonly Owned[]): Promise<void> {
+  async keep(owned: readonly Owned[], { mark = true }: { readonly mark?: boolean } = {}): Promise<void> {
     await this.#keep(
       this.#open.filter((step) => owned.some((kept) => kept.step === step.number)),
       'whole',
     );
-    await this.#mark();
+    if (mark) await this.#mark();
   }
 
   async #keep(steps: readonly Step[], as: KeptAs): Promise<void> {
@@ -201,7 +200,7 @@ export class Run {
   #assertUndone(step: Step, message: string): void {
     if (!this.#open.includes(step)) return;
     const hint = 'see what in the proxy VM holds the device, then run onevault recover';
-    throw new JobError({ code: 'JOB_CLEANUP_FAILED', message, details: { object: describeObject(step.object, step.id) }, hint });
+    throw new JobError({ code: 'JOB_CLEANUP_FAILED', message, details: { object: describeObject(step.object, step.id) }, hint, cause: step.failure });
   }
 
   async #undo(step: Step): Promise<void> {
@@ -305,7 +304,7 @@ export class Run {
   }
 }
 
-function outcomeOf(report: BackupReport | RestoreReport | RestoreDiskReport | SnapshotReport | DrillReport): 'complete' | 'residue' | 'failed' {
+function outcomeOf(report: RunReport): 'complete' | 'residue' | 'failed' {
   if (report.residue.length > 0) return 'residue';
   return report.kind === 'drill' && report.outcome === 'failed' ? 'failed' : 'complete';
 }
@@ -314,7 +313,7 @@ function outcomeOf(report: BackupReport | RestoreReport | RestoreDiskReport | Sn
  * Runs a workflow. However it ends, what it made and did not keep is taken back before anybody is told. `afterFailure` has a last look once that is done,
  * unless OpenNebula is gone.
  */
-export async function inRun<R extends BackupReport | RestoreReport | RestoreDiskReport | SnapshotReport | DrillReport>(
+export async function inRun<R extends RunReport>(
   deps: RunDeps,
   facts: RunFacts & { readonly kind: R['kind'] },
   options: CallOptions,

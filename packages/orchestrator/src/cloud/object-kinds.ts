@@ -8,8 +8,10 @@ import { locateSnapshot, removeSnapshot } from './disk-snapshot.ts';
 import { finishRevert } from './finish-revert.ts';
 import { unlessGone } from './gone.ts';
 import { findOwnTemplate, findOwnVm, removeTemplate, removeVm } from './new-vm.ts';
+import { findOverwritten, giveBackPersistence } from './overwritten-image.ts';
 import { bringBack } from './power-state.ts';
 import { findOwnImage, removeImage } from './remove-image.ts';
+import { isHalfSwapped, swapBack } from './swap-back.ts';
 
 /** What taking things back needs, wherever they are. */
 export interface UndoDeps extends CloudDeps, Attachers {}
@@ -71,6 +73,14 @@ const KINDS: Kinds = {
   revert: {
     find: (cloud, _runId, { vmId: id }, _id, options) => stillStopped(cloud, id, options),
     remove: (deps, _runId, object) => finishRevert(deps, object),
+  },
+  swap: {
+    find: async (cloud, _runId, object, _id, options) => ((await isHalfSwapped(cloud, object, options)) ? { id: object.vmId } : undefined),
+    remove: (deps, _runId, object) => swapBack(deps, object),
+  },
+  overwrite: {
+    find: (cloud, _runId, object, _id, options) => findOverwritten(cloud, object, options),
+    remove: (deps, _runId, object) => giveBackPersistence(deps, object),
   },
 };
 

@@ -1,4 +1,5 @@
 import { imageId, type OneApi, vmId } from '@onevault/one-client';
+import { markSwapped } from '../in-place/undo-marks.ts';
 import type { KeptAs } from '../journal.ts';
 import { KEPT_MARKS, PRODUCT_MARKS } from '../names.ts';
 import type { Step } from '../open-steps.ts';
@@ -12,4 +13,6 @@ export async function markKept(cloud: OneApi, steps: readonly Step[], as: KeptAs
   const marks = as === 'whole' ? PRODUCT_MARKS : KEPT_MARKS;
   for (const { object, id } of steps) if (object.kind === 'vm' && id !== undefined) await unlessGone(cloud.updateVm(vmId(id), marks));
   for (const { object, id } of steps) if (object.kind === 'image' && id !== undefined) await unlessGone(cloud.updateImage(imageId(id), marks));
+  // Last: they look at what the VM has, and at images that are marked above.
+  for (const { object } of steps) if (object.kind === 'swap') await markSwapped(cloud, object);
 }

@@ -1,7 +1,7 @@
 import { type CallOptions, errorCode } from '@onevault/base';
 import { IMAGE_STATE, type Image, type ImageId, type OneApi } from '@onevault/one-client';
 import type { CloudObject } from '../cloud-object.ts';
-import { RUN_MARK } from '../names.ts';
+import { isMeantToStay, RUN_MARK } from '../names.ts';
 import { type CloudDeps, copyPatienceMs } from './cloud-deps.ts';
 import { objectChanged, unlessGone } from './gone.ts';
 import { broken } from './image.ts';
@@ -39,7 +39,8 @@ function isSavedFrom({ template }: Image, { savedFrom }: ImageObject): boolean {
  */
 export async function removeImage(deps: CloudDeps, runId: string, object: ImageObject, id: ImageId | undefined): Promise<boolean> {
   const image = await findOwnImage(deps.cloud, runId, object, id);
-  if (image === undefined) return false;
+  // The copy that became a disk when an exchange was taken back.
+  if (image === undefined || isMeantToStay(image.template)) return false;
   const stuck = await isStuck(deps, image);
   if (!stuck && (await deleted(deps, image.id, false)) === undefined) return true;
   const left = await deleted(deps, image.id, true);

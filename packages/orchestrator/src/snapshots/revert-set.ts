@@ -1,12 +1,13 @@
 import { type CallOptions, errorCode } from '@onevault/base';
 import { isRunning, VM_STATE, type Vm, type VmId } from '@onevault/one-client';
-import { type StopChoice, stopVm } from '../cloud/power-state.ts';
+import type { StopChoice } from '../cloud/power-state.ts';
 import { assertStillThere, type DiskTarget, revertDisk } from '../cloud/revert-disk.ts';
 import { lastSeq } from '../cloud/vm-past.ts';
 import { settled } from '../cloud/when-free.ts';
 import type { ControlDeps } from '../ports.ts';
 import type { DiskSnapshotReport, SnapshotReport } from '../report.ts';
 import { inRun, type Owned, type Run } from '../run.ts';
+import { stopForRun } from '../stop-vm.ts';
 import { checkLabel } from './create-set.ts';
 import { lookAt } from './look.ts';
 import { orphanMode } from './orphan-mode.ts';
@@ -79,11 +80,11 @@ function planSafety(
 }
 
 async function revert(job: RevertJob): Promise<SnapshotReport> {
-  const { run, vm, selected, plan, options } = job;
+  const { run, vm, selected, plan, request, options } = job;
   const startedMs = run.clock.monotonicMs();
   run.emit({ type: 'run.started', kind: 'snapshot', action: 'revert', vmId: vm.id, vmName: vm.name });
   for (const note of plan.notes) run.warn(note.code, note.message);
-  const stopped = isRunning(vm) ? await stop(job) : undefined;
+  const stopped = isRunning(vm) ? await stopForRun(run, vm, request.stop, options) : undefined;
   const downMs = run.clock.monotonicMs();
   const safety = await takeSafetySet(job);
   const now = await settled(run.cloud, vm.id, 'revert', options);
@@ -108,16 +109,6 @@ async function revert(job: RevertJob): Promise<SnapshotReport> {
     durationMs: run.elapsedMs(startedMs),
     residue: run.residue,
   };
-}
-
-/** Journalled before the call, so that whatever happens from here on the VM comes back. */
-function stop({ run, vm, request, options }: RevertJob): Promise<Owned> {
-  return run.step('stop-vm', { object: `VM ${vm.id}` }, () =>
-    run.create({ kind: 'power', vmId: vm.id, was: 'RUNNING', seq: lastSeq(vm) }, async (send) => {
-      const down = await stopVm(run.cloud, vm.id, request.stop, send, options);
-      return down.id;
-    }),
-  );
 }
 
 /** The disks as they are now: kept whatever comes, once it is whole. */

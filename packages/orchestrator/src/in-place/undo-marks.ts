@@ -1,0 +1,95 @@
+import { type Image, imageId, isDone, type OneApi, type Vm, vmId } from '@onevault/one-client';
+import { text } from '../attributes.ts';
+import { unlessGone } from '../cloud/gone.ts';
+import type { SwapObject, SwappedDisk } from '../cloud-object.ts';
+import { NAME_MARK, PRODUCT_MARKS, RUN_MARK, runIdTime, STATE_MARK, UNDO_STATE } from '../names.ts';
+import { whereItStands } from './where-it-stands.ts';
+
+/** What an image that a VM had says of itself: enough to bring it back from any machine, and to know when nobody wants it any more. */
+export interface UndoImage {
+  readonly image: Image;
+  /** Images that were replaced together; newer sets sort behind. */
+  readonly set: string;
+  /** How many they are. */
+  readonly setSize: number;
+  readonly vmId: number;
+  readonly target: string;
+  /** Of the DISK it was. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** RFC 3339. */
+  readonly since: string;
+  readonly until: string;
+  /** The image that took its place. */
+  readonly replacedBy: number;
+  readonly pointId: string | undefined;
+}
+
+const MARK = {
+  vm: 'ONEVAULT_UNDO_VM',
+  target: 'ONEVAULT_UNDO_TARGET',
+  disk: 'ONEVAULT_UNDO_DISK',
+  since: 'ONEVAULT_UNDO_SINCE',
+  until: 'ONEVAULT_UNDO_UNTIL',
+  setSize: 'ONEVAULT_UNDO_SET_SIZE',
+  replacedBy: 'ONEVAULT_UNDO_REPLACED_BY',
+  point: 'ONEVAULT_UNDO_POINT',
+} as const;
+
+/** `name`: of the image, so that a renamed one is somebody's. */
+export function undoMarks(swap: SwapObject, disk: SwappedDisk, name: string): Readonly<Record<string, string>> {
+  return {
+    [STATE_MARK]: UNDO_STATE,
+    [RUN_MARK]: swap.set,
+    [NAME_MARK]: name,
+    [MARK.vm]: String(swap.vmId),
+    [MARK.target]: disk.target,
+    [MARK.disk]: JSON.stringify(disk.back.attributes),
+    [MARK.since]: swap.since,
+    [MARK.until]: swap.until,
+    [MARK.setSize]: String(swap.disks.length),
+    [MARK.replacedBy]: String(disk.next.imageId),
+    [MARK.point]: swap.pointId ?? '',
+  };
+}
+
+/** Undefined for an image that is none, is called otherwise by now, or whose marks somebody edited beyond reading. */
+export function parseUndo(image: Image): UndoImage | undefined {
+  const mark = (name: string): string => text(image.template[name]) ?? '';
+  const set = mark(RUN_MARK);
+  if (mark(STATE_MARK) !== UNDO_STATE || mark(NAME_MARK) !== image.name || runIdTime(set) === undefined) return undefined;
+  const numbers = [MARK.vm, MARK.setSize, MARK.replacedBy].map((name) => (/^\d{1,10}$/.test(mark(name)) ? Number(mark(name)) : Number.NaN));
+  const [vm = Number.NaN, setSize = Number.NaN, replacedBy = Number.NaN] = numbers;
+  const attributes = parseAttributes(mark(MARK.disk));
+  const target = mark(MARK.target);
+  const [since, until] = [mark(MARK.since), mark(MARK.until)];
+  if (numbers.includes(Number.NaN) || attributes === undefined || target === '' || Number.isNaN(Date.parse(since)) || Number.isNaN(Date.parse(until)))
+    return undefined;
+  return { image, set, setSize, vmId: vm, target, attributes, since, until, replacedBy, pointId: mark(MARK.point) || undefined };
+}
+
+function parseAttributes(json: string): Readonly<Record<string, string>> | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (parsed === null || typeof parsed !== 'object') return undefined;
+  const entries = Object.entries(parsed);
+  return entries.every((entry): entry is [string, string] => typeof entry[1] === 'string') ? Object.fromEntries(entries) : undefined;
+}
+
+/**
+ * Says on the images what became of them: what was replaced is the way back, what took its place stays. Only where the VM's body agrees: an exchange that
+ * was taken back after all, or a disk that somebody exchanged since, is left as it is. Idempotent.
+ */
+export async function markSwapped(cloud: OneApi, swap: SwapObject): Promise<void> {
+  const vm: Vm | undefined = await unlessGone(cloud.vm(vmId(swap.vmId)));
+  if (vm === undefined || isDone(vm)) return;
+  for (const disk of swap.disks) {
+    if (whereItStands(vm, disk).standing !== 'next') continue;
+    const old = await unlessGone(cloud.image(imageId(disk.back.imageId)));
+    if (old !== undefined) await unlessGone(cloud.updateImage(old.id, undoMarks(swap, disk, old.name)));
+    await unlessGone(cloud.updateImage(imageId(disk.next.imageId), PRODUCT_MARKS));
+  }
+}
