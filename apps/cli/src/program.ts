@@ -2,9 +2,11 @@ import { Command, CommanderError, Option } from 'commander';
 import type { RunCommand } from './command-context.ts';
 import { backupCommand } from './commands/backup.ts';
 import { cleanupCommand } from './commands/cleanup.ts';
+import { deltaCommand } from './commands/delta.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
+import { inPlaceCommand } from './commands/in-place.ts';
 import { initCommand } from './commands/init.ts';
 import { planCommand } from './commands/plan.ts';
 import { pointCommand } from './commands/point.ts';
@@ -14,6 +16,7 @@ import { restoreCommand } from './commands/restore.ts';
 import { retentionCommand } from './commands/retention/retention.ts';
 import { simCommand } from './commands/sim.ts';
 import { snapshotCommand } from './commands/snapshot/snapshot.ts';
+import { undoCommand } from './commands/undo.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { vmCommand } from './commands/vm.ts';
 import type { TextStream } from './render/output.ts';
@@ -36,6 +39,9 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     verifyCommand,
     restoreCommand,
     exportCommand,
+    inPlaceCommand,
+    undoCommand,
+    deltaCommand,
     snapshotCommand,
     retentionCommand,
     recoverCommand,

@@ -85,6 +85,10 @@ function startText(event: Extract<JobEvent, { readonly type: 'run.started' }>): 
       return `restore of disk ${event.diskId} of ${event.pointId} as image ${event.imageName}, run ${event.runId}`;
     case 'snapshot':
       return `VM ${event.vmId} ${event.vmName}: ${ACTION_TEXT[event.action]}, run ${event.runId}`;
+    case 'swap':
+      return `VM ${event.vmId} ${event.vmName}: ${event.action === 'undo' ? 'undo' : `restore in place of ${event.pointId}`}, run ${event.runId}`;
+    case 'delta':
+      return `image ${event.imageId} ${event.imageName} is written over with ${event.pointId}, run ${event.runId}`;
   }
 }
 
@@ -120,9 +124,13 @@ const STEP_TEXT: Readonly<Partial<Record<StepName, string>>> = {
   'stop-vm': 'stopped',
   'start-vm': 'running again',
   'revert-snapshot': 'reverted',
+  'save-disk': 'saved as an image',
+  'swap-disk': 'exchanged',
+  'swap-back': 'brought back',
+  delta: 'compared, and written where it differs',
 };
 
-const ENDS_PROGRESS: ReadonlySet<StepName> = new Set(['scan', 'write', 'verify']);
+const ENDS_PROGRESS: ReadonlySet<StepName> = new Set(['scan', 'write', 'verify', 'delta']);
 
 const MODE_TEXT: Readonly<Record<string, string>> = {
   PARENT_TRUSTED: 'only what differs from the last restore point is stored',

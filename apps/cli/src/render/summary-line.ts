@@ -1,5 +1,5 @@
 import type { ExportReport } from '@onevault/disk-export';
-import type { BackupReport, PruneReport, RestoreReport, SnapshotReport } from '@onevault/orchestrator';
+import type { BackupReport, DeltaImageReport, PruneReport, RestoreReport, SnapshotReport, SwapReport } from '@onevault/orchestrator';
 import type { PlanSummary } from './plan-view.ts';
 import { compactBytes, compactDuration } from './units.ts';
 
@@ -48,6 +48,34 @@ export function exportLine(done: { readonly pointId: string; readonly result: st
     written: compactBytes(sum(({ writtenBytes }) => writtenBytes)),
     ...(damaged > 0 && { damaged: compactBytes(damaged) }),
     duration: compactDuration(done.durationMs),
+  });
+}
+
+export function swapLine(report: SwapReport): string {
+  return fields(report.action, {
+    vm: report.vmId,
+    name: report.vmName,
+    result: report.residue.length > 0 ? 'residue' : 'ok',
+    ...(report.pointId !== undefined && { point: report.pointId }),
+    disks: report.disks.length,
+    written: compactBytes(report.disks.reduce((sum, disk) => sum + disk.writtenBytes, 0)),
+    undo: report.runId,
+    until: report.undoUntil,
+    ...(report.downMs !== undefined && { down: compactDuration(report.downMs) }),
+    duration: compactDuration(report.durationMs),
+  });
+}
+
+export function deltaLine(report: DeltaImageReport): string {
+  return fields('delta', {
+    image: report.imageId,
+    name: report.imageName,
+    result: report.residue.length > 0 ? 'residue' : 'ok',
+    point: report.pointId,
+    disk: report.key,
+    scanned: compactBytes(report.scannedBytes),
+    written: compactBytes(report.writtenBytes),
+    duration: compactDuration(report.durationMs),
   });
 }
 

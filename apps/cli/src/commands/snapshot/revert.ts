@@ -1,8 +1,6 @@
-import { errorCode } from '@onevault/base';
 import { isRunning, type OneApi, type Vm, type VmId } from '@onevault/one-client';
 import { type RevertRequest, readSnapshots, revertSnapshots, type SelectedSnapshots, selectSnapshots } from '@onevault/orchestrator';
 import type { CommandContext } from '../../command-context.ts';
-import { findProxyVm } from '../../compose.ts';
 import { confirm } from '../../confirm.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
 import { jobRenderer } from '../../render/job-renderer.ts';
@@ -10,6 +8,7 @@ import { printable } from '../../render/table.ts';
 import { count, formatTime } from '../../render/units.ts';
 import { asVmError, selectVm } from '../../select/select-vms.ts';
 import { eachVm } from '../each-vm.ts';
+import { ownVmOf } from '../own-vm.ts';
 import type { RecoverFlag } from '../recover-first.ts';
 import { recoverBefore } from './recover-before.ts';
 import { type DiskFlag, disksOf, type LimitFlags, limitsOf, spanMs } from './snapshot-flags.ts';
@@ -74,12 +73,4 @@ function question(vm: Vm, { name, set, members }: SelectedSnapshots): string {
   const taken = set === undefined ? '' : ` of ${formatTime(set.createdAt)}`;
   const down = isRunning(vm) ? 'is powered off for it; ' : '';
   return `VM ${vm.id} ${printable(vm.name)} ${down}${disks} go back to '${printable(name)}'${taken}, and what was written since is lost.`;
-}
-
-/** A revert needs no proxy VM; only one in which we run must not stop itself. */
-async function ownVmOf({ settings, signal }: CommandContext, cloud: OneApi): Promise<VmId | undefined> {
-  return await findProxyVm(settings, cloud, { signal }).catch((error: unknown) => {
-    if (errorCode(error)?.startsWith('ATTACH_PROXY_') === true) return undefined;
-    throw error;
-  });
 }
