@@ -11,6 +11,7 @@ export type { ScryptWork } from './keys/key-derivation.ts';
 export type { KeySlotInfo, KeySlotSpec, ListedKeySlot, RepositoryKeys } from './keys/keys-api.ts';
 export { looksLikeRecoveryKey, newRecoveryKey, parseRecoveryKey } from './keys/recovery-key.ts';
 export { keyFileSecret, type RepositorySecret } from './keys/secret.ts';
+export type { ReadingLease } from './lease/lease-for-reading.ts';
 export type { LeaseInfo, UnlockOptions, UnlockReport } from './lease/lease-info.ts';
 export type { LeaseHolder, LeaseKind } from './lease/lease-record.ts';
 export type { DamagedMark, Hold, HoldSpec, PointMarks, RepositoryMarks } from './marks/marks-api.ts';

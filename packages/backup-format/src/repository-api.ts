@@ -3,6 +3,7 @@ import type { CopyOptions, CopyOutcome, CopyReport } from './copy/copy-api.ts';
 import type { RepositoryDrills } from './drills/drills-api.ts';
 import type { GcOptions, GcReport } from './gc/gc-api.ts';
 import type { RepositoryKeys } from './keys/keys-api.ts';
+import type { ReadingLease } from './lease/lease-for-reading.ts';
 import type { LeaseInfo, UnlockOptions, UnlockReport } from './lease/lease-info.ts';
 import type { RepositoryMarks } from './marks/marks-api.ts';
 import type { RepositoryStats } from './stats/repository-stats.ts';
@@ -57,6 +58,12 @@ export interface Repository extends AsyncDisposable {
   forgetPoint(id: string, options?: CallOptions & { readonly evenLast?: boolean }): Promise<void>;
   /** Gives back the space that no restore point needs, in two runs with a grace in between, beside running backups (docs/concurrency.md). Throws REPO_LOCKED, REPO_LOCK_LOST. */
   collectGarbage(options?: GcOptions): Promise<GcReport>;
+  /**
+   * Keeps what the disks of `point` are made of until the lease is disposed, also when the point is forgotten and garbage is collected meanwhile; for whoever reads
+   * for longer than the grace of gc. `purpose` is for people who look at the leases. Throws REPO_POINT_NOT_FOUND, and REPO_NOT_WRITABLE or REPO_ACCESS_DENIED
+   * where nothing can be written.
+   */
+  leaseForReading(point: RestorePoint, purpose: string, options?: CallOptions): Promise<ReadingLease>;
   /** Who is at work in this repository, as far as its leases say. */
   leases(options?: CallOptions): Promise<readonly LeaseInfo[]>;
   /** Removes leases that ended or are stale, and by force those named: their holders will not commit. */

@@ -18,6 +18,7 @@ import { ChunkIndex } from './index/chunk-index.ts';
 import { KeySlots } from './keys/key-slots.ts';
 import type { RepositoryKeys } from './keys/keys-api.ts';
 import { type Unlocked, unlock } from './keys/unlock.ts';
+import { leaseForReading, type ReadingLease } from './lease/lease-for-reading.ts';
 import { type LeaseInfo, leaseInfo, type UnlockOptions, type UnlockReport } from './lease/lease-info.ts';
 import { Leases } from './lease/leases.ts';
 import { Marks } from './marks/marks.ts';
@@ -184,6 +185,10 @@ class StoredRepository implements Repository {
 
   collectGarbage(options: GcOptions = {}): Promise<GcReport> {
     return collectGarbage(this.#parts, options);
+  }
+
+  leaseForReading(point: RestorePoint, purpose: string, options: CallOptions = {}): Promise<ReadingLease> {
+    return leaseForReading(this.#parts, point, purpose, options);
   }
 
   async leases(options: CallOptions = {}): Promise<readonly LeaseInfo[]> {

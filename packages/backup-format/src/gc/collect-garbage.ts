@@ -77,7 +77,7 @@ class Collection {
     if (!this.#lease) return this.#report(packs, stock, decisions, outcome);
     await this.#removeEnded(leasesBefore);
     const { removed, removedBytes } = await sweepLeftovers(this.#parts, this.#call);
-    return { ...this.#report(packs, stock, decisions, outcome), leftovers: { files: removed, bytes: removedBytes } };
+    return { ...(await this.#report(packs, stock, decisions, outcome)), leftovers: { files: removed, bytes: removedBytes } };
   }
 
   get #graceMs(): number {
@@ -106,9 +106,21 @@ class Collection {
     const own = this.#lease.id;
     const overdue = record.condemned.filter((group) => isGraceOver(group, this.#graceMs, this.#parts.clock));
     const newest = Math.max(0, ...overdue.map((group) => group.record));
-    await leases.settle((lease) => lease.id !== own, false, this.#call);
-    const keeps = (lease: ObservedLease): boolean => lease.id !== own && isAtWork(lease) && (lease.record?.epoch ?? 0) < newest;
+    const there = await leases.settle((lease) => lease.id !== own, false, this.#call);
+    const forgotten = await this.#readersOfForgotten(there);
+    const keeps = (lease: ObservedLease): boolean =>
+      lease.id !== own && ((isAtWork(lease) && (lease.record?.epoch ?? 0) < newest) || forgotten.some(({ id }) => id === lease.id));
     return leases.settle(keeps, this.#options.wait ?? true, this.#call);
+  }
+
+  /** Readers that alone keep what they read: nobody else would wait for one that is dead, and it would keep that for ever. */
+  async #readersOfForgotten(leases: readonly ObservedLease[]): Promise<readonly ObservedLease[]> {
+    const found: ObservedLease[] = [];
+    for (const lease of leases) {
+      const key = lease.record?.kind === 'reader' ? lease.record.point : undefined;
+      if (key !== undefined && !(await this.#parts.store.stat(key, this.#call))) found.push(lease);
+    }
+    return found;
   }
 
   /** A lease that cannot be read may say anything. */
@@ -175,7 +187,8 @@ class Collection {
     for (const { id, record } of leases) if (record?.ended) await deleteLease(this.#parts.store, id, this.#call);
   }
 
-  #report(packs: PackTable, stock: Stock, decisions: Decisions, { deleted, locked, repacked, newlyCondemned }: Outcome): GcReport {
+  async #report(packs: PackTable, stock: Stock, decisions: Decisions, { deleted, locked, repacked, newlyCondemned }: Outcome): Promise<GcReport> {
+    const readers = await this.#readersOfForgotten(stock.leases);
     const sum = (places: readonly number[]): PackSum => ({ packs: places.length, bytes: places.reduce((bytes, pack) => bytes + packs.sizeOf(pack), 0) });
     const before = { packs: packs.count, bytes: packs.totalBytes };
     const gone = sum(deleted);
@@ -195,7 +208,7 @@ class Collection {
       rewritten,
       rescued: decisions.rescued,
       waiting: sum([...old, ...newlyCondemned]),
-      waitingFor: decisions.blockers.map(leaseInfo),
+      waitingFor: [...new Set([...decisions.blockers, ...readers])].map(leaseInfo),
       leftovers: { files: 0, bytes: 0 },
       kept: this.#kept,
     };

@@ -55,7 +55,7 @@ export interface GcReport {
   readonly rescued: PackSum;
   /** Condemned and not deleted yet, the new ones included. */
   readonly waiting: PackSum;
-  /** Leases that keep condemned packs whose grace is over. */
+  /** Leases that keep condemned packs whose grace is over, and those of readers of a point that was forgotten. */
   readonly waitingFor: readonly LeaseInfo[];
   /** What interrupted writers had left half written and nobody had touched for a day: removed. */
   readonly leftovers: { readonly files: number; readonly bytes: number };

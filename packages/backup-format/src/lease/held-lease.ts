@@ -171,7 +171,8 @@ export class HeldLease implements AsyncDisposable {
   async #end(): Promise<void> {
     const { store, envelopes, config } = this.#parts;
     const { record } = this;
-    if (record.roots.length === 0 || !(await this.#isExclusiveAtWork())) return deleteLease(store, record.id);
+    // Nothing that a reader leaves behind refers to what it read.
+    if (record.kind === 'reader' || record.roots.length === 0 || !(await this.#isExclusiveAtWork())) return deleteLease(store, record.id);
     if (this.signal.aborted) return deleteLease(store, record.id);
     const ended = { ...record, sequence: this.#lastSequence + 1, ended: true };
     await store.put(leaseKey(ended.id, ended.sequence), encodeLease(envelopes, config.id, ended), { ifAbsent: true });

@@ -9,8 +9,8 @@ import type { ObjectKey } from '../store/object-store.ts';
 export const LEASES_PREFIX = 'leases/';
 const SEQUENCE = /^[0-9]{10}$/;
 
-/** `writer` and `forget`: shared, any number. `exclusive`: whatever deletes packs, one at a time. */
-export type LeaseKind = 'writer' | 'forget' | 'exclusive';
+/** `writer`, `reader` and `forget`: shared, any number. `exclusive`: whatever deletes packs, one at a time. */
+export type LeaseKind = 'writer' | 'reader' | 'forget' | 'exclusive';
 
 /** Who holds a lease, for people: nothing is decided by it. */
 export interface LeaseHolder {
@@ -18,7 +18,7 @@ export interface LeaseHolder {
   readonly pid: number;
 }
 
-/** A disk index that the holder copies digests from: gc keeps what it refers to. */
+/** A disk index that the holder copies digests from or reads: gc keeps what it refers to. */
 export interface LeaseRoot {
   readonly root: string;
   readonly sizeBytes: number;
@@ -37,6 +37,8 @@ export interface LeaseRecord {
   /** Number of the newest gc record that the holder has read, 0 for none: nothing condemned later is deleted while it holds the lease. */
   readonly epoch: number;
   readonly roots: readonly LeaseRoot[];
+  /** Of a reader: the manifest of the restore point that it reads. */
+  readonly point?: ObjectKey;
   /** The holder is done, but a gc was at work: it takes the roots into account, then removes the lease. */
   readonly ended: boolean;
 }
@@ -46,7 +48,7 @@ const recordSchema = z.strictObject({
   formatVersion: z.literal(FORMAT_VERSION),
   repositoryId: z.string().regex(HEX_ID),
   id: z.string().regex(HEX_ID),
-  kind: z.enum(['writer', 'forget', 'exclusive']),
+  kind: z.enum(['writer', 'reader', 'forget', 'exclusive']),
   sequence: z.int().min(1),
   holder: z.strictObject({ host: z.string().max(255), pid: size }),
   purpose: z.string().min(1).max(256),
@@ -57,6 +59,7 @@ const recordSchema = z.strictObject({
     .max(24 * 3600_000),
   epoch: size,
   roots: z.array(z.strictObject({ root: z.string().regex(DIGEST_HEX), sizeBytes: size })).max(65_536),
+  point: z.string().max(1024).optional(),
   ended: z.boolean(),
 });
 
@@ -75,17 +78,22 @@ export function parseLeaseKey(key: ObjectKey): { readonly id: string; readonly s
 }
 
 export function encodeLease(envelopes: Envelopes, repositoryId: string, record: LeaseRecord): Buffer {
-  const { roots, holder, ...rest } = recordSchema.parse({ ...record, formatVersion: FORMAT_VERSION, repositoryId });
-  return envelopes.encode('lease', leaseKey(record.id, record.sequence), { ...rest, holder: { ...holder }, roots: roots.map((root) => ({ ...root })) });
+  const { roots, holder, point, ...rest } = recordSchema.parse({ ...record, formatVersion: FORMAT_VERSION, repositoryId });
+  return envelopes.encode('lease', leaseKey(record.id, record.sequence), {
+    ...rest,
+    holder: { ...holder },
+    roots: roots.map((root) => ({ ...root })),
+    ...(point !== undefined && { point }),
+  });
 }
 
 /** Throws REPO_LEASE_INVALID, also for a lease that belongs elsewhere, or REPO_UNSUPPORTED_VERSION. */
 export function decodeLease(envelopes: Envelopes, repositoryId: string, key: ObjectKey, bytes: Uint8Array): LeaseRecord {
   const parsed = recordSchema.safeParse(envelopes.decode('lease', key, bytes));
   if (!parsed.success) throw invalid(key, `is not valid: ${z.prettifyError(parsed.error)}`, parsed.error);
-  const { formatVersion: _version, repositoryId: owner, ...record } = parsed.data;
+  const { formatVersion: _version, repositoryId: owner, point, ...record } = parsed.data;
   if (owner !== repositoryId || key !== leaseKey(record.id, record.sequence)) throw invalid(key, 'belongs in another place');
-  return record;
+  return point === undefined ? record : { ...record, point };
 }
 
 function invalid(key: ObjectKey, message: string, cause?: unknown): RepositoryError {

@@ -2,7 +2,7 @@ import type { CallOptions } from '@onevault/base';
 import { RepositoryError } from '../errors.ts';
 import { newHexId, type RandomBytes } from '../format/ids.ts';
 import { HeldLease } from './held-lease.ts';
-import type { LeaseHolder, LeaseKind } from './lease-record.ts';
+import type { LeaseHolder, LeaseKind, LeaseRecord } from './lease-record.ts';
 import { HEARTBEAT_MS, LEASE_EXPIRY_MS } from './lease-timing.ts';
 import { deleteLease, type LeaseStoreParts, LeaseWatch, type ObservedLease } from './lease-watch.ts';
 
@@ -24,12 +24,18 @@ export class Leases {
     this.watch = new LeaseWatch(parts);
   }
 
-  /** A lease beside any others. */
-  take(kind: LeaseKind, purpose: string, epoch: number, options: CallOptions = {}): Promise<HeldLease> {
+  /** A lease beside any others; `reading` is what one of the kind `reader` is for. */
+  take(
+    kind: LeaseKind,
+    purpose: string,
+    epoch: number,
+    options: CallOptions = {},
+    reading: Pick<LeaseRecord, 'roots' | 'point'> = { roots: [] },
+  ): Promise<HeldLease> {
     const { clock, randomBytes, leaseHolder } = this.#parts;
     const startedAt = clock.now().toISOString();
     const id = newHexId(randomBytes);
-    const record = { id, kind, sequence: 1, holder: leaseHolder, purpose, startedAt, expiryMs: LEASE_EXPIRY_MS, epoch, roots: [], ended: false };
+    const record = { id, kind, sequence: 1, holder: leaseHolder, purpose, startedAt, expiryMs: LEASE_EXPIRY_MS, epoch, ended: false, ...reading };
     return HeldLease.take(this.#parts, record, options);
   }
 

@@ -3,7 +3,7 @@ import type * as CondemnedPacks from '../../src/gc/condemned.ts';
 import type * as Decide from '../../src/gc/decide.ts';
 import type { GcRecord } from '../../src/gc/gc-record.ts';
 import { collectionBlindToWriters, dedupWithoutDurability, manifestBeforeData, packsNotLookedFor, tableBeforePack } from './planted-bugs.ts';
-import { playCollectionRace, playLateTable, playWriterRace } from './races.ts';
+import { playCollectionRace, playLateTable, playServedRace, playWriterRace } from './races.ts';
 import { playSequence, SequenceFailed } from './sequence.ts';
 import { Violation } from './truth.ts';
 
@@ -89,6 +89,12 @@ describe('the model finds', { timeout: 180_000 }, () => {
     using _bug = planted('condemnedIgnored');
     const { count, found } = await untilFound(60, playCollectionRace);
     expect(count, found).toBeLessThanOrEqual(60);
+  });
+
+  it('a gc that does not see who reads under a lease', async () => {
+    using _bug = collectionBlindToWriters();
+    const { count, found } = await untilFound(20, playServedRace);
+    expect(count, found).toBeLessThanOrEqual(20);
   });
 
   it('writers that count on a table which came late, without looking for its packs', async () => {

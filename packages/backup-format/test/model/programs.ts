@@ -168,6 +168,38 @@ export function restore(side: Side, id: string): Program {
   };
 }
 
+/** Reads again and again under a lease: whatever is forgotten and collected meanwhile, what the lease names can be read as long as it is held. */
+export function serve(side: Side, id: string, between: () => Promise<void> = async () => undefined): Program {
+  return async (context) => {
+    const repository = await context.open(side);
+    const mustBeThere = side.truth.watch(id);
+    try {
+      const listed = await repository.point(id);
+      await using lease = await repository.leaseForReading(listed, 'the model');
+      // Who was stopped may have lost it without knowing yet.
+      const isHeld = (): boolean => !lease.signal.aborted && context.process.fate.pause === undefined;
+      for (let round = 0; round < 3; round++) {
+        await readUnderLease(repository, listed, side, isHeld);
+        await between();
+      }
+    } catch (error) {
+      if (mustBeThere() || error instanceof Violation || !isRepositoryError(error)) throw error;
+    }
+  };
+}
+
+async function readUnderLease(repository: Repository, listed: RestorePoint, side: Side, isHeld: () => boolean): Promise<void> {
+  try {
+    for (const [key, disk] of side.truth.points.get(listed.id)?.disks ?? []) {
+      const wrong = await difference(disk, await repository.openDisk(listed, key));
+      if (wrong !== undefined) throw new Violation(`disk ${key} of ${listed.id} ${wrong}`);
+    }
+  } catch (error) {
+    if (!isRepositoryError(error) || isRepositoryError(error, 'REPO_STORE_FAILED') || !isHeld()) throw error;
+    throw new Violation(`what a lease names cannot be read: ${String(error)}`, { cause: error });
+  }
+}
+
 /** Damage is a violation unless every point it touches was forgotten meanwhile. */
 export function verify(side: Side, mode: 'structure' | 'all'): Program {
   return async (context) => {

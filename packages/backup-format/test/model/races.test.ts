@@ -1,5 +1,5 @@
 import { describe, it, vi } from 'vitest';
-import { playCollectionRace, playLateTable, playWriterRace } from './races.ts';
+import { playCollectionRace, playLateTable, playServedRace, playWriterRace } from './races.ts';
 
 vi.mock('@toondepauw/node-zstd', async (original) => (await import('./synchronous-zstd.ts')).synchronousZstd(await original()));
 
@@ -18,6 +18,8 @@ async function play(race: (seed: number) => Promise<void>): Promise<void> {
 
 describe('in any order of their store operations', () => {
   it(`a backup of what is being collected and the collection leave every point whole (${RACES} races)`, () => play(playCollectionRace), 1_200_000);
+
+  it(`what is read under a lease can be read while it is forgotten and collected (${RACES} races)`, () => play(playServedRace), 1_200_000);
 
   it(`a table that comes late misleads nobody (${RACES} races)`, () => play(playLateTable), 1_200_000);
 

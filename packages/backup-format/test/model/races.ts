@@ -1,6 +1,6 @@
 import { Crash } from '../../testing/index.ts';
 import { storeWith } from './planted-bugs.ts';
-import { collectGarbage, forget, oneAfterTheOther, type Program } from './programs.ts';
+import { collectGarbage, forget, oneAfterTheOther, type Program, serve } from './programs.ts';
 import type { Process } from './scheduler.ts';
 import type { Decorate } from './sequence.ts';
 import { backupOf, disk, FIRST } from './short-runs.ts';
@@ -26,6 +26,20 @@ export async function playCollectionRace(seed: number, decorate?: Decorate): Pro
   await stage.run([again, { pause }], [oneAfterTheOther([collection, collection])]);
   await stage.check();
   await stage.run([collection]);
+  await stage.check();
+}
+
+/** What is being read for long is forgotten and collected, by as many collections as it takes to delete it. */
+export async function playServedRace(seed: number, decorate?: Decorate): Promise<void> {
+  const stage = await Stage.open(seed, decorate);
+  const { a, random } = stage;
+  await stage.run([backupOf(a, FIRST, false)], [backupOf(a, OTHER, false, 'vm-2')]);
+  const [first = ''] = [...a.truth.points].flatMap(([id, { group }]) => (group === 'vm-1' ? [id] : []));
+  const collection = collectGarbage(a, { graceMs: 0, repackBelow: random.int(2), wait: false });
+  const between = (): Promise<void> => stage.time.clock(0).sleep(STOPPED_MS);
+  await stage.run([serve(a, first, between)], [oneAfterTheOther([forget(a, first, true), collection, collection, collection])]);
+  await stage.check();
+  await stage.run([oneAfterTheOther([collection, collection])]);
   await stage.check();
 }
 

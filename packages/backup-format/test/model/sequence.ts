@@ -19,6 +19,7 @@ import {
   restore,
   runProgram,
   type Side,
+  serve,
   verify,
 } from './programs.ts';
 import { ScheduledStore } from './scheduled-store.ts';
@@ -185,10 +186,15 @@ class Sequence {
     if (luck < 0.62) return { what: `forget ${id} in ${side.name}${evenLast ? ' even the last' : ''}`, program: forget(side, id, evenLast) };
     if (luck < 0.66) return { what: `hold ${id} in ${side.name}`, program: hold(side, id) };
     if (luck < 0.7) return { what: `release ${id} in ${side.name}`, program: release(side, id) };
-    if (luck < 0.8) return { what: `restore ${id} from ${side.name}`, program: restore(side, id) };
+    if (luck < 0.8) return this.#chooseReading(side, id);
     if (luck < 0.93) return this.#chooseCopy(side);
     const mode = this.#chance(0.5) ? 'structure' : 'all';
     return { what: `verify ${mode} of ${side.name}`, program: verify(side, mode) };
+  }
+
+  #chooseReading(side: Side, id: string): { readonly what: string; readonly program: Program } {
+    if (this.#chance(0.4)) return { what: `serve ${id} from ${side.name}`, program: serve(side, id) };
+    return { what: `restore ${id} from ${side.name}`, program: restore(side, id) };
   }
 
   #chooseKeys(side: Side): { readonly what: string; readonly program: Program } {
