@@ -8,6 +8,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { inPlaceCommand } from './commands/in-place.ts';
 import { initCommand } from './commands/init.ts';
+import { nbdCommand } from './commands/nbd/nbd.ts';
 import { planCommand } from './commands/plan.ts';
 import { pointCommand } from './commands/point.ts';
 import { recoverCommand } from './commands/recover.ts';
@@ -42,6 +43,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     inPlaceCommand,
     undoCommand,
     deltaCommand,
+    nbdCommand,
     snapshotCommand,
     retentionCommand,
     recoverCommand,

@@ -8,7 +8,7 @@ import type { Extent } from '../src/export.ts';
 import { answerOption, beginHaggling, type Haggling } from '../src/option-haggling.ts';
 import { OPTION } from '../src/protocol.ts';
 import { memoryExport } from '../testing/index.ts';
-import { contextData, infoData, splitReplies } from './raw-client.ts';
+import { contextData, infoData, splitReplies } from '../testing/raw-client.ts';
 
 const directory = { exports: new Map([['disk', memoryExport(Buffer.alloc(100))]]) };
 const bytes = (max: number): fc.Arbitrary<Buffer> => fc.uint8Array({ maxLength: max }).map((array) => Buffer.from(array));

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { NbdError, type NbdExport } from '../src/index.ts';
 import { CHUNK, COMMAND, COMMAND_FLAG, ERRNO, OPTION } from '../src/protocol.ts';
 import { memoryExport } from '../testing/index.ts';
-import { assemble, RawClient } from './raw-client.ts';
+import { assemble, RawClient } from '../testing/raw-client.ts';
 import { content, held, READ, SIZE, servingPlace, settle, until } from './serving.ts';
 
 const place = servingPlace();

@@ -1,7 +1,7 @@
 import { seededRandom } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
 import { CHUNK, COMMAND, OPTION } from '../src/protocol.ts';
-import { assemble, contextData, encodeOption, RawClient } from './raw-client.ts';
+import { assemble, contextData, encodeOption, RawClient } from '../testing/raw-client.ts';
 import { content, READ, servingPlace, until } from './serving.ts';
 
 const place = servingPlace();

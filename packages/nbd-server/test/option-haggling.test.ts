@@ -3,7 +3,7 @@ import { MAX_QUERIES } from '../src/codec/option-codec.ts';
 import { answerOption, beginHaggling, type Haggling, type HagglingStep, haggleOverTls } from '../src/option-haggling.ts';
 import { INFO, OPTION, REPLY, TRANSMISSION } from '../src/protocol.ts';
 import { memoryExport } from '../testing/index.ts';
-import { contextData, infoData, type OptionReply, splitReplies } from './raw-client.ts';
+import { contextData, infoData, type OptionReply, splitReplies } from '../testing/raw-client.ts';
 
 const NONE = Buffer.alloc(0);
 const fixed = { fixedNewstyle: true, noZeroes: true };

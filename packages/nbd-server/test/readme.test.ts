@@ -1,7 +1,7 @@
 import { systemClock } from '@onevault/base';
 import { describe, expect, it } from 'vitest';
 import { type NbdExport, nbdUri, serveNbd } from '../src/index.ts';
-import { assemble, RawClient } from './raw-client.ts';
+import { assemble, RawClient } from '../testing/raw-client.ts';
 import { READ, servingPlace } from './serving.ts';
 
 async function serveBytes(bytes: Uint8Array, path: string, signal: AbortSignal, ready: (uri: string) => void): Promise<void> {

@@ -1,1 +1,2 @@
 export { memoryExport } from './memory-export.ts';
+export { assemble, type Chunk, RawClient } from './raw-client.ts';
