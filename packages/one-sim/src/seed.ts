@@ -238,7 +238,7 @@ function host(id: number, name: string, mad: string, version: string): WorldData
     VERSION: [version],
     VM_MAD: [mad],
   };
-  return { id, name, state: 2, imMad: mad, vmMad: mad, clusterId: 0, maxCpu, maxMemoryKiB, template };
+  return { id, name, state: 2, imMad: mad, vmMad: mad, clusterId: 0, maxCpu, maxMemoryKiB, pciDevices: [], template };
 }
 
 function user(id: number, name: string, password: string, gid: number): WorldData['users'][number] {

@@ -4,6 +4,8 @@
  */
 export { backupVm } from './backup.ts';
 export type { CloudObject } from './cloud-object.ts';
+export { type Action, type Answers, QUESTIONS, type Question } from './definition/attribute-rule.ts';
+export type { DefinitionChange } from './definition/definition-change.ts';
 export { type DeltaDeps, type DeltaDevice, type DeltaOptions, type DeltaReport, deltaRestore } from './delta/delta-restore.ts';
 export { type OverwritePlan, type OverwriteRequest, overwriteImage, planOverwrite } from './delta/overwrite-image.ts';
 export type { Volume } from './doctor/check-space.ts';
@@ -53,6 +55,7 @@ export type {
 export { RESTING_STATES, type RestingState, recoverHint, type Standing, standingOf } from './plan/resting-state.ts';
 export { type Caller, readSurroundings, type Surroundings } from './plan/surroundings.ts';
 export { type ControlDeps, DEFAULT_PATIENCE, type DevicePort, type JobDeps, type Patience } from './ports.ts';
+export { type PreviewObject, type PreviewQuestion, previewRestore, type RestorePreview } from './preview-restore.ts';
 export { type ProcessIdentity, thisProcess } from './process-identity.ts';
 export { proxyHotplug } from './proxy-vm.ts';
 export {
@@ -91,6 +94,8 @@ export type {
 export type { Residue, ResidueStore } from './residue.ts';
 export { restoreVm } from './restore.ts';
 export { restoreDisk } from './restore-disk.ts';
+export type { RestoreChecks, RestoreVerdict } from './restore-checks/check-restore.ts';
+export type { RestoreFinding, RestoreSeverity } from './restore-checks/restore-finding.ts';
 export { groupOf } from './restore-point.ts';
 export { type CreateSetRequest, createSnapshotSet } from './snapshots/create-set.ts';
 export { type DeleteRequest, deleteSnapshots } from './snapshots/delete-snapshots.ts';

@@ -35,6 +35,8 @@ export interface HostUsage {
   readonly totalMiB: number;
   readonly freeMiB: number;
   readonly usedMiB: number;
+  /** VM that has a PCI device, by SHORT_ADDRESS. */
+  readonly pciHolders: ReadonlyMap<string, number>;
 }
 
 /** Host::to_xml. */
@@ -57,7 +59,7 @@ export function hostBody(world: World, host: Host, usage: HostUsage): string {
         cdata('MAX_DISK', disk.TOTAL_MB) +
         cdata('USED_DISK', disk.USED_MB),
     ) +
-    element('PCI_DEVICES', '') +
+    element('PCI_DEVICES', host.pciDevices.map((device) => pciDevice(device, usage.pciHolders.get(device.shortAddress) ?? -1)).join('')) +
     element('NUMA_NODES', numaNode(host));
   return element(
     'HOST',
@@ -74,6 +76,12 @@ export function hostBody(world: World, host: Host, usage: HostUsage): string {
       element('TEMPLATE', attributeElements(host.template)) +
       '<MONITORING/>',
   );
+}
+
+function pciDevice({ shortAddress, vendor, device, class: kind }: Host['pciDevices'][number], vmId: number): string {
+  const [bus = '', slot = '', fn = ''] = shortAddress.split(/[:.]/);
+  const place = { DOMAIN: '0000', BUS: bus, SLOT: slot, FUNCTION: fn, ADDRESS: `0000:${bus}:${slot}:${fn}`, SHORT_ADDRESS: shortAddress };
+  return element('PCI', vectorFields({ ...place, VENDOR: vendor, DEVICE: device, CLASS: kind, TYPE: `${vendor}:${device}:${kind}`, VMID: String(vmId) }));
 }
 
 function numaNode(host: Host): string {

@@ -36,7 +36,8 @@ export function createControl(invoke: Invoke): SimControl {
     useDevice: (vm, disk, use) => tell('useDevice', controlSchemas.useDevice, { vm, disk, ...use }),
     letGoDevice: (vm, disk) => tell('letGoDevice', controlSchemas.letGoDevice, { vm, disk }),
     setDatastoreFree: (datastore, freeMiB, options = {}) => tell('setDatastoreFree', controlSchemas.setDatastoreFree, { datastore, freeMiB, ...options }),
-    setHostCapacity: (host, capacity) => tell('setHostCapacity', controlSchemas.setHostCapacity, { host, ...capacity }),
+    setHostCapacity: (host, { pciDevices, ...capacity }) =>
+      tell('setHostCapacity', controlSchemas.setHostCapacity, { host, ...capacity, ...(pciDevices && { pciDevices: [...pciDevices] }) }),
     setGuestAgent: (vm, agent) => tell('setGuestAgent', controlSchemas.setGuestAgent, { vm, agent }),
     setAgentMonitoring: (enabled) => tell('setAgentMonitoring', controlSchemas.setAgentMonitoring, { enabled }),
     expectGuest: (life) => tell('expectGuest', controlSchemas.expectGuest, life),

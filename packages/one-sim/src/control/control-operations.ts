@@ -112,11 +112,13 @@ const OPERATIONS: Operations = {
     await cloud.store.commit();
     return null;
   },
-  async setHostCapacity(cloud, { host, memoryMiB, cpu }) {
+  async setHostCapacity(cloud, { host, memoryMiB, cpu, pinned, pciDevices }) {
     const found = cloud.world.hosts.get(host);
     if (!found) throw refused(`there is no host ${host}`);
     if (memoryMiB !== undefined) found.maxMemoryKiB = memoryMiB * 1024;
     if (cpu !== undefined) found.maxCpu = Math.round(cpu * 100);
+    if (pinned !== undefined) found.template['PIN_POLICY'] = [pinned ? 'PINNED' : 'NONE'];
+    if (pciDevices !== undefined) found.pciDevices = pciDevices;
     retryPending(cloud);
     await cloud.store.commit();
     return null;

@@ -64,7 +64,10 @@ const vmSpec = z.object({
   /** System datastore it must be placed on; the one of its images' driver otherwise. */
   systemDatastore: id.optional(),
   cpu: z.number().positive().default(1),
+  vcpu: z.number().int().positive().default(1),
   memoryMiB: z.number().int().positive().default(512),
+  /** Inside of OS=[…]. */
+  os: z.string().default('ARCH="x86_64"'),
   /** Template text added as it is. */
   extra: z.string().default(''),
   /** User it belongs to. */
@@ -180,7 +183,14 @@ export const controlSchemas = {
   shrinkDevice: { input: vmDisk.extend({ sizeBytes: bytes }), output: nothing },
   setDatastoreFree: { input: z.object({ datastore: id, freeMiB: z.number().int().nonnegative(), monitored: z.boolean().default(true) }), output: nothing },
   setHostCapacity: {
-    input: z.object({ host: id, memoryMiB: z.number().int().nonnegative().optional(), cpu: z.number().nonnegative().optional() }),
+    input: z.object({
+      host: id,
+      memoryMiB: z.number().int().nonnegative().optional(),
+      cpu: z.number().nonnegative().optional(),
+      /** PIN_POLICY: such a host takes pinned VMs, and no others. */
+      pinned: z.boolean().optional(),
+      pciDevices: z.array(z.object({ shortAddress: z.string(), vendor: z.string(), device: z.string(), class: z.string() })).optional(),
+    }),
     output: nothing,
   },
   setGuestAgent: { input: z.object({ vm: id, agent: guestAgent }), output: nothing },

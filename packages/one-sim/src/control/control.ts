@@ -15,6 +15,14 @@ export type UserSpec = z.input<(typeof controlSchemas)['createUser']['input']>;
 export type Population = z.input<(typeof controlSchemas)['populate']['input']>;
 export type CreatedVm = z.output<(typeof controlSchemas)['createVm']['output']>;
 
+/** What a host has; `pinned`: it takes VMs that are pinned to cores, and no others. */
+export interface HostCapacity {
+  readonly memoryMiB?: number;
+  readonly cpu?: number;
+  readonly pinned?: boolean;
+  readonly pciDevices?: readonly { readonly shortAddress: string; readonly vendor: string; readonly device: string; readonly class: string }[];
+}
+
 /** What OpenNebula has no call for: the guest's own doing, faults, time, and a look behind the scenes. Same in process and over HTTP. */
 export interface SimControl {
   /** The guest writes. Resolves when the bytes are in the disk's file. */
@@ -46,7 +54,7 @@ export interface SimControl {
   /** As if others had filled the datastore up to that; not `monitored`: oned does not know it before the next operation there ends. */
   setDatastoreFree(datastore: number, freeMiB: number, options?: { readonly monitored?: boolean }): Promise<void>;
   /** So much a host has in all, used or not; a VM that does not fit stays PENDING. CPU in cores. */
-  setHostCapacity(host: number, capacity: { readonly memoryMiB?: number; readonly cpu?: number }): Promise<void>;
+  setHostCapacity(host: number, capacity: HostCapacity): Promise<void>;
   setGuestAgent(vm: number, agent: 'none' | 'works' | 'silent'): Promise<void>;
   /** Whether hosts ask the guests' agents when they measure; no, as shipped. */
   setAgentMonitoring(enabled: boolean): Promise<void>;

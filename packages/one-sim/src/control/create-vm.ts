@@ -63,9 +63,9 @@ function vmTemplate(spec: Spec, imageIds: readonly number[]): string {
   return [
     line('NAME', `${spec.name}-template`),
     line('CPU', String(spec.cpu)),
-    line('VCPU', '1'),
+    line('VCPU', String(spec.vcpu)),
     line('MEMORY', String(spec.memoryMiB)),
-    'OS=[ARCH="x86_64"]\n',
+    `OS=[${spec.os}]\n`,
     `FEATURES=[ACPI="yes",GUEST_AGENT="${spec.guestAgent === 'none' ? 'no' : 'yes'}"]\n`,
     'GRAPHICS=[LISTEN="127.0.0.1",TYPE="VNC"]\n',
     spec.context ? `CONTEXT=[NETWORK="NO",SET_HOSTNAME=${quoted(spec.name)},TOKEN="NO"]\n` : '',

@@ -7,6 +7,7 @@ import { bytesToProvide, diskDriver } from '../model/transfer-driver.ts';
 import type { Datastore, Image, Operation, Vm } from '../model/world-schema.ts';
 import { setText, textOf, type Vector } from '../template/attributes.ts';
 import { provideDisk } from './disk-transfer.ts';
+import { assignDevices } from './host-devices.ts';
 import { isBroken, plugDisk } from './hotplug.ts';
 import { DriverFailure, giveUp, isTroubled, type OperationHandler } from './operation-handler.ts';
 import { beginGuest } from './overlay-chain.ts';
@@ -96,6 +97,7 @@ function openHistory(cloud: Cloud, vm: Vm, placement: Exclude<Placement, { reado
   const times = { stime: now, etime: 0, pstime: now, petime: 0, rstime: 0, retime: 0, estime: 0, eetime: 0 };
   vm.history.push(openRecord(vm, { seq: 0, ...place, ...times, action: 0, uid: -1, gid: -1, requestId: -1 }));
   setText(vm.template, 'TM_MAD_SYSTEM', datastore.tmMad);
+  assignDevices(cloud, vm, host);
   for (const disk of disksOf(vm)) {
     if (imageIdOf(disk) === undefined) inheritSystemDatastore(disk, datastore);
     else adaptToSystem(cloud, disk, datastore);

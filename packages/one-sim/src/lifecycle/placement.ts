@@ -1,8 +1,10 @@
 import type { Cloud } from '../cloud.ts';
+import { isPinned } from '../methods/vm-devices.ts';
 import { disksOf, imageIdOf, numberOf } from '../model/disk-vector.ts';
 import { DATASTORE_TYPE, VM_STATE } from '../model/states.ts';
 import type { Datastore, Host, Vm } from '../model/world-schema.ts';
 import { type Attributes, textOf } from '../template/attributes.ts';
+import { choosePci } from './host-devices.ts';
 
 export type Placement = { readonly host: Host; readonly datastore: Datastore } | { readonly message: string };
 
@@ -22,8 +24,10 @@ export function hostUsage(cloud: Cloud, host: Host): { readonly vmIds: number[];
 export function placeVm(cloud: Cloud, vm: Vm): Placement {
   const hypervisor = textOf(vm.userTemplate, 'HYPERVISOR') ?? 'kvm';
   const hosts = [...cloud.world.hosts.values()].filter((host) => host.vmMad === hypervisor);
-  const wanted = hosts.filter((host) =>
-    meets(textOf(vm.userTemplate, 'SCHED_REQUIREMENTS'), { ID: host.id, NAME: host.name, CLUSTER_ID: host.clusterId }, host.template),
+  const wanted = hosts.filter(
+    (host) =>
+      isPinned(vm.template) === (textOf(host.template, 'PIN_POLICY') === 'PINNED') && // AUTOMATIC_REQUIREMENTS
+      meets(textOf(vm.userTemplate, 'SCHED_REQUIREMENTS'), { ID: host.id, NAME: host.name, CLUSTER_ID: host.clusterId }, host.template),
   );
   if (wanted.length === 0) return { message: `[HOST] Requirements not met on hosts: ${hosts.map((host) => host.id).join(', ')}` };
   const fitting = wanted.find((host) => fits(cloud, vm, host));
@@ -50,7 +54,11 @@ function imageDatastores(cloud: Cloud, vm: Vm): (Datastore | undefined)[] {
 
 function fits(cloud: Cloud, vm: Vm, host: Host): boolean {
   const usage = hostUsage(cloud, host);
-  return usage.cpu + Math.round(numberOf(vm, 'CPU') * 100) <= host.maxCpu && usage.memoryKiB + numberOf(vm, 'MEMORY') * 1024 <= host.maxMemoryKiB;
+  return (
+    usage.cpu + Math.round(numberOf(vm, 'CPU') * 100) <= host.maxCpu &&
+    usage.memoryKiB + numberOf(vm, 'MEMORY') * 1024 <= host.maxMemoryKiB &&
+    choosePci(cloud, vm, host) !== undefined
+  );
 }
 
 /** Every image's TM must equal the system datastore's, or list it in TM_MAD_SYSTEM. */

@@ -162,7 +162,7 @@ export function useNeeds(call: Call, attributes: Attributes): Need[] {
     const image = namedImage(call, disk);
     return typeof image === 'object' ? [ownedObject('IMAGE', image)] : [];
   });
-  const nics = vectorsOf(attributes, 'NIC').flatMap((nic) => {
+  const nics = [...vectorsOf(attributes, 'NIC'), ...vectorsOf(attributes, 'NIC_ALIAS')].flatMap((nic) => {
     const network = [...world.networks.values()].find((candidate) =>
       nic['NETWORK_ID'] === undefined ? candidate.name === nic['NETWORK'] : candidate.id === Number(nic['NETWORK_ID']),
     );

@@ -1,5 +1,6 @@
 import { clusterBody, datastoreBody, hostBody } from '../bodies/infrastructure-body.ts';
 import { networkBody, securityGroupBody } from '../bodies/network-body.ts';
+import { pciHolders } from '../lifecycle/host-devices.ts';
 import { hostUsage } from '../lifecycle/placement.ts';
 import { DATASTORE_TYPE, VM_STATE } from '../model/states.ts';
 import type { Cluster, Datastore, Host, Network } from '../model/world-schema.ts';
@@ -28,7 +29,12 @@ const datastoreInfo: Method = (call) => {
 function host(call: Call, object: Host): string {
   const system = [...call.cloud.world.datastores.values()].find((candidate) => candidate.id === 1);
   const space = system ? call.cloud.usage(system) : { usedMiB: 0, freeMiB: 0 };
-  return hostBody(call.cloud.world, object, { ...hostUsage(call.cloud, object), ...space, totalMiB: system?.totalMiB ?? 0 });
+  return hostBody(call.cloud.world, object, {
+    ...hostUsage(call.cloud, object),
+    ...space,
+    totalMiB: system?.totalMiB ?? 0,
+    pciHolders: pciHolders(call.cloud, object),
+  });
 }
 
 const onHost = (object: Host) => plainObject('HOST', object.id, [object.clusterId]);

@@ -73,7 +73,7 @@ function quotaOf(call: Call, template: Attributes): QuotaRequest {
     usage.add('VM', '', metric, amount);
     usage.add('VM', '', `RUNNING_${metric}`, amount);
   }
-  for (const nic of vectorsOf(template, 'NIC')) {
+  for (const nic of [...vectorsOf(template, 'NIC'), ...vectorsOf(template, 'NIC_ALIAS')]) {
     const network = [...call.cloud.world.networks.values()].find((candidate) => candidate.name === nic['NETWORK']);
     const id = nic['NETWORK_ID'] ?? (network && String(network.id));
     if (id !== undefined) usage.add('NETWORK', id, 'LEASES', 1);

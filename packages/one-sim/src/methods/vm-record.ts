@@ -2,32 +2,37 @@ import { randomUUID } from 'node:crypto';
 import { setBootOrder } from '../lifecycle/boot-order.ts';
 import { releaseImage } from '../lifecycle/image-use.ts';
 import { disksOf, imageIdOf } from '../model/disk-vector.ts';
-import { leaseAddress, leaseMac, leaseOffset, releaseLeases, takeLease } from '../model/network-lease.ts';
+import { releaseLeases } from '../model/network-lease.ts';
 import { IMAGE_TYPE, VM_STATE } from '../model/states.ts';
-import type { Network, Vm } from '../model/world-schema.ts';
+import type { Vm } from '../model/world-schema.ts';
 import { encryptVmAttributes } from '../rights/encryption.ts';
 import { type Attributes, addVector, isYes, setText, textOf, type Vector, vectorsOf } from '../template/attributes.ts';
 import { allocate } from '../wire/refusal.ts';
 import { type Call, ownedBy, whyInvalidName } from './call.ts';
 import { acquireDisk, adoptSnapshots, assignTarget, describeDisk } from './disk-record.ts';
+import { generateContext, isPinned, parsePci, parseTopology } from './vm-devices.ts';
+import { acquireNics } from './vm-nics.ts';
 
 /** What oned knows goes to TEMPLATE, everything else to USER_TEMPLATE (VirtualMachine::parse_*). */
 const KNOWN = new Set(
-  'CPU MEMORY VCPU DISK NIC NIC_ALIAS NIC_DEFAULT CONTEXT FEATURES GRAPHICS OS RAW INPUT VIDEO TOPOLOGY NUMA_NODE PCI CPU_MODEL CPU_COST MEMORY_COST DISK_COST SNAPSHOT EMULATOR TPM MEMORY_MAX VCPU_MAX'.split(
-    ' ',
-  ),
+  (
+    'CPU MEMORY VCPU DISK NIC NIC_ALIAS NIC_DEFAULT CONTEXT FEATURES GRAPHICS OS RAW INPUT VIDEO TOPOLOGY NUMA_NODE PCI CPU_MODEL CPU_COST MEMORY_COST DISK_COST ' +
+    'SNAPSHOT EMULATOR TPM MEMORY_MAX VCPU_MAX MEMORY_SLOTS MEMORY_RESIZE_MODE CLONING_TEMPLATE_ID HYPERV_OPTIONS SPICE_OPTIONS IOMMU MEMORY_ENCRYPTION'
+  ).split(' '),
 );
 
 /** VirtualMachine::insert: builds the VM, acquires its images and addresses; on a refusal gives back what it took. */
 export function recordVm(
   call: Call,
-  template: Attributes,
+  wanted: Attributes,
   options: { readonly name: string; readonly templateId: number; readonly hold: boolean; readonly guestTree: boolean; readonly guestAgent?: Vm['guestAgent'] },
 ): Vm {
   const { cloud } = call;
   const invalid = options.name === '' ? undefined : whyInvalidName(options.name);
   if (invalid !== undefined) throw allocate('virtual machine', invalid);
-  requireCapacity(template);
+  requireCapacity(wanted);
+  const template = structuredClone(wanted);
+  parseTopology(template);
   const id = cloud.world.nextId('vm');
   const vm: Vm = {
     id,
@@ -48,16 +53,17 @@ export function recordVm(
     guestTree: options.guestTree,
     ...(options.guestAgent === undefined ? {} : { guestAgent: options.guestAgent }),
   };
-  for (const [name, values] of Object.entries(template)) {
-    if (name === 'NAME' || name === 'DISK' || name === 'NIC' || name === 'BACKUP_CONFIG') continue;
-    (KNOWN.has(name) ? vm.template : vm.userTemplate)[name] = structuredClone(values);
-  }
+  divide(template, vm);
   encryptVmAttributes(vm.template, cloud.world.zoneKey);
   completeTemplate(call, vm, options.templateId);
+  parsePci(cloud.world, vm);
   try {
+    acquireNics(call, vm, template);
     acquireDisks(call, vm, vectorsOf(template, 'DISK'));
-    acquireNics(call, vm, vectorsOf(template, 'NIC'));
     orderDevices(vm);
+    generateContext(vm);
+    // This cloud has no VM groups.
+    if (vectorsOf(template, 'VMGROUP').length > 0) throw allocate('virtual machine', 'Cannot find VM Group to associate the VM');
   } catch (error) {
     giveBack(call, vm);
     throw error;
@@ -71,6 +77,15 @@ export function recordVm(
 function orderDevices(vm: Vm): void {
   const wrong = setBootOrder(vm);
   if (wrong !== undefined) throw allocate('virtual machine', wrong);
+}
+
+/** Devices and native backups are parsed apart. */
+const APART = new Set(['NAME', 'DISK', 'NIC', 'NIC_ALIAS', 'BACKUP_CONFIG']);
+
+function divide(template: Attributes, vm: Vm): void {
+  for (const [name, values] of Object.entries(template)) {
+    if (!APART.has(name)) (KNOWN.has(name) ? vm.template : vm.userTemplate)[name] = structuredClone(values);
+  }
 }
 
 function requireCapacity(template: Attributes): void {
@@ -92,7 +107,7 @@ function completeTemplate(call: Call, vm: Vm, templateId: number): void {
   if (graphics) graphics['PORT'] ??= String(5900 + vm.id);
   setText(vm.template, 'AUTOMATIC_DS_REQUIREMENTS', '("CLUSTERS/ID" @> 0)');
   setText(vm.template, 'AUTOMATIC_NIC_REQUIREMENTS', '("CLUSTERS/ID" @> 0)');
-  setText(vm.template, 'AUTOMATIC_REQUIREMENTS', '(CLUSTER_ID = 0) & !(PIN_POLICY = PINNED)');
+  setText(vm.template, 'AUTOMATIC_REQUIREMENTS', `(CLUSTER_ID = 0) & ${isPinned(vm.template) ? '' : '!'}(PIN_POLICY = PINNED)`);
   setText(vm.template, 'TEMPLATE_ID', String(templateId));
   setText(vm.template, 'VMID', String(vm.id));
 }
@@ -159,54 +174,6 @@ function refuseTooMany(call: Call, vm: Vm, wanted: readonly Vector[]): void {
 function cleanDisk(disk: Vector): Vector {
   const { DISK_ID: _id, ...rest } = disk;
   return rest;
-}
-
-function acquireNics(call: Call, vm: Vm, wanted: readonly Vector[]): void {
-  for (const [nicId, nic] of wanted.entries()) addVector(vm.template, 'NIC', nicVector(call, vm, nic, nicId));
-}
-
-function nicVector(call: Call, vm: Vm, nic: Vector, nicId: number): Vector {
-  const network = networkOf(call, nic);
-  if (typeof network === 'string') throw allocate('virtual machine', network);
-  const addresses = ['IP', 'IP6', 'MAC'].filter((name) => nic[name] !== undefined);
-  const failure = allocate('virtual machine', `Cannot get IP/MAC lease from virtual network ${network.id}.`);
-  if (addresses.length > 1) throw failure;
-  const offset = takeLease(network, vm.id, nic['IP'] ?? ipOfMac(network, nic['MAC']));
-  if (offset === undefined) throw failure;
-  return {
-    ...nic,
-    AR_ID: '0',
-    BRIDGE: network.bridge,
-    BRIDGE_TYPE: 'linux',
-    CLUSTER_ID: network.clusterIds.join(','),
-    IP: leaseAddress(network, offset),
-    MAC: leaseMac(network, offset),
-    NAME: `NIC${nicId}`,
-    NETWORK: network.name,
-    NETWORK_ID: String(network.id),
-    NIC_ID: String(nicId),
-    SECURITY_GROUPS: nic['SECURITY_GROUPS'] ?? textOf(network.template, 'SECURITY_GROUPS') ?? '0',
-    TARGET: `one-${vm.id}-${nicId}`,
-    VN_MAD: network.vnMad,
-  };
-}
-
-function networkOf(call: Call, nic: Vector): Network | string {
-  const { networks } = call.cloud.world;
-  if (nic['NETWORK_ID'] !== undefined) return networks.get(Number(nic['NETWORK_ID'])) ?? `Virtual network with ID: ${nic['NETWORK_ID']} does not exist`;
-  const found = [...networks.values()].find((network) => network.name === nic['NETWORK']);
-  return found ?? `User ${call.caller.id} does not own a network with name: ${nic['NETWORK'] ?? ''} . Set NETWORK_UNAME or NETWORK_UID of owner in NIC.`;
-}
-
-/** An address that is in no range stays unmatched: the lease is refused. */
-function ipOfMac(network: Network, mac: string | undefined): string | undefined {
-  if (mac === undefined) return undefined;
-  const ip = mac
-    .split(':')
-    .slice(2)
-    .map((byte) => Number.parseInt(byte, 16))
-    .join('.');
-  return leaseOffset(network, ip) === undefined ? '0.0.0.0' : ip;
 }
 
 function giveBack(call: Call, vm: Vm): void {

@@ -131,6 +131,8 @@ export const hostSchema = z.object({
   clusterId: z.number(),
   maxCpu: z.number(),
   maxMemoryKiB: z.number(),
+  /** HOST_SHARE/PCI_DEVICES; who has one is seen in the VMs. */
+  pciDevices: z.array(z.object({ shortAddress: z.string(), vendor: z.string(), device: z.string(), class: z.string() })).default([]),
   template: attributesSchema,
 });
 
