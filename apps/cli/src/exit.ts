@@ -26,6 +26,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   CLI_REPOSITORY_UNSET: EXIT.usage,
   CLI_VM_IN_USE: EXIT.locked,
   JOB_NAME_INVALID: EXIT.usage,
+  JOB_DRILL_REFUSED: EXIT.usage,
   JOB_SNAPSHOT_POLICY_INVALID: EXIT.usage,
   ONE_ARGUMENT_INVALID: EXIT.usage,
   EXPORT_RANGE_INVALID: EXIT.usage,
@@ -64,6 +65,11 @@ export function exitCodeOf(error: unknown): ExitCode {
   const primary = primaryError(error);
   if (isAbort(primary)) return EXIT.cancelled;
   const code = isBaseError(primary) ? primary.code : undefined;
+  return exitOfCode(code);
+}
+
+/** Of an error that is told of as data. */
+export function exitOfCode(code: string | undefined): ExitCode {
   if (code === undefined) return EXIT.failed;
   return BY_CODE[code] ?? BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1] ?? EXIT.failed;
 }

@@ -5,6 +5,7 @@ import { cleanupCommand } from './commands/cleanup.ts';
 import { deltaCommand } from './commands/delta.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { drillCommand } from './commands/drill/drill.ts';
 import { exportCommand } from './commands/export.ts';
 import { inPlaceCommand } from './commands/in-place.ts';
 import { initCommand } from './commands/init.ts';
@@ -44,6 +45,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     undoCommand,
     deltaCommand,
     nbdCommand,
+    drillCommand,
     snapshotCommand,
     retentionCommand,
     recoverCommand,

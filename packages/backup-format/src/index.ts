@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type { CopyOptions, CopyOutcome, CopyProgress, CopyReport } from './copy/copy-api.ts';
-export type { DrillOutcome, DrillRecord, DrillSpec, DrillStanding, RepositoryDrills } from './drills/drills-api.ts';
+export type { DrillFilter, DrillOutcome, DrillRecord, DrillSpec, DrillStanding, RepositoryDrills } from './drills/drills-api.ts';
 export { isRepositoryError, RepositoryError, type RepositoryErrorCode, type RepositoryErrorDetails } from './errors.ts';
 export type { GcOptions, GcProgress, GcReport, KeptReason, PackSum } from './gc/gc-api.ts';
 export type { ScryptWork } from './keys/key-derivation.ts';

@@ -131,7 +131,7 @@ export function changedBytes(report: BackupReport, blockSizeBytes: number): numb
   return report.disks.reduce((sum, disk) => sum + Math.min(disk.sizeBytes, disk.stats.changedBlocks * blockSizeBytes), 0);
 }
 
-function fields(verb: string, values: Readonly<Record<string, string | number>>): string {
+export function fields(verb: string, values: Readonly<Record<string, string | number>>): string {
   return [verb, ...Object.entries(values).map(([name, value]) => `${name}=${safe(String(value))}`)].join(' ');
 }
 

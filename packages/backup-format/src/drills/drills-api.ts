@@ -28,12 +28,18 @@ export interface DrillStanding {
   readonly last: { readonly outcome: DrillOutcome; readonly at: string };
 }
 
+export interface DrillFilter {
+  readonly group?: string;
+  /** Of each group only the newest. */
+  readonly newest?: boolean;
+}
+
 /** Records of drills, kept for each group: the newest 20, and the newest that passed. */
 export interface RepositoryDrills {
   /** Durable when it resolves. TypeError for what has no place in a record, REPO_TOO_LARGE. */
   record(spec: DrillSpec, options?: CallOptions): Promise<DrillRecord>;
   /** In order of group and time, oldest first; one that cannot be read is logged and left out: `verify` names it. Memory: one record and the names of a group. */
-  list(filter?: { readonly group?: string }, options?: CallOptions): AsyncIterable<DrillRecord>;
+  list(filter?: DrillFilter, options?: CallOptions): AsyncIterable<DrillRecord>;
   /** Of every group that has a record. One listing; reads nothing. */
   standings(options?: CallOptions): Promise<ReadonlyMap<string, DrillStanding>>;
 }

@@ -14,7 +14,7 @@ import {
   MAX_DRILL_BYTES,
   parseDrillKey,
 } from './drill-record.ts';
-import type { DrillRecord, DrillSpec, DrillStanding, RepositoryDrills } from './drills-api.ts';
+import type { DrillFilter, DrillRecord, DrillSpec, DrillStanding, RepositoryDrills } from './drills-api.ts';
 
 /** Of one group, beside the newest that passed. */
 const KEPT_RECORDS = 20;
@@ -37,8 +37,10 @@ export class Drills implements RepositoryDrills {
     return record;
   }
 
-  async *list(filter: { readonly group?: string } = {}, options: CallOptions = {}): AsyncGenerator<DrillRecord, void> {
-    for (const place of await this.#places(filter.group, options)) {
+  async *list(filter: DrillFilter = {}, options: CallOptions = {}): AsyncGenerator<DrillRecord, void> {
+    const places = await this.#places(filter.group, options);
+    for (const [at, place] of places.entries()) {
+      if (filter.newest === true && places[at + 1]?.group === place.group) continue;
       try {
         yield await readDrillRecord(this.#deps, place, options);
       } catch (error) {

@@ -36,6 +36,9 @@ describe('records of drills', () => {
     const first = await repository.drills.record(spec(1));
     expect(await recordsOf(await reopen(store))).toEqual([first, second]);
     expect(await recordsOf(repository, 'vm-9')).toEqual([]);
+    const newest: DrillRecord[] = [];
+    for await (const record of repository.drills.list({ newest: true })) newest.push(record);
+    expect(newest).toEqual([second]);
   });
 
   it('say by their names alone when a VM was last proven', async () => {
