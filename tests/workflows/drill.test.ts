@@ -49,7 +49,7 @@ describe('a drill', () => {
     const failed = await drillVm(drill.world.deps(), drill.request({ signs: [{ kind: 'guest-agent' }], limitMs: 5000 }));
     expect(failed).toMatchObject({
       outcome: 'failed',
-      failure: { stage: 'life', error: { code: 'JOB_DRILL_NO_LIFE' } },
+      failure: { stage: 'life', error: { code: 'JOB_NO_SIGN_OF_LIFE' } },
       signs: [{ seen: false, evidence: 'not measured yet' }],
       measures: { rtoMs: undefined },
     });

@@ -14,6 +14,9 @@ export interface LifeDeps {
   readonly probes: ProbePort | undefined;
 }
 
+/** What is waited for, and how long. */
+export type LifeWish = Pick<DrillRequest, 'signs' | 'need' | 'limitMs'>;
+
 export interface Life {
   readonly alive: boolean;
   readonly signs: readonly SignReport[];
@@ -39,7 +42,7 @@ const EVIDENCE_CHARS = 2000;
  * Waits until the guest has shown the signs that are needed, for at most `limitMs`. A VM that stops, or a sign that can never come, ends it at once.
  * `vm` was just seen RUNNING. Everything that was begun here has ended when this resolves.
  */
-export async function awaitLife(deps: LifeDeps, vm: Vm, request: DrillRequest, facts: Readonly<Record<string, string>>, options: CallOptions): Promise<Life> {
+export async function awaitLife(deps: LifeDeps, vm: Vm, request: LifeWish, facts: Readonly<Record<string, string>>, options: CallOptions): Promise<Life> {
   const watch = new LifeWatch(deps, vm, request, options);
   return watch.run(facts);
 }
@@ -47,13 +50,13 @@ export async function awaitLife(deps: LifeDeps, vm: Vm, request: DrillRequest, f
 class LifeWatch {
   readonly #deps: LifeDeps;
   readonly #vm: Vm;
-  readonly #request: DrillRequest;
+  readonly #request: LifeWish;
   readonly #options: CallOptions;
   readonly #sinceMs: number;
   readonly #signs: readonly Sought[];
   #runningSinceMs: number | undefined;
 
-  constructor(deps: LifeDeps, vm: Vm, request: DrillRequest, options: CallOptions) {
+  constructor(deps: LifeDeps, vm: Vm, request: LifeWish, options: CallOptions) {
     this.#deps = deps;
     this.#vm = vm;
     this.#request = request;
@@ -171,7 +174,7 @@ class LifeWatch {
   #silent(): JobError {
     const missing = this.#signs.filter(({ seen }) => !seen).map(({ sign, evidence }) => `${sign.kind} (${evidence.slice(-200)})`);
     return new JobError({
-      code: 'JOB_DRILL_NO_LIFE',
+      code: 'JOB_NO_SIGN_OF_LIFE',
       message: `the guest of VM ${this.#vm.id} '${this.#vm.name}' showed no sign of life within ${Math.round(this.#request.limitMs / 1000)} s: ${missing.join(', ')}`,
       details: { vmId: this.#vm.id, missing: this.#signs.filter(({ seen }) => !seen).map(({ sign }) => sign.kind) },
       hint: 'restore the point under another name and look at its console; a longer limit helps a guest that boots slowly',
@@ -185,7 +188,7 @@ class LifeWatch {
 
 function stopped(vm: Vm): JobError {
   return new JobError({
-    code: 'JOB_DRILL_NO_LIFE',
+    code: 'JOB_NO_SIGN_OF_LIFE',
     message: `VM ${vm.id} '${vm.name}' did not stay RUNNING: it is ${vmStateName(vm)}${vm.error === undefined ? '' : `: ${vm.error}`}`,
     details: { vmId: vm.id, state: vmStateName(vm) },
     hint: 'restore the point under another name and look at its console',
