@@ -24,6 +24,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 const BY_CODE: Readonly<Record<string, ExitCode>> = {
   CLI_USAGE: EXIT.usage,
   CLI_REPOSITORY_UNSET: EXIT.usage,
+  CLI_PLAN_FILE_INVALID: EXIT.usage,
   CLI_VM_IN_USE: EXIT.locked,
   JOB_NAME_INVALID: EXIT.usage,
   JOB_DRILL_REFUSED: EXIT.usage,
