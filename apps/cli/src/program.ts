@@ -15,6 +15,7 @@ import { pointCommand } from './commands/point.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { repoCommand } from './commands/repo/repo.ts';
 import { restoreCommand } from './commands/restore.ts';
+import { restoreDiskCommand } from './commands/restore-disk.ts';
 import { restorePlanCommand } from './commands/restore-plan.ts';
 import { retentionCommand } from './commands/retention/retention.ts';
 import { simCommand } from './commands/sim.ts';
@@ -48,6 +49,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     deltaCommand,
     nbdCommand,
     drillCommand,
+    restoreDiskCommand,
     snapshotCommand,
     retentionCommand,
     recoverCommand,

@@ -1,38 +1,46 @@
-import { datastoreId, type OneApi } from '@onevault/one-client';
-import { type NicChoice, type RestoreReport, type RestoreRequest, restoreVm } from '@onevault/orchestrator';
+import type { RestorePoint } from '@onevault/backup-format';
+import { type JobDeps, type NicChoice, type RestoreReport, type RestoreRequest, restoreVm } from '@onevault/orchestrator';
 import { Command, Option } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
+import { pointVm } from '../render/point-facts.ts';
 import { restoreLine } from '../render/summary-line.ts';
 import { selectPoint } from '../select/select-point.ts';
 import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';
+import { addImageFlags, datastoreOf, type ImageFlags, imageDatastores, imageWishes, networkChanges, parallelOf, repeated } from './restore-flags.ts';
 
-export interface RestoreFlags extends RecoverFlag {
+export interface RestoreFlags extends RecoverFlag, ImageFlags {
   readonly vm?: string;
-  readonly name: string;
-  readonly imageDatastore?: string;
+  readonly name?: string;
+  readonly suffix?: string;
+  readonly imageDatastore?: readonly string[];
   readonly systemDatastore?: string;
   readonly nics?: NicChoice;
+  readonly network?: readonly string[];
   readonly hold?: boolean;
-  readonly verify: boolean;
+  readonly parallel?: string;
 }
 
 export function restoreCommand(run: RunCommand): Command {
-  return addRecoverFlag(new Command('restore'))
+  const command = new Command('restore')
     .argument('<point>', 'id, unique prefix of one, latest or latest~1')
     .description('restore a VM as a new one, which comes up RUNNING; the original is not touched')
-    .requiredOption('--name <name>', 'of the new VM')
+    .option('--name <name>', 'of the new VM; default: that of the saved one, with --suffix')
+    .option('--suffix <text>', 'behind the name: -restored')
     .option('--vm <vm>', 'whose latest')
-    .option('--image-datastore <datastore>', 'id or name, for all disks; default: where each came from')
+    .option('--image-datastore <datastore>', 'id or name, for all disks, or DISK=datastore for one (may be repeated); default: where each came from', repeated)
     .option('--system-datastore <datastore>', 'id or name; default: what the scheduler picks')
     .addOption(
       new Option('--nics <choice>', 'default: keep when the original VM is gone, new-addresses while it lives').choices(['keep', 'new-addresses', 'none']),
     )
+    .option('--network <old=new>', 'cards of the saved VM in the one network go to the other; ids or names (may be repeated)', repeated)
     .option('--hold', 'leave the new VM in HOLD')
-    .option('--no-verify', 'do not read the written disks back')
-    .action((point: string, flags: RestoreFlags, sub: Command) => run(sub, async (context) => exitOf(await runRestore(context, point, flags))));
+    .option('--parallel <n>', 'disks written at the same time', '2');
+  return addRecoverFlag(addImageFlags(command)).action((point: string, flags: RestoreFlags, sub: Command) =>
+    run(sub, async (context) => exitOf(await runRestore(context, point, flags))),
+  );
 }
 
 export async function runRestore(context: CommandContext, text: string, flags: RestoreFlags): Promise<RestoreReport> {
@@ -40,15 +48,7 @@ export async function runRestore(context: CommandContext, text: string, flags: R
   using renderer = jobRenderer(output, clock);
   await using deps = await compose.openJobs((event) => renderer.emit(event), { signal });
   const point = await selectPoint(deps.repository, text, flags.vm, { signal });
-  const request: RestoreRequest = {
-    pointId: point.id,
-    name: flags.name,
-    hold: flags.hold ?? false,
-    verify: flags.verify,
-    ...(flags.nics !== undefined && { nics: flags.nics }),
-    ...(flags.imageDatastore !== undefined && { imageDatastore: await findDatastore(deps.cloud, flags.imageDatastore, signal) }),
-    ...(flags.systemDatastore !== undefined && { systemDatastore: await findDatastore(deps.cloud, flags.systemDatastore, signal) }),
-  };
+  const request = await restoreRequest(deps, point, flags, signal);
   const earlier = await recoverFirst(context, deps, flags);
   const report = await restoreVm(deps, request, { signal });
   output.line(restoreLine(report));
@@ -56,17 +56,36 @@ export async function runRestore(context: CommandContext, text: string, flags: R
   return report;
 }
 
-function exitOf(report: RestoreReport): ExitCode {
-  return report.residue.length > 0 ? EXIT.partial : EXIT.ok;
+/** What the flags ask for, with every name looked up. */
+export async function restoreRequest(
+  { cloud }: Pick<JobDeps, 'cloud'>,
+  point: RestorePoint,
+  flags: RestoreFlags,
+  signal: AbortSignal,
+): Promise<RestoreRequest> {
+  const { systemDatastore, nics, network = [], hold = false, parallel = '2' } = flags;
+  return {
+    pointId: point.id,
+    name: newName(point, flags),
+    hold,
+    parallelDisks: parallelOf(parallel),
+    ...(await imageWishes(cloud, flags, signal)),
+    ...(await imageDatastores(cloud, flags.imageDatastore ?? [], signal)),
+    ...(nics !== undefined && { nics }),
+    networks: await networkChanges(cloud, network, signal),
+    ...(systemDatastore !== undefined && { systemDatastore: await datastoreOf(cloud, systemDatastore, signal) }),
+  };
 }
 
-async function findDatastore(cloud: OneApi, text: string, signal: AbortSignal): Promise<ReturnType<typeof datastoreId>> {
-  if (/^\d+$/.test(text)) return datastoreId(Number(text));
-  const datastores = await cloud.datastores({ signal });
-  const [first, ...others] = datastores.filter((datastore) => datastore.name === text);
-  if (first !== undefined && others.length === 0) return first.id;
-  throw usageError(
-    `${first === undefined ? 'no datastore is' : `${others.length + 1} datastores are`} named '${text}'`,
-    `datastores: ${datastores.map(({ id, name }) => `${id} ${name}`).join(', ')}`,
-  );
+/** Never that of the saved VM by itself: two VMs of one name are easily taken for one another. */
+function newName(point: RestorePoint, { name, suffix = '' }: RestoreFlags): string {
+  if (name !== undefined) return `${name}${suffix}`;
+  const saved = pointVm(point).name;
+  if (suffix === '' || saved === undefined)
+    throw usageError('the new VM has no name', '--name NAME, or --suffix TEXT to call it like the saved one with that behind');
+  return `${saved}${suffix}`;
+}
+
+function exitOf({ residue, notes }: RestoreReport): ExitCode {
+  return residue.length > 0 || notes.some(({ code }) => code === 'OWNERSHIP_NOT_GIVEN') ? EXIT.partial : EXIT.ok;
 }

@@ -1,5 +1,5 @@
 import type { ExportReport } from '@onevault/disk-export';
-import type { BackupReport, DeltaImageReport, PruneReport, RestoreReport, SnapshotReport, SwapReport } from '@onevault/orchestrator';
+import type { BackupReport, DeltaImageReport, PruneReport, RestoreDiskReport, RestoreReport, SnapshotReport, SwapReport } from '@onevault/orchestrator';
 import type { PlanSummary } from './plan-view.ts';
 import { compactBytes, compactDuration } from './units.ts';
 
@@ -76,6 +76,19 @@ export function deltaLine(report: DeltaImageReport): string {
     scanned: compactBytes(report.scannedBytes),
     written: compactBytes(report.writtenBytes),
     duration: compactDuration(report.durationMs),
+  });
+}
+
+export function restoreDiskLine({ disk, attached, pointId, residue, durationMs }: RestoreDiskReport): string {
+  return fields('restore-disk', {
+    image: disk.imageId,
+    name: disk.imageName,
+    result: residue.length > 0 ? 'residue' : 'ok',
+    point: pointId,
+    disk: disk.diskId,
+    ...(attached && { vm: attached.vmId, target: attached.target }),
+    written: compactBytes(disk.writtenBytes),
+    duration: compactDuration(durationMs),
   });
 }
 
