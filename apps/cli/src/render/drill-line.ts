@@ -11,12 +11,17 @@ export function drillLine(report: DrillReport): string {
     result: report.outcome === 'failed' ? 'failed' : report.residue.length > 0 ? 'residue' : 'passed',
     ...(failure && { stage: failure.stage, code: failure.error.code ?? 'INTERNAL' }),
     point: report.pointId,
-    signs: report.signs.map(({ kind, seen }) => `${seen ? '' : '!'}${kind}`).join(',') || 'none',
+    signs: signsText(report.signs) ?? 'none',
     ...(writeMs !== undefined && { write: compactDuration(writeMs), rate: formatRate((restoredBytes / Math.max(1, writeMs)) * 1000).replace(' ', '') }),
     ...(bootMs !== undefined && { boot: compactDuration(bootMs) }),
     ...(rtoMs !== undefined && { rto: compactDuration(rtoMs) }),
     duration: compactDuration(report.durationMs),
   });
+}
+
+/** `running+no-guest-agent`: what was seen and what was not. */
+export function signsText(signs: readonly { readonly kind: string; readonly seen: boolean }[]): string | undefined {
+  return signs.map(({ kind, seen }) => `${seen ? '' : 'no-'}${kind}`).join('+') || undefined;
 }
 
 export function drillFailedLine({ vmName, pointId }: DrillCandidate, code: string): string {

@@ -79,7 +79,7 @@ const snapshotResult = {
 };
 
 const event = z.union([
-  z.looseObject({ ...eventHead, type: z.literal('run.started'), kind: z.enum(['backup', 'restore']), vmName: z.string() }),
+  z.looseObject({ ...eventHead, type: z.literal('run.started'), kind: z.enum(['backup', 'restore', 'drill']), vmName: z.string() }),
   z.looseObject({ ...eventHead, type: z.literal('run.started'), kind: z.literal('snapshot'), action: snapshotAction, vmId: id, vmName: z.string() }),
   z.looseObject({ ...eventHead, type: z.literal('snapshot.standing'), vmId: id, action: z.enum(['revert', 'delete']), disks: z.array(standing) }),
   z.looseObject({ ...eventHead, type: z.literal('vm.waiting'), vmId: id, vmName: z.string(), state: z.string(), limitMs: durationMs }),

@@ -2,6 +2,7 @@ import type { DrillRecord, DrillStanding, Repository, RestorePoint } from '@onev
 import { type DrillFacts, readDrillFacts } from '@onevault/orchestrator';
 import type { CommandContext } from '../../command-context.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
+import { signsText } from '../../render/drill-line.ts';
 import { pointVm } from '../../render/point-facts.ts';
 import { type Column, renderTable } from '../../render/table.ts';
 import { formatDuration, formatTime } from '../../render/units.ts';
@@ -37,7 +38,7 @@ const VM_COLUMNS: readonly Column<VmRow>[] = [
   { name: 'LAST', value: ({ standing }) => standing?.last.outcome },
   { name: 'LAST_AT', value: ({ standing }) => standing && formatTime(standing.last.at) },
   { name: 'RTO', align: 'right', value: ({ last }) => duration(last && readDrillFacts(last.facts)?.measures.rtoMs) },
-  { name: 'SIGNS', value: ({ last }) => signsText(last && readDrillFacts(last.facts)) },
+  { name: 'SIGNS', value: ({ last }) => signsText((last && readDrillFacts(last.facts))?.signs ?? []) },
   { name: 'WHY', value: ({ last }) => (last && readDrillFacts(last.facts)?.failure?.code) ?? undefined },
   { name: 'NEWEST_POINT', extra: true, value: ({ newest }) => newest?.id },
   { name: 'GROUP', extra: true, value: ({ group }) => group },
@@ -51,14 +52,10 @@ const RECORD_COLUMNS: readonly Column<RecordRow>[] = [
   { name: 'BOOT', align: 'right', value: ({ facts }) => duration(facts?.measures.bootMs) },
   { name: 'LIFE', align: 'right', value: ({ facts }) => duration(facts?.measures.lifeMs) },
   { name: 'RTO', align: 'right', value: ({ facts }) => duration(facts?.measures.rtoMs) },
-  { name: 'SIGNS', value: ({ facts }) => signsText(facts) },
+  { name: 'SIGNS', value: ({ facts }) => signsText(facts?.signs ?? []) },
   { name: 'WHY', value: ({ facts }) => facts?.failure?.code },
   { name: 'GROUP', extra: true, value: ({ record }) => record.group },
 ];
-
-function signsText(facts: DrillFacts | undefined): string | undefined {
-  return facts?.signs.map(({ kind, seen }) => `${seen ? '' : '!'}${kind}`).join(',') || undefined;
-}
 
 export async function runDrillList(context: CommandContext, vm: string | undefined, flags: DrillListFlags): Promise<ExitCode> {
   const { compose, output, clock, signal } = context;
