@@ -17,7 +17,14 @@ describe('one disk of a restore point', () => {
   });
   afterAll(() => world[Symbol.asyncDispose]());
 
-  const request = (overrides: Partial<RestoreDiskRequest>): RestoreDiskRequest => ({ pointId, diskId: 1, name: 'rescued', verify: true, scanWorkers: 1, ...overrides });
+  const request = (overrides: Partial<RestoreDiskRequest>): RestoreDiskRequest => ({
+    pointId,
+    diskId: 1,
+    name: 'rescued',
+    verify: true,
+    scanWorkers: 1,
+    ...overrides,
+  });
   const imageBytes = async (image: number): Promise<Buffer> => (await import('node:fs/promises')).readFile(await world.sim.control.imagePath(image));
 
   it.each(['direct', 'saveas'] as const)('becomes a new image by %s, and nothing else', async (method) => {
@@ -83,8 +90,9 @@ describe('one disk of a restore point', () => {
     const census = await world.census();
     const before = (await world.cloud.vm(world.vm)).disks.length;
     /** The second attach is the VM's; the first is the proxy's. Accepted, and then it fails. */
-    const cloud = () => interposed(world.cloud, 'attachDisk', 2, () => world.sim.control.inject({ fault: 'fail-operation', operation: 'attach', count: 1 }));
-    const failing = (overrides: Partial<RestoreDiskRequest>) => restoreDisk(world.deps({ cloud: cloud() }), request({ attachTo: { vmId: world.vm }, ...overrides }));
+    const cloud = () => interposed(world.cloud, 'attachDisk', 2, () => world.sim.control.inject({ fault: 'driver', operation: 'attach' }));
+    const failing = (overrides: Partial<RestoreDiskRequest>) =>
+      restoreDisk(world.deps({ cloud: cloud() }), request({ attachTo: { vmId: world.vm }, ...overrides }));
     expect(errorCode(await failureOf(failing({})))).toBe('JOB_EFFECT_MISSING');
     await expectNoTrace(world, census);
     expect((await world.cloud.vm(world.vm)).disks).toHaveLength(before);
