@@ -4,8 +4,8 @@ import { runPlain } from '../measure/run.mjs';
  * Runs `work` with a block device over the image, read past the page cache of the image's file system as well; without root or loop devices with
  * undefined.
  */
-export function wholeDisk(image, work) {
-  return withLoopDevices(image, [[]], (devices) => work(devices?.[0]));
+export function wholeDisk(image, work, { readOnly = true } = {}) {
+  return withLoopDevices(image, [[]], (devices) => work(devices?.[0]), readOnly);
 }
 
 /** Runs `work` with four block devices, each a quarter of the image. */
@@ -15,11 +15,11 @@ export function fourQuarters(image, sizeBytes, work) {
   return withLoopDevices(image, parts, work);
 }
 
-async function withLoopDevices(image, parts, work) {
+async function withLoopDevices(image, parts, work, readOnly = true) {
   const devices = [];
   try {
     for (const part of parts) {
-      const device = await attach(image, part);
+      const device = await attach(image, readOnly ? ['--read-only', ...part] : part);
       if (device === undefined) return await work(undefined);
       devices.push(device);
     }
@@ -32,7 +32,7 @@ async function withLoopDevices(image, parts, work) {
 async function attach(image, part) {
   if (process.getuid() !== 0) return undefined;
   try {
-    return (await runPlain('losetup', ['--find', '--show', '--read-only', '--direct-io=on', ...part, image])).trim();
+    return (await runPlain('losetup', ['--find', '--show', '--direct-io=on', ...part, image])).trim();
   } catch (error) {
     process.stderr.write(`· no loop device: ${error.message.trim()}\n`);
     return undefined;

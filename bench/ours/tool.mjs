@@ -22,6 +22,7 @@ export function oursTool(dir, { workers, compressionLevel, blockSizeBytes, encry
     fullOfMany: (devices) => runOurs('backup', { repository, init, ...key, mode: 'full', devices, ...scanning }),
     incremental: (image) => runOurs('backup', { repository, ...key, mode: 'incremental', devices: [image], ...scanning }),
     restore: (_image, target) => runOurs('restore', { repository, ...key, target }),
+    toDevice: (device, mode) => runOurs('device', { repository, device, mode }),
     verify: () => runOurs('verify', { repository, ...key }),
     compare: (source, extents) => runOurs('compare', { repository, ...key, source, extents }),
   };
