@@ -43,6 +43,8 @@ describe('onevault export', { timeout: 60_000 }, () => {
     expectError(await exported(['--disk', 'vda', '-o', stored.file('disk'), '--json']), 1, 'EXPORT_TARGET_EXISTS');
     expect(await exported(['--disk', 'vdb', '-o', stored.file('disk'), '--force'])).toMatchObject({ exit: 0 });
     expect((await readFile(stored.file('disk'))).equals(stored.disks[1])).toBe(true);
+    const leases = await readdir(`${stored.repository}/leases`, { recursive: true, withFileTypes: true });
+    expect(leases.filter((entry) => entry.isFile())).toEqual([]); // the point was leased, and is not any more
   });
 
   test('a range to stdout, byte for byte; what is said of it goes to stderr', async () => {

@@ -24,7 +24,7 @@ export function cancelOnSignals(source: SignalSource, say: (text: string) => voi
         leave();
         return;
       }
-      say(`${name}: stopping, and taking back what was made in OpenNebula. Once more to leave at once.`);
+      say(`${name}: stopping, and taking back what was made. Once more to leave at once.`);
       controller.abort(new Cancelled(`cancelled by ${name}`));
     };
     source.on(name, listener);

@@ -8,6 +8,7 @@ import { exportAll } from '../export/export-all.ts';
 import { addExportFlags, type ExportFlags, type ExportPlace, formatOf, placeOf, rangeOf } from '../export/export-flags.ts';
 import { exportOne } from '../export/export-one.ts';
 import type { Exported, ExportedDisk, ExportWork } from '../export/export-work.ts';
+import { keepLeased } from '../nbd/keep-leased.ts';
 import { diskFacts, pointVm } from '../render/point-facts.ts';
 import { exportLine } from '../render/summary-line.ts';
 import { diskText, selectDisk, selectDisks } from '../select/select-disk.ts';
@@ -29,6 +30,7 @@ async function runExport(context: CommandContext, text: string, flags: ExportFla
   if (place.kind === 'stdout') requirePipe(context);
   await using repository = await compose.openRepository({ signal });
   const point = await selectPoint(repository, text, flags.vm, { signal });
+  await using _lease = await keepLeased({ repository, clock, warn: (warning) => output.warn(warning), purpose: 'exporting' }, [point], { signal });
   const startedMs = clock.monotonicMs();
   const { disks, lost } = await exportTo(context, { repository, point, flags }, place);
   const durationMs = clock.monotonicMs() - startedMs;

@@ -6,9 +6,11 @@ export interface LeaseKeeperDeps {
   readonly clock: Clock;
   /** For people: protection is weaker than it should be. */
   readonly warn: (text: string) => void;
+  /** What `repo leases` says is done with the point; default: serving. */
+  readonly purpose?: string;
 }
 
-/** Where nothing can be written there are no leases; what is served there is protected by its manifest alone. */
+/** Where nothing can be written there are no leases; what is read there is protected by its manifest alone. */
 const UNWRITABLE: readonly (string | undefined)[] = ['REPO_NOT_WRITABLE', 'REPO_ACCESS_DENIED', 'REPO_NO_SPACE', 'REPO_OBJECT_LOCKED'];
 const RETRY_MS = 60_000;
 
@@ -35,12 +37,12 @@ export async function keepLeased(deps: LeaseKeeperDeps, points: readonly Restore
   return { [Symbol.asyncDispose]: end };
 }
 
-async function take({ repository, warn }: LeaseKeeperDeps, point: RestorePoint, options: CallOptions): Promise<ReadingLease | undefined> {
+async function take({ repository, warn, purpose = 'serving' }: LeaseKeeperDeps, point: RestorePoint, options: CallOptions): Promise<ReadingLease | undefined> {
   try {
-    return await repository.leaseForReading(point, `serving ${point.id}`, options);
+    return await repository.leaseForReading(point, `${purpose} ${point.id}`, options);
   } catch (error) {
     if (!UNWRITABLE.includes(errorCode(error))) throw error;
-    warn(`${point.id} is served without a lease, since the repository cannot be written: do not forget it meanwhile`);
+    warn(`${point.id} is read without a lease, since the repository cannot be written: do not forget it meanwhile`);
     return undefined;
   }
 }
