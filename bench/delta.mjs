@@ -4,9 +4,9 @@
  */
 import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { guestWrites } from './disk/guest-writes.mjs';
 import { wholeDisk } from './disk/loop-device.mjs';
 import { mixedDisk } from './disk/mixed-disk.mjs';
+import { overwriteBlocks } from './disk/other-blocks.mjs';
 import { dropPageCache } from './measure/page-cache.mjs';
 import { runPlain } from './measure/run.mjs';
 import { parseCount, parseFraction, parseSize, readOptions } from './options.mjs';
@@ -16,8 +16,7 @@ import { judge, printTable } from './report/table.mjs';
 
 const USAGE = `node bench/delta.mjs [options]
   --size 8GiB      size of the disk; the bars are meant for 8GiB
-  --changed 1%     how much of the disk's bytes a guest overwrites after the backup
-  --scattered      its writes fall anywhere, not near one another
+  --changed 1%     how much of the disk is another afterwards, in whole blocks of 1 MiB that lie anywhere
   --dir DIR        where everything is kept meanwhile (default: bench-data); about three times the disk
   --rounds 3       how often each measurement is taken, in turn
   --json           the result as JSON on stdout, the table on stderr
@@ -26,7 +25,6 @@ const USAGE = `node bench/delta.mjs [options]
 const options = readOptions(USAGE, {
   size: { type: 'string', default: '8GiB', parse: parseSize },
   changed: { type: 'string', default: '1%', parse: parseFraction },
-  scattered: { type: 'boolean', default: false },
   dir: { type: 'string', default: new URL('../bench-data', import.meta.url).pathname, parse: (dir) => resolve(dir) },
   rounds: { type: 'string', default: '3', parse: parseCount },
   json: { type: 'boolean', default: false },
@@ -50,8 +48,7 @@ try {
     await writeFile(target, '');
     await truncate(target, options.size);
     await measure(ours, 'full');
-    const { writtenBytes, touchedMiB } = await guestWrites(target, { fraction: options.changed, round, scattered: options.scattered });
-    note(`guest wrote ${(writtenBytes / 2 ** 20).toFixed(0)} MiB, which touches ${touchedMiB} blocks of 1 MiB`);
+    note(`${mib(await overwriteBlocks(target, { fraction: options.changed, round }))} are overwritten`);
     await measure(ours, 'delta');
   }
 } finally {
@@ -70,9 +67,14 @@ if (options.enforce && judged.some(({ verdict }) => verdict === 'MISSED')) proce
 
 async function measure(ours, mode) {
   await dropPageCache();
-  const { seconds, writtenBytes, peakBytes } = await wholeDisk(target, (device) => ours.toDevice(device ?? target, mode), { readOnly: false });
-  note(`${mode}: ${seconds.toFixed(2)} s, ${(writtenBytes / 2 ** 20).toFixed(0)} MiB written, ${(peakBytes / 2 ** 20).toFixed(0)} MiB of memory`);
+  const { seconds, writtenBytes, peakBytes, passes } = await wholeDisk(target, (device) => ours.toDevice(device ?? target, mode), { readOnly: false });
+  const each = Object.entries(passes).map(([pass, time]) => `${pass} ${time.toFixed(2)} s`);
+  note(`${mode}: ${seconds.toFixed(2)} s (${each.join(', ')}), ${mib(writtenBytes)} written, ${mib(peakBytes)} of memory`);
   taken[mode].push(seconds);
   written[mode].push(writtenBytes);
   await runPlain('cmp', [disk.path, target]);
+}
+
+function mib(bytes) {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 }

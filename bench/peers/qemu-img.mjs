@@ -4,7 +4,8 @@ import { runMeasured, runPlain } from '../measure/run.mjs';
 export async function qemuImgPeer() {
   const version = await runPlain('qemu-img', ['--version']).catch(() => undefined);
   if (version === undefined) return undefined;
-  const convert = (image, target, ...options) => runMeasured('qemu-img', ['convert', '-f', 'raw', ...options, image, target]);
+  // By default it leaves what it wrote to the page cache.
+  const convert = (image, target, ...options) => runMeasured('qemu-img', ['convert', '-f', 'raw', '-t', 'writeback', ...options, image, target]);
   return {
     name: 'qemu-img',
     version: version.split(' (')[0],

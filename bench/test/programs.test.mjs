@@ -48,3 +48,20 @@ testWith(
   },
   120_000,
 );
+
+// Everything is a process of its own here, and the parts have tests of their own.
+const testLong = process.env['ONEVAULT_LONG'] === '1' ? testWith : () => undefined;
+
+testLong(
+  [requiresCommand('mke2fs', 'apt-get install e2fsprogs'), requiresCommand('nbdcopy', 'apt-get install libnbd-bin')],
+  'nbdcopy is measured beside an export, a delta beside a full restore, and every copy is compared with the disk',
+  async () => {
+    const { rows } = await bench('export.mjs', '--size', '32MiB', '--rounds', '1', '--only', 'nbdcopy');
+    expect(rows).toMatchObject([{ measure: 'nbdcopy from our server', ours: [expect.any(Number)], theirs: [expect.any(Number)] }]);
+    const delta = await bench('delta.mjs', '--size', '32MiB', '--rounds', '1', '--changed', '10%');
+    const [written] = delta.rows.filter(({ measure }) => measure === 'delta restore: written');
+    expect(written.ours[0]).toBe(3 * MIB);
+    expect(written.theirs[0]).toBeGreaterThan(20 * MIB);
+  },
+  120_000,
+);
