@@ -12,12 +12,19 @@ export interface Death {
   readonly records: readonly { readonly type: string }[];
 }
 
+/** Every nth of the moments, from one on: drivers that take turns see them all together. */
+export interface Share {
+  readonly every: number;
+  readonly from: number;
+}
+
 /** Runs `act` to its end once, then kills it at every moment that is different for the cloud or the journal, each time recovering with fresh dependencies. */
 export async function everyDeath(
   world: World,
   prepare: () => Promise<unknown>,
   act: (deps: JobDeps) => Promise<unknown>,
   check: (death: Death) => Promise<void>,
+  { every, from }: Share = { every: 1, from: 0 },
 ): Promise<number> {
   const processes = new Processes();
   const live = async (mortal: Mortal): Promise<unknown> => {
@@ -42,7 +49,7 @@ export async function everyDeath(
   const counted = new Mortal();
   expect(await live(counted), 'the run that nobody kills').toBeUndefined();
   const progress = counted.moments.map((moment) => moment.progress);
-  const chosen = [...new Set(progress)].map((figures) => progress.indexOf(figures));
+  const chosen = [...new Set(progress)].map((figures) => progress.indexOf(figures)).filter((_, at) => at % every === from);
   for (const at of chosen) {
     await prepare();
     const mortal = new Mortal(at);

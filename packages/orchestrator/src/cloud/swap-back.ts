@@ -1,6 +1,7 @@
 import type { CallOptions } from '@onevault/base';
 import { imageId, isDone, isPoweredOff, type OneApi, type Vm, vmId } from '@onevault/one-client';
 import type { SwapObject } from '../cloud-object.ts';
+import { madeForMark, removeSuperseded } from '../in-place/superseded.ts';
 import { hasOldBytes, whereItStands } from '../in-place/where-it-stands.ts';
 import { PRODUCT_MARKS } from '../names.ts';
 import { settleBootOrder } from './boot-order.ts';
@@ -29,7 +30,10 @@ export async function swapBack(deps: CloudDeps, object: SwapObject): Promise<boo
 async function keepCopiesInUse(cloud: OneApi, object: SwapObject): Promise<void> {
   const vm = await cloud.vm(vmId(object.vmId));
   for (const disk of object.disks) {
-    if (disk.back.imageId !== disk.imageId && whereItStands(vm, disk).standing === 'back') await cloud.updateImage(imageId(disk.back.imageId), PRODUCT_MARKS);
+    if (disk.back.imageId === disk.imageId || whereItStands(vm, disk).standing !== 'back') continue;
+    const copy = await cloud.image(imageId(disk.back.imageId));
+    await cloud.updateImage(copy.id, { ...PRODUCT_MARKS, ...madeForMark(vm.id, disk.target, copy.name) });
+    await removeSuperseded(cloud, vm.id, disk);
   }
 }
 

@@ -7,6 +7,7 @@ import { readSurroundings } from '../plan/surroundings.ts';
 import { checkClock, type FrontEndTime } from './check-clock.ts';
 import { checkCloud } from './check-cloud.ts';
 import { checkDatastores } from './check-datastores.ts';
+import { checkExchanged } from './check-exchanged.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkProxy } from './check-proxy.ts';
 import { checkRepository } from './check-repository.ts';
@@ -56,6 +57,7 @@ async function* examineCloud(deps: DoctorDeps, cloud: OneApi, version: string, o
   yield* guarded('datastores', 'datastores', checkDatastores(surroundings), options);
   yield* guarded('vms', 'VMs', checkVms(cloud, proxyVm, surroundings, options), options);
   yield* guarded('leftovers', 'leftovers', checkLeftovers(cloud, deps.journals, options), options);
+  yield* guarded('leftovers', 'ways back', checkExchanged(cloud, deps.clock, options), options);
 }
 
 /** The result, or a finding and undefined. An abort is not a finding. */

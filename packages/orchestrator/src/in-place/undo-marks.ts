@@ -3,6 +3,7 @@ import { text } from '../attributes.ts';
 import { unlessGone } from '../cloud/gone.ts';
 import type { SwapObject, SwappedDisk } from '../cloud-object.ts';
 import { NAME_MARK, PRODUCT_MARKS, RUN_MARK, runIdTime, STATE_MARK, UNDO_STATE } from '../names.ts';
+import { madeForMark, removeSuperseded } from './superseded.ts';
 import { whereItStands } from './where-it-stands.ts';
 
 /** What an image that a VM had says of itself: enough to bring it back from any machine, and to know when nobody wants it any more. */
@@ -49,6 +50,7 @@ export function undoMarks(swap: SwapObject, disk: SwappedDisk, name: string): Re
     [MARK.setSize]: String(swap.disks.length),
     [MARK.replacedBy]: String(disk.next.imageId),
     [MARK.point]: swap.pointId ?? '',
+    ...(disk.back.imageId !== disk.imageId && madeForMark(swap.vmId, disk.target, name)),
   };
 }
 
@@ -90,6 +92,8 @@ export async function markSwapped(cloud: OneApi, swap: SwapObject): Promise<void
     if (whereItStands(vm, disk).standing !== 'next') continue;
     const old = await unlessGone(cloud.image(imageId(disk.back.imageId)));
     if (old !== undefined) await unlessGone(cloud.updateImage(old.id, undoMarks(swap, disk, old.name)));
-    await unlessGone(cloud.updateImage(imageId(disk.next.imageId), PRODUCT_MARKS));
+    const made = swap.pointId === undefined ? undefined : await unlessGone(cloud.image(imageId(disk.next.imageId)));
+    await unlessGone(cloud.updateImage(imageId(disk.next.imageId), { ...PRODUCT_MARKS, ...(made && madeForMark(swap.vmId, disk.target, made.name)) }));
+    await removeSuperseded(cloud, swap.vmId, disk);
   }
 }

@@ -3,7 +3,7 @@ import { isDone, type OneApi, type Vm, type VmId } from '@onevault/one-client';
 import { unlessGone } from '../cloud/gone.ts';
 import { describeObject } from '../cloud-object.ts';
 import { holderOf, type JournalStore } from '../journal.ts';
-import { type Claim, claimImage, claimSnapshots, claimTemplate, claimVm, keptImage, keptVm, ownSerials } from './ownership.ts';
+import { type Claim, claimImage, claimSnapshots, claimTemplate, claimVm, keptImage, keptVm, ownSerials, undoImage } from './ownership.ts';
 
 export interface OrphanDeps {
   readonly cloud: OneApi;
@@ -19,7 +19,7 @@ export interface Orphan extends Claim {
 
 /** Something that looks like an orphan and is left alone, with the reason. */
 export interface Spared extends Orphan {
-  readonly why: { readonly code: 'RUN_ALIVE' | 'OTHER_PROXY' | 'IMAGE_IN_USE' | 'STAYS' | 'KEPT_ON_FAILURE'; readonly message: string };
+  readonly why: { readonly code: 'RUN_ALIVE' | 'OTHER_PROXY' | 'IMAGE_IN_USE' | 'STAYS' | 'KEPT_ON_FAILURE' | 'UNDO'; readonly message: string };
 }
 
 export interface OrphanReport {
@@ -41,7 +41,7 @@ const READS = 4;
  * themselves. Runs of this state directory are known by their journals; one on another proxy is known by the disks it has attached there.
  */
 export async function findOrphans(deps: OrphanDeps, options: OrphanOptions = {}): Promise<OrphanReport> {
-  const { claims, kept } = await collectClaims(deps.cloud, options);
+  const { claims, kept, undo } = await collectClaims(deps.cloud, options);
   const alive = await livingRuns(deps, options);
   const residue = await knownResidue(deps, options);
   const elsewhere = new Map<string, number>();
@@ -49,7 +49,10 @@ export async function findOrphans(deps: OrphanDeps, options: OrphanOptions = {})
     if (object.kind === 'attachment' && object.proxyVmId !== deps.proxyVm && options.otherProxies !== true) elsewhere.set(runId, object.proxyVmId);
   }
   const orphans: Orphan[] = [];
-  const spared: Spared[] = kept.map((claim) => ({ ...claim, label: describeObject(claim.object, claim.id), why: KEPT }));
+  const spared: Spared[] = [
+    ...kept.map((claim) => ({ ...claim, label: describeObject(claim.object, claim.id), why: KEPT })),
+    ...undo.map(({ vmId, until, ...claim }) => ({ ...claim, label: describeObject(claim.object, claim.id), why: wayBack(vmId, until) })),
+  ];
   for (const claim of claims) {
     const orphan: Orphan = { ...claim, label: describeObject(claim.object, claim.id) };
     const why = whySpared(claim, alive, elsewhere) ?? inUse(claim, claims) ?? residue.get(orphan.label);
@@ -60,6 +63,10 @@ export async function findOrphans(deps: OrphanDeps, options: OrphanOptions = {})
 }
 
 const KEPT: Spared['why'] = { code: 'KEPT_ON_FAILURE', message: 'its restore failed and was told to leave it; remove it by hand when nobody needs it' };
+
+function wayBack(vmId: number, until: string): Spared['why'] {
+  return { code: 'UNDO', message: `VM ${vmId} can go back to it until ${until}; onevault undo prune removes it then` };
+}
 
 const ORDER = { attachment: 0, vm: 1, template: 2, image: 3, snapshot: 4 } as const;
 
@@ -84,13 +91,21 @@ function isUse({ object, id }: Claim, image: number, vm: number): boolean {
 
 type ClaimWithUsers = Claim & { readonly users?: readonly number[] };
 
-async function collectClaims(cloud: OneApi, options: CallOptions): Promise<{ readonly claims: ClaimWithUsers[]; readonly kept: Claim[] }> {
+interface Collected {
+  readonly claims: ClaimWithUsers[];
+  readonly kept: Claim[];
+  readonly undo: NonNullable<ReturnType<typeof undoImage>>[];
+}
+
+async function collectClaims(cloud: OneApi, options: CallOptions): Promise<Collected> {
   const { id: self } = await cloud.whoAmI(options);
   const claims: ClaimWithUsers[] = [];
   const kept: Claim[] = [];
+  const undo: Collected['undo'] = [];
   const images = new Map<number, Claim>();
   for await (const image of cloud.images(options)) {
     kept.push(...listOf(keptImage(image, self)));
+    undo.push(...listOf(undoImage(image)));
     const claim = claimImage(image, self);
     if (claim === undefined) continue;
     claims.push({ ...claim, users: image.vmIds });
@@ -101,7 +116,7 @@ async function collectClaims(cloud: OneApi, options: CallOptions): Promise<{ rea
     kept.push(...listOf(keptVm(vm, self)));
     claims.push(...listOf(claimVm(vm, self)), ...claimSnapshots(vm), ...claimAttachments(vm, images));
   }
-  return { claims, kept };
+  return { claims, kept, undo };
 }
 
 function listOf<T>(value: T | undefined): T[] {

@@ -1,7 +1,8 @@
 import { type Attribute, type Attributes, type Image, isDone, type Snapshot, type Template, type Vm } from '@onevault/one-client';
 import { isOwnSerial } from '@onevault/proxy-attach';
 import type { CloudObject } from '../cloud-object.ts';
-import { NAME_MARK, parseCaptureName, parseTemplateName, RUN_MARK, runIdTime, STATE_MARK } from '../names.ts';
+import { parseUndo } from '../in-place/undo-marks.ts';
+import { isMeantToStay, NAME_MARK, parseCaptureName, parseTemplateName, RUN_MARK, runIdTime, STATE_MARK } from '../names.ts';
 
 /** Kinds that can be found without a journal; the others are no objects, but states of somebody else's. */
 export type OrphanObject = Extract<CloudObject, { readonly kind: 'snapshot' | 'image' | 'attachment' | 'template' | 'vm' }>;
@@ -37,7 +38,18 @@ function bornInRun(runId: string, bornAt: number): boolean {
  * ours are. All are pure: a body in, a verdict out.
  */
 export function claimImage(image: Image, self: number): Claim | undefined {
+  if (isMeantToStay(image.template)) return undefined;
   return imageClaim(image, self, 'RESTORING');
+}
+
+/** The way back of an exchange, whoever owns it: listed as what it is, and removed by `undo prune` alone. */
+export function undoImage(image: Image): (Claim & { readonly vmId: number; readonly until: string }) | undefined {
+  const undo = parseUndo(image);
+  if (undo === undefined) return undefined;
+  const { id, name, registeredAt: bornAt, sizeMiB } = image;
+  const where = `datastore ${image.datastoreId} ${image.datastoreName}`;
+  const facts = { object: { kind: 'image', name } as const, id, bornAt, sizeMiB, where, proof: [`${STATE_MARK}=UNDO`, 'name'] };
+  return { ...facts, runId: undo.set, vmId: undo.vmId, until: undo.until };
 }
 
 /** What a failed restore left on demand: listed, so that it is not forgotten, and never removed by us. */

@@ -1,0 +1,29 @@
+import { IMAGE_STATE, imageId, type OneApi } from '@onevault/one-client';
+import { unlessGone } from '../cloud/gone.ts';
+import type { SwappedDisk } from '../cloud-object.ts';
+import { NAME_MARK } from '../names.ts';
+
+/** `<vm> <target>`: an image that was made for one disk of one VM and nothing else. */
+const MADE_FOR = 'ONEVAULT_MADE_FOR';
+
+export function madeForMark(vmId: number, target: string, name: string): Readonly<Record<string, string>> {
+  return { [MADE_FOR]: `${vmId} ${target}`, [NAME_MARK]: name };
+}
+
+const DELETE_MS = 10 * 60_000;
+
+/**
+ * The image under a disk that was not persistent, once a copy of the disk is kept: of use to nobody, if an earlier exchange made it for this very disk.
+ * Anybody else's image, one that is used, renamed or persistent by now, stays: it may be the base of other VMs, or somebody's.
+ */
+export async function removeSuperseded(cloud: OneApi, vmId: number, disk: SwappedDisk): Promise<void> {
+  if (disk.back.imageId === disk.imageId) return;
+  const image = await unlessGone(cloud.image(imageId(disk.imageId)));
+  const isOurs = image?.template[MADE_FOR] === `${vmId} ${disk.target}` && image.template[NAME_MARK] === image.name;
+  if (image === undefined || !isOurs || image.persistent || image.vmIds.length > 0 || image.state !== IMAGE_STATE.READY) return;
+  await unlessGone(cloud.deleteImage(image.id));
+  await cloud.waitForImage(image.id, (now) => (now?.state === IMAGE_STATE.DELETE ? 'wait' : 'done'), {
+    timeoutMs: DELETE_MS,
+    what: `image ${image.id} to be deleted`,
+  });
+}
