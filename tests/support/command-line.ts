@@ -61,7 +61,7 @@ export async function runCommand(args: readonly string[], env: Readonly<Record<s
   return await startCommand(args, { PATH: process.env['PATH'] ?? '', ...env }).finished;
 }
 
-function startCommand(args: readonly string[], env: Readonly<Record<string, string>>): Running & { stdout(): string } {
+export function startCommand(args: readonly string[], env: Readonly<Record<string, string>>): Running & { stdout(): string } {
   const child = spawn(process.execPath, [BIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { stdout: '', stderr: '' };
   const watchers = new Set<() => void>();

@@ -9,8 +9,7 @@ export type NbdErrorCode =
   | 'NBD_EXPORT_NAME'
   | 'NBD_OVERLAY_INVALID'
   | 'NBD_OVERLAY_MISMATCH'
-  | 'NBD_OVERLAY_IN_USE'
-  | 'NBD_OVERLAY_FAILED';
+  | 'NBD_OVERLAY_IN_USE';
 
 export interface NbdErrorDetails {
   readonly path?: string;

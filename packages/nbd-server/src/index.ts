@@ -8,5 +8,6 @@ export { NbdError, type NbdErrorCode, type NbdErrorDetails } from './errors.ts';
 export type { ExportDirectory, Extent, ExtentKind, NbdExport, NbdWriter } from './export.ts';
 export type { NbdAddress } from './listen.ts';
 export { nbdUri } from './nbd-uri.ts';
+export { type OverlayExport, type OverlayOptions, openOverlay } from './overlay/overlay-export.ts';
 export { type NbdServer, type NbdServerLimits, type NbdServerOptions, serveNbd } from './server.ts';
 export { readTlsDirectory, type TlsFiles, type TlsSetup, tlsSetup } from './tls.ts';

@@ -64,7 +64,7 @@ describe('reading', () => {
       ...disk,
       async read(offset, target, options) {
         if (offset < 3_000_000 && offset + target.length > 2_900_000)
-          throw new NbdError({ code: 'NBD_OVERLAY_FAILED', message: 'gone', details: { offset: 2_900_000 } as object });
+          throw new NbdError({ code: 'NBD_OVERLAY_INVALID', message: 'gone', details: { offset: 2_900_000 } as object });
         await disk.read(offset, target, options);
       },
     };

@@ -8,11 +8,16 @@ const READING_BYTES = 48 * 1024 * 1024;
 /** What one call for many blocks holds at most: three groups of 4 MiB, see DiskReader. */
 const RUN_BYTES = 12 * 1024 * 1024;
 
+/** Damaged blocks that are told of: clients ask again and again for what they do not get. */
+const MAX_REPORTED = 10_000;
+
 export interface BlockReadingOptions {
   readonly cacheBytes: number;
   readonly blockSizeBytes: number;
   /** Ends reads under way. */
   readonly signal: AbortSignal;
+  /** Hears of each damaged block once, with the export that somebody read. */
+  readonly onDamage?: (name: string, error: unknown) => void;
 }
 
 /** What the disks of one server share: the cache of blocks, and how much is read at once. Each block is read once, however many wait for it. */
@@ -21,6 +26,7 @@ export class BlockReading {
   readonly #reading = new Semaphore(READING_BYTES);
   readonly #pending = new Map<string, Promise<void>>();
   readonly #options: BlockReadingOptions;
+  readonly #reported = new Set<string>();
 
   constructor(options: BlockReadingOptions) {
     this.#options = options;
@@ -79,6 +85,13 @@ export class BlockReading {
     });
   }
 
+  #report(name: string, index: number, error: unknown): void {
+    const key = keyOf(name, index);
+    if (this.#reported.has(key) || this.#reported.size >= MAX_REPORTED) return;
+    this.#reported.add(key);
+    this.#options.onDamage?.(name, error);
+  }
+
   /** A damaged block fails alone: reading goes on behind it. */
   async #read(disk: DiskReader, name: string, run: BlockRun, settle: (index: number, error?: unknown) => void): Promise<void> {
     const { blockSizeBytes } = disk.grid;
@@ -99,6 +112,7 @@ export class BlockReading {
         return;
       } catch (error) {
         if (damagedOffset(error) === undefined) throw error;
+        this.#report(name, from, error);
         settle(from, error);
         from += 1;
       }

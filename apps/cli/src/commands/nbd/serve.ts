@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type CallOptions, Scope } from '@onevault/base';
+import { type CallOptions, Scope, serializeError } from '@onevault/base';
 import { type NbdAddress, type NbdServer, nbdUri, readTlsDirectory, serveNbd, type TlsSetup, tlsSetup } from '@onevault/nbd-server';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../../command-context.ts';
@@ -11,6 +11,7 @@ import { keepLeased } from '../../nbd/keep-leased.ts';
 import { openExports } from '../../nbd/open-exports.ts';
 import { checkFlags, collect, parseCache, parseListen, type ServeFlags } from '../../nbd/serve-flags.ts';
 import { type ServedDisk, servedDisks } from '../../nbd/served-disk.ts';
+import { SCHEMA_VERSION } from '../../render/output.ts';
 import { diskFacts, pointVm } from '../../render/point-facts.ts';
 import { formatBytes } from '../../render/units.ts';
 import { selectPoint } from '../../select/select-point.ts';
@@ -30,6 +31,7 @@ export function serveCommand(run: RunCommand): Command {
     .optionsGroup('What they get:')
     .option('--export-name <name>', 'of a single disk; default: disk-0, or <point>/disk-0 with several points')
     .option('--cache <size>', 'memory for blocks, shared by all clients', parseCache, 256 * 1024 * 1024)
+    .option('--writable-overlay [file]', 'let clients write: into this file, which is kept for the next time, or into a temporary one (TMPDIR)')
     .action((points: string[], flags: ServeFlags, sub: Command) => run(sub, (context) => runServe(context, points, flags)));
 }
 
@@ -41,7 +43,9 @@ export async function runServe(context: CommandContext, texts: readonly string[]
   const disks = await disksToServe(repository, texts, flags, { signal });
   const points = [...new Set(disks.map(({ point }) => point))];
   scope.use(await keepLeased({ repository, clock, warn: (text) => output.warn(text) }, points, { signal }));
-  const opened = scope.use(await openExports(repository, disks, flags.cache, { signal }));
+  const opened = scope.use(
+    await openExports(repository, disks, { cacheBytes: flags.cache, overlay: flags.writableOverlay, onDamage: sayDamage(context) }, { signal }),
+  );
   const tls = await readTls(flags, { signal });
   const listen = await addressOf(flags, scope);
   const [only, ...others] = disks;
@@ -58,7 +62,7 @@ export async function runServe(context: CommandContext, texts: readonly string[]
       { clock, logger },
     ),
   );
-  sayReady(context, server, disks, tls !== undefined);
+  sayReady(context, server, disks, { tls: tls !== undefined, writable: flags.writableOverlay !== undefined });
   await server.closed;
   return EXIT.ok;
 }
@@ -66,7 +70,7 @@ export async function runServe(context: CommandContext, texts: readonly string[]
 async function disksToServe(
   repository: Parameters<typeof selectPoint>[0],
   texts: readonly string[],
-  { vm, disk, exportName }: ServeFlags,
+  { vm, disk, exportName, writableOverlay }: ServeFlags,
   options: CallOptions,
 ): Promise<ServedDisk[]> {
   const points = new Map<string, Awaited<ReturnType<typeof selectPoint>>>();
@@ -76,6 +80,8 @@ async function disksToServe(
   }
   const disks = servedDisks([...points.values()], disk);
   const [only, ...others] = disks;
+  if (typeof writableOverlay === 'string' && others.length > 0)
+    throw usageError(`one overlay file takes one disk, and there are ${disks.length}`, 'choose one with --disk, or leave out the file');
   if (!only) throw usageError('there is no disk to serve', 'onevault point show says what a restore point has');
   if (exportName === undefined) return disks;
   if (others.length > 0) throw usageError(`--export-name names one disk, and there are ${disks.length}`, 'choose one with --disk');
@@ -94,8 +100,22 @@ async function addressOf({ socket, listen }: ServeFlags, scope: Scope): Promise<
   return { kind: 'unix', path: join(directory, 'socket') };
 }
 
+/** Clients get an I/O error; what it means is said here, in the JSON modes as a line on stderr: stdout has its one document. */
+function sayDamage({ output }: CommandContext): (exportName: string, error: unknown) => void {
+  return (exportName, error) => {
+    const told = serializeError(error);
+    if (output.mode === 'text') output.warn(`${exportName}: ${told.message}`);
+    else output.stderr.write(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, type: 'nbd.damage', exportName, error: told })}\n`);
+  };
+}
+
 /** The line that scripts wait for: from here on clients are answered. */
-function sayReady({ output }: CommandContext, server: NbdServer, disks: readonly ServedDisk[], tls: boolean): void {
+function sayReady(
+  { output }: CommandContext,
+  server: NbdServer,
+  disks: readonly ServedDisk[],
+  { tls, writable }: { readonly tls: boolean; readonly writable: boolean },
+): void {
   const exports = disks.map(({ name, point, disk }) => ({
     name,
     uri: nbdUri(server.address, name, tls),
@@ -103,6 +123,7 @@ function sayReady({ output }: CommandContext, server: NbdServer, disks: readonly
     vm: pointVm(point),
     diskId: diskFacts(disk).diskId ?? null,
     sizeBytes: disk.sizeBytes,
+    writable,
   }));
   for (const { uri, pointId, diskId, sizeBytes } of exports) output.line(`ready uri=${uri} point=${pointId} disk=${diskId ?? '-'} size=${sizeBytes}`);
   const total = disks.reduce((sum, { disk }) => sum + disk.sizeBytes, 0);
