@@ -1,7 +1,7 @@
 import { flipBit, keysOf } from '@onevault/backup-format/testing';
 import { isAbort } from '@onevault/base';
 import { vmId } from '@onevault/one-client';
-import { drillVm, readDrillFacts } from '@onevault/orchestrator';
+import { backupVm, drillVm, readDrillFacts } from '@onevault/orchestrator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectNoTrace, failureOf } from '../support/aftermath.ts';
 import { DRILL_PREFIX, type DrillWorld, makeDrillWorld } from '../support/drill-world.ts';
@@ -133,12 +133,50 @@ describe('a drill', () => {
 
   it.each([
     ['READY without a card', { signs: [{ kind: 'onegate-ready' }] }, ['SIGN_NEEDS_NETWORK', 'SIGN_NEEDS_TOKEN']],
+    ['a network that is not there', { network: 99 }, ['NETWORK_UNKNOWN']],
     ['nothing to wait for', { signs: [] }, ['SIGN_NONE']],
     ['a console that nobody serves, with a broken pattern', { signs: [{ kind: 'console', pattern: '(' }] }, ['SIGN_NEEDS_PORT', 'SIGN_PATTERN_INVALID']],
   ] as const)('refuses %s before anything is made', async (_what, wish, codes) => {
     const refused = await failureOf(drillVm(drill.world.deps(), drill.request(wish)));
     expect(refused).toMatchObject({ code: 'JOB_DRILL_REFUSED', details: { reasons: codes.map((code) => ({ code })) } });
     await expectNoTrace(drill.world, census);
+  });
+});
+
+describe('a drill on a network', () => {
+  it('reaches OneGate from there and from nowhere else, and takes no READY of the past for one of its own', async () => {
+    await using drill = await makeDrillWorld();
+    const { world } = drill;
+    const { control } = world.sim;
+    const extra = 'CONTEXT=[TOKEN="YES",REPORT_READY="YES",NETWORK="YES"]\nREADY="YES"\n';
+    const { vmId: id } = await control.createVm({ name: 'app', disks: [{ sizeMiB: 1 }], nics: ['lan'], context: false, extra });
+    const { pointId } = await backupVm(world.deps(), world.backupRequest({ vmId: vmId(id) }));
+    const [isolated] = await world.cloud.networks();
+    const request = drill.request({ pointId, signs: [{ kind: 'onegate-ready' }], network: isolated?.id ?? -1, limitMs: 5000 });
+
+    const silent = await drillVm(world.deps(), request);
+    expect(silent).toMatchObject({ outcome: 'failed', notes: [], failure: { stage: 'life' } });
+    expect(silent.signs[0]?.evidence).not.toContain('YES');
+
+    const cards: unknown[] = [];
+    const probes = {
+      run: async ({ env }: { readonly env: Readonly<Record<string, string>> }) => {
+        cards.push((await world.cloud.vm(vmId(Number(env['ONEVAULT_DRILL_VM_ID'])))).template['NIC']);
+        return { exitCode: 0, output: '' };
+      },
+    };
+    await control.expectGuest({ namePrefix: DRILL_PREFIX, ready: true });
+    const ready = await drillVm({ ...world.deps(), probes }, { ...request, signs: [...request.signs, { kind: 'probe', argv: ['x'] }] });
+    expect(ready).toMatchObject({ outcome: 'passed', signs: [{ seen: true, evidence: 'READY=YES' }, { seen: true }] });
+    expect(cards.flat()).toEqual([expect.objectContaining({ NETWORK_ID: String(isolated?.id) })]);
+  });
+
+  it('for which the cloud has no room is no drill, and leaves no record', async () => {
+    await using drill = await makeDrillWorld();
+    await drill.world.sim.control.setDatastoreFree(100, 1);
+    expect(await failureOf(drillVm(drill.world.deps(), drill.request()))).toMatchObject({ code: 'JOB_RESTORE_REFUSED' });
+    expect(await drill.records()).toEqual([]);
+    expect(await drill.world.leftovers()).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import { type CallOptions, errorCode, isAbort, serializeError } from '@onevault/
 import type { Vm } from '@onevault/one-client';
 import { newRunId } from '../names.ts';
 import { type BuiltVm, buildVm } from '../restore.ts';
+import { assertRestorable, checkRestore } from '../restore-checks/check-restore.ts';
 import { planRestore, type RestorePlan } from '../restore-plan.ts';
 import { inRun, type Run } from '../run.ts';
 import { isCloudLost } from '../set-aside.ts';
@@ -76,6 +77,8 @@ async function attemptDrill(deps: DrillDeps, run: Run, plan: DrillPlan, request:
   const attributes = { ONEVAULT_DRILL: plan.point.id, ...(console && serialDevice(plan.saved, console)) };
   const restoreRequest = drillRestore(request, plan.saved, name, attributes);
   const restorePlan = await planRestore(deps, restoreRequest, options);
+  // A cloud without room says nothing of the point: no drill, and no record of one.
+  assertRestorable(await checkRestore(deps, restorePlan, restoreRequest, options));
   attempt.stage = 'restore';
   attempt.built = await build(deps, run, restorePlan, restoreRequest, attempt, options);
   attempt.stage = 'life';

@@ -21,6 +21,7 @@ export type DrillRefusalCode =
   | 'SIGN_SERIAL_TAKEN'
   | 'SIGN_NEEDS_PORT'
   | 'SIGN_PATTERN_INVALID'
+  | 'NETWORK_UNKNOWN'
   | 'NOT_ISOLATED';
 
 export interface DrillRefusal {
@@ -39,7 +40,11 @@ export interface DrillPlan {
 export async function planDrill(deps: DrillDeps, request: DrillRequest, options: CallOptions): Promise<DrillPlan> {
   const point = await deps.repository.point(request.pointId, options);
   const { vm: saved } = await readSavedVm(deps, point, options);
-  const refusals = [...(await signRefusals(deps, request, saved, options)), ...isolationRefusals(request, saved)];
+  const refusals = [
+    ...(await signRefusals(deps, request, saved, options)),
+    ...(await networkRefusals(deps, request, options)),
+    ...isolationRefusals(request, saved),
+  ];
   if (refusals.length > 0) throw refused(saved, refusals);
   return { point, saved, notes: notesOf(request, saved) };
 }
@@ -144,6 +149,11 @@ function isPattern(pattern: string): boolean {
 
 function noPort(what: string): DrillRefusal {
   return { code: 'SIGN_NEEDS_PORT', text: `there is nothing here that could serve ${what}`, remedy: 'wait for another sign' };
+}
+
+async function networkRefusals({ cloud }: DrillDeps, { network }: DrillRequest, options: CallOptions): Promise<DrillRefusal[]> {
+  if (network === 'none' || (await cloud.networks(options)).some(({ id }) => id === network)) return [];
+  return [{ code: 'NETWORK_UNKNOWN', text: `there is no network ${network} that we may use`, remedy: 'name an isolated network of this cloud, or none' }];
 }
 
 function isolationRefusals({ allowRaw }: DrillRequest, saved: Vm): DrillRefusal[] {

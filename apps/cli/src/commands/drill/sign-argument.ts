@@ -8,7 +8,7 @@ const HINT = 'running, running:90s, agent, ready, console:REGEX; a command with 
 const RUNNING_SECONDS = 60;
 
 /** A sign of life as typed: `running:90s`, `agent`, `ready`, `console:login:`. */
-export function parseSign(text: string): SignOfLife {
+function parseSign(text: string): SignOfLife {
   const [, kind = '', rest] = /^([a-z]+)(?::(.*))?$/s.exec(text) ?? [];
   if (kind === 'running') return { kind, seconds: rest === undefined ? RUNNING_SECONDS : parseSpan(rest, 'a time') / 1000 };
   if (kind === 'console' && rest !== undefined && rest !== '') return { kind, pattern: rest };
