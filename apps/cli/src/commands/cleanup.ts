@@ -5,6 +5,7 @@ import { confirm } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { orphanColumns, REMOVED_COLUMNS, sparedColumns } from '../render/orphan-text.ts';
+import { doneWith } from '../render/recover-text.ts';
 import { renderTable } from '../render/table.ts';
 import { count } from '../render/units.ts';
 
@@ -47,7 +48,7 @@ async function cleanup(context: CommandContext, flags: CleanupFlags): Promise<Ex
 /** Journals know more than marks: what they know goes first. */
 async function recoverKnown({ output, signal }: CommandContext, deps: RecoverDeps): Promise<void> {
   const { runs } = await recoverRuns(deps, { signal });
-  for (const { runId, removed } of runs) for (const { label } of removed) output.note(`run ${runId}: removed ${label}`);
+  for (const { runId, removed } of runs) for (const { object, label } of removed) output.note(`run ${runId}: ${doneWith(object)} ${label}`);
 }
 
 function show({ output, clock }: CommandContext, { orphans, spared }: OrphanReport): void {

@@ -11,7 +11,7 @@ import { swapLine } from '../render/summary-line.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
 import { count } from '../render/units.ts';
 import { selectPoint } from '../select/select-point.ts';
-import { selectVm } from '../select/select-vms.ts';
+import { asVmError, selectVm } from '../select/select-vms.ts';
 import { concludeVms, eachVm } from './each-vm.ts';
 import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';
 import { addDiskFlag, type DiskFlag, disksOf, spanMs } from './snapshot/snapshot-flags.ts';
@@ -70,7 +70,9 @@ async function inPlace(context: CommandContext, text: string, flags: InPlaceFlag
   await using deps = await compose.openJobs((event) => renderer.emit(event), { signal });
   const request = await requestOf(deps, text, flags, { ...exchange, ...(disks && { disks }) }, signal);
   const earlier = flags.dryRun === true ? undefined : await recoverFirst(context, deps, flags);
-  const plan = await planInPlace(deps, request, { signal });
+  const plan = await planInPlace(deps, request, { signal }).catch((error: unknown) => {
+    throw asVmError(error, request.vmId);
+  });
   if (flags.dryRun === true) return showPlan(context, plan);
   if (plan.refusals.length === 0 && flags.yes !== true && !(await confirm(context, question(plan)))) {
     output.note('nothing was done');

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Output } from '../render/output.ts';
-import { RECOVERED_COLUMNS, RESIDUE_COLUMNS, recoverLine } from '../render/recover-text.ts';
+import { doneWith, RECOVERED_COLUMNS, RESIDUE_COLUMNS, recoverLine } from '../render/recover-text.ts';
 import { renderTable } from '../render/table.ts';
 
 export interface RecoverFlags {
@@ -36,7 +36,7 @@ function show(output: Output, { runs, residue, cloudLost }: RecoverReport): void
 }
 
 function showRun(output: Output, { runId, removed, kept, left }: RecoveredRun): void {
-  for (const { label } of removed) output.note(`run ${runId}: removed ${label}`);
+  for (const { object, label } of removed) output.note(`run ${runId}: ${doneWith(object)} ${label}`);
   for (const { label } of kept) output.note(`run ${runId}: kept ${label}, it was finished`);
   for (const { label, error } of left) output.warn(`run ${runId}: ${label} is still there${error === undefined ? '' : `: ${error.message}`}`);
 }

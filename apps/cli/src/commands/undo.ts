@@ -7,7 +7,7 @@ import { jobRenderer } from '../render/job-renderer.ts';
 import { swapLine } from '../render/summary-line.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
 import { count, formatTime } from '../render/units.ts';
-import { selectVm } from '../select/select-vms.ts';
+import { asVmError, selectVm } from '../select/select-vms.ts';
 import { eachVm } from './each-vm.ts';
 import { addExchangeFlags, concludeSwap, type ExchangeFlags, exchangeOf, showVerdict } from './in-place.ts';
 import { ownVmOf } from './own-vm.ts';
@@ -55,7 +55,9 @@ async function apply(context: CommandContext, argument: string, flags: ApplyFlag
   const vmId = await selectVm(deps.cloud, argument, { signal });
   const ownVm = await ownVmOf(context, deps.cloud);
   const request: UndoRequest = { vmId, ...exchange, ...(flags.set !== undefined && { set: flags.set }), ...(ownVm !== undefined && { ownVm }) };
-  const plan = await planUndo(deps, request, { signal });
+  const plan = await planUndo(deps, request, { signal }).catch((error: unknown) => {
+    throw asVmError(error, vmId);
+  });
   if (flags.dryRun === true) return showPlan(context, plan);
   if (plan.refusals.length === 0 && flags.yes !== true && !(await confirm(context, question(plan)))) {
     output.note('nothing was done');

@@ -7,13 +7,22 @@ export function cleanedLines({ runId, about, removed, kept }: RecoveredRun): str
   const did = removed.length === 0 ? 'it had left nothing' : `${count(removed.length, 'object')} taken away`;
   return [
     `run ${runId} (${about}) had died: ${did}`,
-    ...removed.map(({ object, label }) => `  ${DONE[object.kind] ?? 'removed'} ${label}`),
+    ...removed.map(({ object, label }) => `  ${doneWith(object)} ${label}`),
     ...kept.map(({ label }) => `  kept ${label}: it was finished`),
   ];
 }
 
+const DONE: Readonly<Partial<Record<RecoveredObject['object']['kind'], string>>> = {
+  power: 'started',
+  revert: 'finished',
+  swap: 'brought the old disks back:',
+  overwrite: 'gave its persistence back to',
+};
+
 /** Not everything that is taken back is removed: nobody should read that a VM was. */
-const DONE: Readonly<Partial<Record<RecoveredObject['object']['kind'], string>>> = { power: 'started', revert: 'finished' };
+export function doneWith({ kind }: RecoveredObject['object']): string {
+  return DONE[kind] ?? 'removed';
+}
 
 export const RECOVERED_COLUMNS: readonly Column<RecoveredRun>[] = [
   { name: 'RUN', value: (run) => run.runId },
