@@ -30,6 +30,12 @@ export function requiresLoopDevice(): Requirement {
   return { met: canAttachLoopDevice(), message: 'no loop device: apt-get install mount, and run where the kernel gives one (most containers do not)' };
 }
 
+/** The kernel that libguestfs boots: supermin looks where a distribution puts one, which a container need not have. */
+export function requiresApplianceKernel(): Requirement {
+  const met = succeeds('sh', ['-c', 'test -n "$SUPERMIN_KERNEL" || ls /boot/vmlinuz-* || ls /lib/modules/*/vmlinuz']);
+  return { met, message: 'no kernel for the micro-VM of libguestfs in /boot: apt-get install linux-image-cloud-amd64' };
+}
+
 /**
  * `test` for a case that needs all of `requirements`. One that is not met skips the case with its message; under CI, where everything has been
  * installed on purpose, it fails instead, so that a check never disappears unseen.

@@ -15,6 +15,7 @@ export type CliErrorCode =
   | 'CLI_PLAN_FILE_INVALID'
   | 'CLI_CONSOLE_FAILED'
   | 'CLI_PROBE_FAILED'
+  | 'CLI_OUTPUT_FAILED'
   | 'CLI_SIM_FAILED'
   | 'CLI_DEMO_MISMATCH';
 

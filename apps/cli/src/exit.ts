@@ -26,6 +26,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   CLI_REPOSITORY_UNSET: EXIT.usage,
   CLI_PLAN_FILE_INVALID: EXIT.usage,
   CLI_VM_IN_USE: EXIT.locked,
+  FILES_PATH_INVALID: EXIT.usage,
   JOB_NAME_INVALID: EXIT.usage,
   JOB_DRILL_REFUSED: EXIT.usage,
   JOB_OWNERSHIP_INVALID: EXIT.usage,

@@ -8,6 +8,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { drillCommand } from './commands/drill/drill.ts';
 import { exportCommand } from './commands/export.ts';
 import { inPlaceCommand } from './commands/in-place.ts';
+import { filesCommand } from './commands/files/files.ts';
 import { initCommand } from './commands/init.ts';
 import { nbdCommand } from './commands/nbd/nbd.ts';
 import { planCommand } from './commands/plan.ts';
@@ -44,6 +45,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     restoreCommand,
     restorePlanCommand,
     exportCommand,
+    filesCommand,
     inPlaceCommand,
     undoCommand,
     deltaCommand,

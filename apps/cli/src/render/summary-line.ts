@@ -110,6 +110,26 @@ export function snapshotFailedLine(action: SnapshotReport['action'], vmId: numbe
   return fields('snapshot', { action, vm: vmId, result: 'failed', code });
 }
 
+export function filesLine(about: {
+  readonly action: 'extract' | 'tar';
+  readonly result: 'ok' | 'partial';
+  readonly pointId: string;
+  readonly entries: number;
+  readonly refusedCount: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+}): string {
+  return fields('files', {
+    action: about.action,
+    result: about.result,
+    point: about.pointId,
+    entries: about.entries,
+    left_out: about.refusedCount,
+    size: compactBytes(about.bytes),
+    duration: compactDuration(about.durationMs),
+  });
+}
+
 export function pruneLine(reports: readonly PruneReport[], dryRun: boolean): string {
   const sets = reports.flatMap((report) => report.sets);
   const counted = (outcome: string): number => sets.filter((set) => set.outcome === outcome).length;
