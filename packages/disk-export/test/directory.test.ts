@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
@@ -34,8 +33,8 @@ describe('a directory', () => {
       'vm.xml',
     ]);
     const sums = await readFile(place.file('web/SHA256SUMS'), 'utf8');
-    expect(sums).toContain(`${createHash('sha256').update(disk.bytes()).digest('hex')}  disk-2.raw\n`);
-    expect(execFileSync('sha256sum', ['--check', 'SHA256SUMS'], { cwd: place.file('web'), encoding: 'utf8' }).match(/: OK$/gm)).toHaveLength(4);
+    const contents = new Map<string, Uint8Array>([...files, ['disk-0.raw', disk.bytes()], ['disk-2.raw', disk.bytes()]]);
+    expect(sums).toBe([...contents].map(([name, bytes]) => `${createHash('sha256').update(bytes).digest('hex')}  ${name}\n`).join(''));
     expect(await place.list()).toEqual(['web']);
   });
 

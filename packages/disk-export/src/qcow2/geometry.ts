@@ -21,7 +21,7 @@ const MAX_CLUSTER_BYTES = 2 * 2 ** 20;
 const MAX_L1_BYTES = 32 * 2 ** 20;
 export const ENTRY_BYTES = 8;
 export const REFCOUNT_BYTES = 2;
-export const DEFAULT_CLUSTER_BYTES = 65_536;
+const DEFAULT_CLUSTER_BYTES = 65_536;
 
 /** Throws EXPORT_FORMAT_INVALID for a cluster size that QEMU does not open, at all or with so large a disk. */
 export function geometryOf(diskBytes: number, clusterBytes = DEFAULT_CLUSTER_BYTES): Geometry {
