@@ -47,6 +47,7 @@ describe('drills and restore plans', { timeout: 120_000 }, () => {
     expect(refused).toMatchObject({ exit: 2 });
     expect(refused.stderr).toMatch(/cannot report READY/);
     expect(await shell.run(['drill', 'run', 'db', '--sign', 'singing'])).toMatchObject({ exit: 2, stderr: expect.stringMatching(/no sign of life/) });
+    expect(await shell.run(['drill', 'run', 'db', '--sign', 'console:x'])).toMatchObject({ exit: 2, stderr: expect.stringMatching(/--console-listen/) });
     expect(await shell.run(['drill', 'run'])).toMatchObject({ exit: 2, stderr: expect.stringMatching(/name VMs, or give --all/) });
     expect(await shell.run(['drill', 'run', 'db', '--network', 'moon'])).toMatchObject({ exit: 2, stderr: expect.stringMatching(/no network 'moon'/) });
     expect(await shell.run(['drill', 'run', 'ghost'])).toMatchObject({ exit: 1 });

@@ -82,9 +82,9 @@ describe('a restore plan', () => {
     const again = await runPlan(depsOf(), await resolved());
     expect(again.vms.map(({ status }) => status)).toEqual(['present', 'present', 'present']);
     expect(await world.census()).toEqual(after);
-    const checked = [];
-    for await (const one of checkPlan(depsOf(), await resolved())) checked.push(one.presentAs !== undefined);
-    expect(checked).toEqual([true, true, true]);
+    const { vms, findings } = await checkPlan(depsOf(), await resolved());
+    expect(vms.map(({ presentAs }) => presentAs !== undefined)).toEqual([true, true, true]);
+    expect(findings).toEqual([]);
   });
 
   it.each([
@@ -140,6 +140,15 @@ describe('a restore plan', () => {
       expect(after.images.length - before.images.length).toBe(2);
       expect(after.templates).toEqual(before.templates);
     }
+  });
+
+  it('is told when its images fit one by one and not together', async () => {
+    const plan = await resolved();
+    await world.sim.control.setDatastoreFree(100, 2);
+    const { vms, findings } = await checkPlan(depsOf(), plan);
+    await world.sim.control.setDatastoreFree(100, 100_000);
+    expect(vms.map(({ checks }) => checks?.findings.some(({ severity }) => severity === 'error'))).toEqual([false, false, false]);
+    expect(findings).toMatchObject([{ severity: 'error', code: 'PLAN_SPACE', why: expect.stringContaining('3 MiB for 3 images; 2 MiB are left') }]);
   });
 
   it('that is cancelled leaves whole VMs, and says nothing of the others', async () => {

@@ -54,10 +54,10 @@ export type {
 } from './plan/plan-model.ts';
 export { RESTING_STATES, type RestingState, recoverHint, type Standing, standingOf } from './plan/resting-state.ts';
 export { type Caller, readSurroundings, type Surroundings } from './plan/surroundings.ts';
-export { checkPlan } from './plan-files/check-plan.ts';
+export { type CheckPlanOptions, checkPlan } from './plan-files/check-plan.ts';
 export { type OrderProblem, orderPlan, type PlanNode } from './plan-files/order-plan.ts';
 export { type PlanFile, type PointChoice, planFileSchema } from './plan-files/plan-file.ts';
-export type { CheckedEntry, PlanDeps, PlanEntry, PlanOutcome, PlanReport, PlanStatus, ResolvedPlan } from './plan-files/plan-model.ts';
+export type { CheckedEntry, CheckedPlan, PlanDeps, PlanEntry, PlanOutcome, PlanReport, PlanStatus, ResolvedPlan } from './plan-files/plan-model.ts';
 export { type PlanProblem, resolvePlan } from './plan-files/resolve-plan.ts';
 export { type RunPlanOptions, runPlan } from './plan-files/run-plan.ts';
 export { type ControlDeps, DEFAULT_PATIENCE, type DevicePort, type JobDeps, type Patience } from './ports.ts';

@@ -8,6 +8,7 @@ import {
   type PlanReport,
   type PointChoice,
   type ResolvedPlan,
+  type RestoreFinding,
   resolvePlan,
   runPlan,
 } from '@onevault/orchestrator';
@@ -45,14 +46,15 @@ export function restorePlanCommand(run: RunCommand): Command {
 async function runCheck(context: CommandContext, path: string): Promise<ExitCode> {
   const { output, signal } = context;
   return withPlan(context, path, async (deps, plan) => {
-    const checked: CheckedEntry[] = [];
-    for await (const one of checkPlan(deps, plan, { signal })) {
-      checked.push(one);
+    const onChecked = (one: CheckedEntry): void => {
       for (const line of checkedLines(one)) output.line(line);
-    }
-    output.document('restore-plan.check', { name: plan.name, onFailure: plan.onFailure, vms: checked.map(checkedDocument) });
-    if (checked.some(({ error, checks }) => error !== undefined || checks?.verdict === 'impossible')) return EXIT.failed;
-    return checked.some(({ checks }) => checks?.verdict === 'degraded') ? EXIT.degraded : EXIT.ok;
+    };
+    const { vms, findings } = await checkPlan(deps, plan, { signal, onChecked });
+    for (const line of findingLines(findings)) output.line(line);
+    output.document('restore-plan.check', { name: plan.name, onFailure: plan.onFailure, vms: vms.map(checkedDocument), findings });
+    const severities = new Set([...findings, ...vms.flatMap(({ checks }) => checks?.findings ?? [])].map(({ severity }) => severity));
+    if (vms.some(({ error }) => error !== undefined) || severities.has('error')) return EXIT.failed;
+    return severities.has('warning') || severities.has('unknown') ? EXIT.degraded : EXIT.ok;
   });
 }
 
@@ -130,11 +132,13 @@ function checkedLines({ entry, presentAs, checks, error }: CheckedEntry): string
   const what = `${key}: ${point.id} captured ${point.capturedAt} as VM ${request.name}${after.length === 0 ? '' : `, after ${after.join(', ')}`}`;
   if (presentAs !== undefined) return [`${what}: there already, VM ${presentAs}`];
   if (error !== undefined) return [`${what}: impossible`, `  ${error.message}`];
-  const findings = (checks?.findings ?? []).filter(({ severity }) => severity !== 'ok');
-  return [
-    `${what}: ${checks?.verdict ?? 'unknown'}`,
-    ...findings.map(({ code, what: on, why, remedy }) => `  ${on}: ${why} (${code})${remedy === undefined ? '' : `; ${remedy}`}`),
-  ];
+  return [`${what}: ${checks?.verdict ?? 'unknown'}`, ...findingLines(checks?.findings ?? []).map((line) => `  ${line}`)];
+}
+
+function findingLines(findings: readonly RestoreFinding[]): string[] {
+  return findings.flatMap(({ severity, code, what, why, remedy }) =>
+    severity === 'ok' ? [] : [`${what}: ${why} (${code})${remedy === undefined ? '' : `; ${remedy}`}`],
+  );
 }
 
 function checkedDocument({ entry, presentAs, checks, error }: CheckedEntry): object {

@@ -6,6 +6,7 @@ import type { JobDeps } from '../ports.ts';
 import type { RestoreReport } from '../report.ts';
 import type { RestoreRequest } from '../request.ts';
 import type { RestoreChecks } from '../restore-checks/check-restore.ts';
+import type { RestoreFinding } from '../restore-checks/restore-finding.ts';
 import type { PlanWait, PointChoice } from './plan-file.ts';
 
 export interface PlanDeps extends JobDeps {
@@ -37,6 +38,12 @@ export interface CheckedEntry {
   readonly presentAs: number | undefined;
   readonly checks: RestoreChecks | undefined;
   readonly error: SerializedError | undefined;
+}
+
+export interface CheckedPlan {
+  readonly vms: readonly CheckedEntry[];
+  /** Of the plan as a whole. */
+  readonly findings: readonly RestoreFinding[];
 }
 
 /**

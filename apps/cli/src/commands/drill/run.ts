@@ -78,6 +78,8 @@ function checkFlags(vms: readonly string[], flags: DrillRunFlags): Wishes {
   if (flags.all === true ? vms.length > 0 : vms.length === 0)
     throw usageError('name VMs, or give --all', 'onevault drill run web db; onevault drill run --all --sample 3');
   if (flags.point !== undefined && (flags.all === true || vms.length !== 1)) throw usageError('--point is of one VM', 'name exactly one VM');
+  if (signsOf(flags).some(({ kind }) => kind === 'console') && flags.consoleListen === undefined)
+    throw usageError('a console needs an address to which the hosts can connect', '--console-listen ADDRESS[:PORT], an address of this machine');
   if (flags.sample !== undefined && !/^[1-9]\d{0,4}$/.test(flags.sample)) throw usageError(`a sample of '${flags.sample}' VMs`, 'a number from 1 on');
   return {
     ...(flags.sample !== undefined && { sample: Number(flags.sample) }),
