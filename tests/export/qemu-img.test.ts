@@ -32,7 +32,7 @@ describeWith([requiresCommand('qemu-img', 'apt-get install qemu-utils')], 'qemu-
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'onevault-qemu-img-'));
-    source = memorySource(mixedPieces(), { sizeBytes: 40 * MIB, blockSizeBytes: MIB });
+    source = memorySource(mixedPieces(), { sizeBytes: 24 * MIB, blockSizeBytes: MIB });
     await exportDisk(source, { kind: 'file', path: path('disk.raw') });
   });
   afterAll(() => rm(dir, { recursive: true, force: true }));
@@ -93,7 +93,7 @@ describeWith([requiresCommand('qemu-img', 'apt-get install qemu-utils')], 'qemu-
 function mixedPieces(): DiskPiece[] {
   const pieces: DiskPiece[] = [];
   let offset = 0;
-  for (let file = 0; offset < 36 * MIB; file++) {
+  for (let file = 0; offset < 21 * MIB; file++) {
     const length = 4 * KIB * (1 + ((file * 37) % 150));
     pieces.push({ offset, data: file % 2 === 0 ? prose(file, length) : noise(file, length) });
     offset += length + (file % 5 === 0 ? 300 * KIB : 4 * KIB);

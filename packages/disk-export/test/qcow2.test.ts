@@ -53,7 +53,7 @@ describe('qcow2, to a file', () => {
         expect(checkQcow2(await directory.bytes(name))).toEqual([]);
         expect(report.sizeBytes).toBe(Math.ceil(range.length / 512) * 512);
       }),
-      { numRuns: 50 },
+      { numRuns: 35 },
     );
   });
 
@@ -62,8 +62,8 @@ describe('qcow2, to a file', () => {
     async (method) => {
       await using directory = await temporaryDirectory();
       // Clusters of 4 KiB: a refcount block counts 8 MiB of the file, an L2 table maps 2 MiB.
-      const mixed = Array.from({ length: 24 }, (_, at) => ({ offset: at * MIB, data: at % 3 === 0 ? prose(at, MIB) : noise(at, 600 * KIB) }));
-      const source = memorySource(mixed, { sizeBytes: 24 * MIB, blockSizeBytes: MIB });
+      const mixed = Array.from({ length: 18 }, (_, at) => ({ offset: at * MIB, data: at % 3 === 0 ? prose(at, MIB) : noise(at, 600 * KIB) }));
+      const source = memorySource(mixed, { sizeBytes: 18 * MIB, blockSizeBytes: MIB });
       expect(checkQcow2(await exported(directory, 'disk', source, qcow2(4 * KIB, method)))).toEqual([]);
     },
     30_000,
@@ -129,7 +129,7 @@ describe('qcow2, to a stream', () => {
         expect((await readImage(directory.file('disk'))).equals(sectors(source.bytes(range)))).toBe(true);
         expect(checkQcow2(stream.bytes())).toEqual([]);
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   });
 
