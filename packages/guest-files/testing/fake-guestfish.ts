@@ -27,33 +27,32 @@ export async function fakeGuestfish(directory: string, answers: FakeAnswers = {}
     Object.entries(answers).map(([key, answer]) => [key, { ...answer, file: answer.file && Buffer.from(answer.file).toString('base64') }]),
   );
   const path = join(directory, 'guestfish');
-  await writeFile(path, `#!${process.execPath}\n(${script.toString()})(${JSON.stringify(plain)});\n`);
+  await writeFile(path, `#!${process.execPath}\nconst answers = ${JSON.stringify(plain)};\n${SCRIPT}`);
   await chmod(path, 0o755);
   await symlink('/usr/bin/setpriv', join(directory, 'setpriv'));
   return { PATH: directory };
 }
 
-/** Runs in a process of its own, from its text. */
-function script(answers: Record<string, { output?: string; fails?: string; file?: string; hangs?: boolean; spawns?: string; exits?: number }>): void {
-  const { writeFileSync, writeSync } = require('node:fs');
-  const { spawn } = require('node:child_process');
-  let silent = false;
-  const answer = (command: string): void => {
-    const key = Object.keys(answers).find((prefix) => command.startsWith(prefix));
-    const { output = '', fails, file, hangs, spawns, exits } = (key !== undefined && answers[key]) || {};
-    if (exits !== undefined) process.exit(exits);
-    if (spawns !== undefined) writeFileSync(spawns, String(spawn('/bin/sleep', ['1000'], { stdio: 'ignore' }).pid));
-    silent = hangs === true || spawns !== undefined;
-    if (silent) return;
-    if (file !== undefined) writeFileSync(/"(\/[^"]*\/out)"/.exec(command)?.[1], Buffer.from(file, 'base64'));
-    if (fails === undefined) writeSync(1, `${output}elapsed time: 0.01 seconds\n`);
-    else writeSync(2, `*stdin*:1: libguestfs: error: ${fails}\n`);
-  };
-  const line = (text: string): void => {
-    if (silent) return;
-    if (text.startsWith('-time ')) answer(text.slice(6));
-    else if (text.startsWith('echo ')) writeSync(1, `${text.slice(5)}\n`);
-    else writeSync(2, `${text.slice(1)}: unknown command\n`);
-  };
-  require('node:readline').createInterface({ input: process.stdin }).on('line', line);
+/** Text, because a bundler would rewrite code. Runs in a process of its own, by `answers`. */
+const SCRIPT = String.raw`
+const { writeFileSync, writeSync } = require('node:fs');
+const { spawn } = require('node:child_process');
+let silent = false;
+function answer(command) {
+  const key = Object.keys(answers).find((prefix) => command.startsWith(prefix));
+  const { output = '', fails, file, hangs, spawns, exits } = answers[key] ?? {};
+  if (exits !== undefined) process.exit(exits);
+  if (spawns !== undefined) writeFileSync(spawns, String(spawn('/bin/sleep', ['1000'], { stdio: 'ignore' }).pid));
+  silent = hangs === true || spawns !== undefined;
+  if (silent) return;
+  if (file !== undefined) writeFileSync(/"(\/[^"]*\/out)"/.exec(command)[1], Buffer.from(file, 'base64'));
+  if (fails === undefined) writeSync(1, output + 'elapsed time: 0.01 seconds\n');
+  else writeSync(2, '*stdin*:1: libguestfs: error: ' + fails + '\n');
 }
+require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  if (silent) return;
+  if (line.startsWith('-time ')) answer(line.slice(6));
+  else if (line.startsWith('echo ')) writeSync(1, line.slice(5) + '\n');
+  else writeSync(2, line.slice(1) + ': unknown command\n');
+});
+`;

@@ -44,7 +44,7 @@ export function checkFlags({ fs, root }: FilesFlags): void {
     throw usageError('--fs and --root exclude one another', '--fs is one file system, --root an operating system with all it mounts');
 }
 
-export function collect(text: string, before: readonly string[] = []): readonly string[] {
+function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
 }
 
