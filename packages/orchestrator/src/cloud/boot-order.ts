@@ -16,7 +16,7 @@ export function bootByTarget(vm: Vm): string | undefined {
 }
 
 /** The other way round, for the disks as they are now. A NIC's name is no target. */
-export function bootOfTargets(vm: Vm, byTarget: string | undefined): string | undefined {
+function bootOfTargets(vm: Vm, byTarget: string | undefined): string | undefined {
   return rename(byTarget, (device) => {
     if (/^nic\d+$/i.test(device)) return device;
     const disk = vm.disks.find(({ target }) => target === device);

@@ -1,16 +1,4 @@
-import {
-  type Disk,
-  IMAGE_STATE,
-  type Image,
-  type ImageId,
-  isCloudAdmin,
-  isPoweredOff,
-  isRunning,
-  mayDo,
-  type Vm,
-  type VmId,
-  vmStateName,
-} from '@onevault/one-client';
+import { type Disk, IMAGE_STATE, type Image, isCloudAdmin, isPoweredOff, isRunning, mayDo, type Vm, type VmId, vmStateName } from '@onevault/one-client';
 import { vectors } from '../attributes.ts';
 import type { Caller } from '../plan/surroundings.ts';
 import { keptAttributes, restrictedAttributes } from './kept-attributes.ts';
@@ -111,5 +99,3 @@ export function judgeSnapshots(disk: Disk, fates: readonly SnapshotFate[], allow
 export function isReady(image: Image): boolean {
   return image.state === IMAGE_STATE.READY;
 }
-
-export type ImageReader = (id: ImageId) => Promise<Image | undefined>;

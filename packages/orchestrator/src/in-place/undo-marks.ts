@@ -37,7 +37,7 @@ const MARK = {
 } as const;
 
 /** `name`: of the image, so that a renamed one is somebody's. */
-export function undoMarks(swap: SwapObject, disk: SwappedDisk, name: string): Readonly<Record<string, string>> {
+function undoMarks(swap: SwapObject, disk: SwappedDisk, name: string): Readonly<Record<string, string>> {
   return {
     [STATE_MARK]: UNDO_STATE,
     [RUN_MARK]: swap.set,
