@@ -114,7 +114,7 @@ async function store(path: string, disks: ReadonlyMap<string, Buffer>): Promise<
 /** What a real client printed; rejects with all of it when it failed: qemu-io says on stdout what went wrong. */
 export async function client(program: string, ...args: readonly string[]): Promise<string> {
   try {
-    return (await promisify(execFile)(program, args, { timeout: 25_000, maxBuffer: 64 * MIB })).stdout;
+    return (await promisify(execFile)(program, args, { timeout: 120_000, maxBuffer: 64 * MIB })).stdout;
   } catch (error) {
     const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };
     throw new Error(`${program} ${args.join(' ')}: ${stderr ?? ''} ${stdout ?? ''}`, { cause: error });

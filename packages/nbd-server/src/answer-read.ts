@@ -1,4 +1,5 @@
 import { type CallOptions, errorCode, isBaseError, type Semaphore } from '@onevault/base';
+import type { BufferPool } from './buffer-pool.ts';
 import type { ByteChannel } from './byte-channel.ts';
 import { encodeDataHead, encodeDone, encodeError, encodeHole, encodeSimpleReply } from './codec/reply-codec.ts';
 import type { Request } from './codec/request-codec.ts';
@@ -16,16 +17,14 @@ export interface ReadJob {
   readonly channel: ByteChannel;
   /** Bytes of replies that are being made or sent. */
   readonly budget: Semaphore;
+  readonly pool: BufferPool;
   readonly call: CallOptions;
 }
 
 /** Before structured replies a read succeeds or fails as a whole. */
-export async function answerSimpleRead({ request, disk, channel, budget, call }: ReadJob): Promise<void> {
-  const { cookie, offset, length } = request;
-  using _held = await budget.take(length, call);
-  const data = Buffer.allocUnsafeSlow(length);
-  if (length > 0) await disk.read(offset, data, call);
-  await channel.write([encodeSimpleReply(cookie, 0), data]);
+export function answerSimpleRead(job: ReadJob): Promise<void> {
+  const { cookie, offset, length } = job.request;
+  return sendRange(job, offset, length, encodeSimpleReply(cookie, 0));
 }
 
 /** Holes by name, data in pieces. What fails ends the reply with the offset of the failure; what was sent before it is valid. */
@@ -46,11 +45,17 @@ export async function answerStructuredRead(job: ReadJob): Promise<void> {
   }
 }
 
-async function sendData({ request, disk, channel, budget, call }: ReadJob, offset: number, length: number, done: boolean): Promise<void> {
+function sendData(job: ReadJob, offset: number, length: number, done: boolean): Promise<void> {
+  return sendRange(job, offset, length, encodeDataHead({ cookie: job.request.cookie, done }, offset, length));
+}
+
+/** Memory of a read or write that failed is not used again: somebody may still be at it. */
+async function sendRange({ disk, channel, budget, pool, call }: ReadJob, offset: number, length: number, head: Buffer): Promise<void> {
   using _held = await budget.take(length, call);
-  const data = Buffer.allocUnsafeSlow(length);
-  await disk.read(offset, data, call);
-  await channel.write([encodeDataHead({ cookie: request.cookie, done }, offset, length), data]);
+  const data = pool.take(length);
+  if (length > 0) await disk.read(offset, data, call);
+  await channel.write([head, data]);
+  pool.give(data);
 }
 
 interface Piece {

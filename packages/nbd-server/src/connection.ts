@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type Clock, isAbort, type Logger, serializeError } from '@onevault/base';
+import type { BufferPool } from './buffer-pool.ts';
 import { type ByteChannel, ChannelGone } from './byte-channel.ts';
 import type { ExportDirectory } from './export.ts';
 import { negotiate, type StartTls } from './negotiate.ts';
@@ -21,6 +22,7 @@ export interface ConnectionDeps {
   readonly tls?: TlsSetup;
   readonly timing: ConnectionTiming;
   readonly limits: TransmissionLimits;
+  readonly pool: BufferPool;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Aborted when the server shuts down. */
@@ -60,7 +62,7 @@ async function overTls(socket: Socket, plain: SocketChannel, tls: TlsSetup): Pro
 }
 
 async function serve(channel: ByteChannel, { agreement }: { readonly agreement: Parameters<typeof transmit>[1] }, deps: ConnectionDeps): Promise<string> {
-  const { clock, timing, limits, logger, stop } = deps;
+  const { clock, timing, limits, pool, logger, stop } = deps;
   const ended = new AbortController();
   let lastMs = clock.monotonicMs();
   const onActivity = (): void => {
@@ -68,7 +70,7 @@ async function serve(channel: ByteChannel, { agreement }: { readonly agreement: 
   };
   void watch(clock, timing, { stop, ended: ended.signal, lastMs: () => lastMs }, () => channel.destroy());
   try {
-    return await transmit(channel, agreement, { limits, logger, onActivity }, { signal: stop });
+    return await transmit(channel, agreement, { limits, pool, logger, onActivity }, { signal: stop });
   } finally {
     ended.abort();
   }

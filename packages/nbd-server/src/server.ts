@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { type Clock, type Logger, silentLogger } from '@onevault/base';
+import { BufferPool } from './buffer-pool.ts';
 import { type ConnectionTiming, serveConnection } from './connection.ts';
 import { NbdError } from './errors.ts';
 import type { ExportDirectory } from './export.ts';
@@ -52,6 +53,7 @@ export async function serveNbd(options: NbdServerOptions, deps: { readonly clock
   const logger = deps.logger ?? silentLogger;
   const limits = { ...LIMITS, ...options.limits };
   const timing = { ...TIMING, ...options.timing };
+  const pool = new BufferPool();
   const stopped = new AbortController();
   setMaxListeners(0, stopped.signal); // every connection listens
   const clients = new Set<Promise<void>>();
@@ -62,7 +64,16 @@ export async function serveNbd(options: NbdServerOptions, deps: { readonly clock
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
     const { tls } = options;
-    const client = serveConnection(socket, { directory: options, ...(tls ? { tls } : {}), timing, limits, clock: deps.clock, logger, stop: stopped.signal });
+    const client = serveConnection(socket, {
+      directory: options,
+      ...(tls ? { tls } : {}),
+      timing,
+      limits,
+      pool,
+      clock: deps.clock,
+      logger,
+      stop: stopped.signal,
+    });
     clients.add(client);
     void client.finally(() => clients.delete(client));
   });

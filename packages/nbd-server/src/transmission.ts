@@ -1,5 +1,6 @@
 import { type CallOptions, isAbort, type Logger, Semaphore, serializeError } from '@onevault/base';
 import { answerSimpleRead, answerStructuredRead, encodeFailure, errnoOf, failedAt } from './answer-read.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import { type ByteChannel, ChannelGone } from './byte-channel.ts';
 import { refusalOf } from './check-request.ts';
 import { describeExtents, encodeBlockStatus, encodeDone, encodeSimpleReply } from './codec/reply-codec.ts';
@@ -16,6 +17,8 @@ export interface TransmissionLimits {
 
 export interface TransmissionDeps {
   readonly limits: TransmissionLimits;
+  /** Shared by all connections. */
+  readonly pool: BufferPool;
   readonly logger: Logger;
   /** Called for every request that comes and every reply that went: somebody is there. */
   readonly onActivity: () => void;
@@ -109,7 +112,7 @@ class Session {
     const { writer } = disk;
     const call = this.#call;
     if (command === COMMAND.READ) {
-      const job = { request, disk, channel: this.#channel, budget: this.#budget, call };
+      const job = { request, disk, channel: this.#channel, budget: this.#budget, pool: this.#deps.pool, call };
       return structured ? answerStructuredRead(job) : answerSimpleRead(job);
     }
     if (command === COMMAND.BLOCK_STATUS) return this.#answerStatus(request);
