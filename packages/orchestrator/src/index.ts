@@ -99,9 +99,9 @@ export type {
 } from './request.ts';
 export type { Residue, ResidueStore } from './residue.ts';
 export { restoreVm } from './restore.ts';
-export { restoreDisk } from './restore-disk.ts';
 export type { RestoreChecks, RestoreVerdict } from './restore-checks/check-restore.ts';
 export type { RestoreFinding, RestoreSeverity } from './restore-checks/restore-finding.ts';
+export { restoreDisk } from './restore-disk.ts';
 export { groupOf } from './restore-point.ts';
 export { type CreateSetRequest, createSnapshotSet } from './snapshots/create-set.ts';
 export { type DeleteRequest, deleteSnapshots } from './snapshots/delete-snapshots.ts';
