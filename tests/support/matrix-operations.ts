@@ -1,4 +1,4 @@
-import { backupVm, restoreVm, revertSnapshots } from '@onevault/orchestrator';
+import { backupVm, restoreDisk, restoreVm, revertSnapshots } from '@onevault/orchestrator';
 import type { MatrixOperation } from './crash-matrix.ts';
 
 /** One disk after another: the same moments each time. */
@@ -13,6 +13,36 @@ export function restore(pointId: string): MatrixOperation {
     name: 'restore',
     act: (world, deps, attempt, options) => restoreVm(deps, world.restoreRequest(pointId, { name: `restored-${attempt}` }), options),
     product: { vms: 1, images: 1 },
+  };
+}
+
+/** As above, by way of an empty image that is saved as the disk's. */
+export function restoreBySaveAs(pointId: string): MatrixOperation {
+  return {
+    name: 'restore by saveas',
+    act: (world, deps, attempt, options) => restoreVm(deps, world.restoreRequest(pointId, { name: `saved-${attempt}`, method: 'saveas' }), options),
+    product: { vms: 1, images: 1 },
+  };
+}
+
+/** Two disks at the same time, one by each method's way through OpenNebula's one operation at a time. */
+export function restoreInParallel(pointId: string): MatrixOperation {
+  return {
+    name: 'restore of two disks at once',
+    act: (world, deps, attempt, options) =>
+      restoreVm(deps, world.restoreRequest(pointId, { name: `both-${attempt}`, method: 'saveas', parallelDisks: 2 }), options),
+    product: { vms: 1, images: 2 },
+    unordered: true,
+  };
+}
+
+/** One disk, to a VM that keeps it. */
+export function restoreToVm(pointId: string): MatrixOperation {
+  return {
+    name: 'restore of a disk to a VM',
+    act: (world, deps, attempt, options) =>
+      restoreDisk(deps, { pointId, diskId: 0, name: `disk-${attempt}`, verify: true, scanWorkers: 1, attachTo: { vmId: world.vm } }, options),
+    product: { vms: 0, images: 1 },
   };
 }
 

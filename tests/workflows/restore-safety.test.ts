@@ -1,5 +1,5 @@
 import { errorCode } from '@onevault/base';
-import { backupVm, type DevicePort, restoreVm } from '@onevault/orchestrator';
+import { backupVm, type DevicePort, type JobDeps, restoreDisk, restoreVm } from '@onevault/orchestrator';
 import { createAttacher, parseSerial, type SysfsDisk } from '@onevault/proxy-attach';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectNoTrace, expectRestores, failureOf, type OlderPoint } from '../support/aftermath.ts';
@@ -30,7 +30,17 @@ const TROUBLES: readonly Trouble[] = [
   { title: 'has become another disk of the same name', change: { sequence: 99 }, code: 'ATTACH_DEVICE_CHANGED', trueLooks: AT_OPEN },
 ];
 
-describe('a restore never writes to a device that', () => {
+/** Every way in which bytes come into a new image. */
+const FORMS: readonly { readonly form: string; readonly run: (world: World, deps: JobDeps, pointId: string) => Promise<unknown> }[] = [
+  { form: 'to a new VM', run: (world, deps, pointId) => restoreVm(deps, world.restoreRequest(pointId)) },
+  { form: 'by saveas', run: (world, deps, pointId) => restoreVm(deps, world.restoreRequest(pointId, { method: 'saveas' })) },
+  {
+    form: 'of one disk to a VM',
+    run: (world, deps, pointId) => restoreDisk(deps, { pointId, diskId: 0, name: 'one', verify: true, scanWorkers: 1, attachTo: { vmId: world.vm } }),
+  },
+];
+
+describe.each(FORMS)('a restore $form never writes to a device that', ({ run }) => {
   let world: World;
   let older: OlderPoint;
   let census: Census;
@@ -66,7 +76,7 @@ describe('a restore never writes to a device that', () => {
       },
     };
     const attacher = createAttacher({ ...world.attacherDeps, sysfs, timeouts: { deviceMs: ABSENT_LOOKS * 1_000 } });
-    const error = await failureOf(restoreVm(world.deps({ attacher, devices }), world.restoreRequest(older.pointId)));
+    const error = await failureOf(run(world, world.deps({ attacher, devices }), older.pointId));
     expect(errorCode(error)).toBe(code);
     expect(error).toMatchObject({ hint: expect.any(String) });
     expect(written).toBe(0);

@@ -28,7 +28,7 @@ export function restoreCommand(run: RunCommand): Command {
     .argument('<point>', 'id, unique prefix of one, latest or latest~1')
     .description('restore a VM as a new one, which comes up RUNNING; the original is not touched')
     .option('--name <name>', 'of the new VM; default: that of the saved one, with --suffix')
-    .option('--suffix <text>', 'behind the name: -restored')
+    .option('--suffix <text>', 'behind the name: --suffix=-restored')
     .option('--vm <vm>', 'whose latest')
     .option('--image-datastore <datastore>', 'id or name, for all disks, or DISK=datastore for one (may be repeated); default: where each came from', repeated)
     .option('--system-datastore <datastore>', 'id or name; default: what the scheduler picks')
