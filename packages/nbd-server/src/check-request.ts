@@ -3,7 +3,7 @@ import type { Agreement } from './option-haggling.ts';
 import { COMMAND, COMMAND_FLAG, ERRNO, type Errno, MAX_PAYLOAD_BYTES } from './protocol.ts';
 
 /** Longest read that is answered in one piece on demand (flag DF): the protocol asks for 64 KiB at least. */
-export const MAX_UNFRAGMENTED_BYTES = 4 * 1024 * 1024;
+const MAX_UNFRAGMENTED_BYTES = 4 * 1024 * 1024;
 
 export interface Refusal {
   readonly errno: Errno;

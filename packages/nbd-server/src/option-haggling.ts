@@ -155,7 +155,7 @@ function agree(state: Haggling, { name, found }: { readonly name: string; readon
 }
 
 /** Every connection sees the same cache and the same overlay, hence CAN_MULTI_CONN. */
-export function transmissionFlags(disk: NbdExport, structured: boolean): number {
+function transmissionFlags(disk: NbdExport, structured: boolean): number {
   const writing = TRANSMISSION.SEND_FUA | TRANSMISSION.SEND_TRIM | TRANSMISSION.SEND_WRITE_ZEROES;
   const common = TRANSMISSION.HAS_FLAGS | TRANSMISSION.SEND_FLUSH | TRANSMISSION.CAN_MULTI_CONN | TRANSMISSION.SEND_CACHE;
   return common | (disk.writer ? writing : TRANSMISSION.READ_ONLY) | (structured ? TRANSMISSION.SEND_DF : 0);

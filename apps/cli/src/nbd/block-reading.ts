@@ -138,7 +138,7 @@ function waitingFor(): Waiting {
 }
 
 /** Where a disk is damaged, if that is what the error says. */
-export function damagedOffset(error: unknown): number | undefined {
+function damagedOffset(error: unknown): number | undefined {
   if (!isBaseError(error) || !errorCode(error)?.startsWith('REPO_')) return undefined;
   const { offset, diskKey } = error.details as { readonly offset?: unknown; readonly diskKey?: unknown };
   return typeof offset === 'number' && diskKey !== undefined ? offset : undefined;

@@ -71,7 +71,7 @@ export function pointExport(disk: DiskReader, reading: BlockReading, facts: Poin
 }
 
 /** Blocks without digest are holes; neighbours of a kind are one extent. */
-export function extentsOf(digests: Uint8Array, range: { readonly offset: number; readonly end: number; readonly blockSizeBytes: number }): Extent[] {
+function extentsOf(digests: Uint8Array, range: { readonly offset: number; readonly end: number; readonly blockSizeBytes: number }): Extent[] {
   const { offset, end, blockSizeBytes } = range;
   const view = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength);
   const first = Math.floor(offset / blockSizeBytes);

@@ -35,7 +35,7 @@ export function serveCommand(run: RunCommand): Command {
     .action((points: string[], flags: ServeFlags, sub: Command) => run(sub, (context) => runServe(context, points, flags)));
 }
 
-export async function runServe(context: CommandContext, texts: readonly string[], flags: ServeFlags): Promise<ExitCode> {
+async function runServe(context: CommandContext, texts: readonly string[], flags: ServeFlags): Promise<ExitCode> {
   const { compose, clock, logger, output, signal } = context;
   checkFlags(flags);
   await using scope = new Scope();
