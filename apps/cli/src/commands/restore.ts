@@ -9,6 +9,7 @@ import { pointVm } from '../render/point-facts.ts';
 import { restoreLine } from '../render/summary-line.ts';
 import { selectPoint } from '../select/select-point.ts';
 import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';
+import { answersOf, dryRun } from './restore-dry-run.ts';
 import { addImageFlags, datastoreOf, type ImageFlags, imageDatastores, imageWishes, networkChanges, parallelOf, repeated } from './restore-flags.ts';
 
 export interface RestoreFlags extends RecoverFlag, ImageFlags {
@@ -21,6 +22,8 @@ export interface RestoreFlags extends RecoverFlag, ImageFlags {
   readonly network?: readonly string[];
   readonly hold?: boolean;
   readonly parallel?: string;
+  readonly answer?: readonly string[];
+  readonly dryRun?: boolean;
 }
 
 export function restoreCommand(run: RunCommand): Command {
@@ -37,9 +40,11 @@ export function restoreCommand(run: RunCommand): Command {
     )
     .option('--network <old=new>', 'cards of the saved VM in the one network go to the other; ids or names (may be repeated)', repeated)
     .option('--hold', 'leave the new VM in HOLD')
-    .option('--parallel <n>', 'disks written at the same time', '2');
+    .option('--parallel <n>', 'disks written at the same time', '2')
+    .option('--answer <question=answer>', 'to a question of the definition: uuid, pci, sched-actions (may be repeated; docs/restored-definition.md)', repeated)
+    .option('--dry-run', 'show what would be made, how the definition changes, and what speaks against it; make nothing');
   return addRecoverFlag(addImageFlags(command)).action((point: string, flags: RestoreFlags, sub: Command) =>
-    run(sub, async (context) => exitOf(await runRestore(context, point, flags))),
+    run(sub, async (context) => (flags.dryRun === true ? showRestore(context, point, flags) : exitOf(await runRestore(context, point, flags)))),
   );
 }
 
@@ -54,6 +59,13 @@ export async function runRestore(context: CommandContext, text: string, flags: R
   output.line(restoreLine(report));
   output.document('restore.result', { ...report, ...earlier });
   return report;
+}
+
+async function showRestore(context: CommandContext, text: string, flags: RestoreFlags): Promise<ExitCode> {
+  const { compose, signal } = context;
+  await using deps = await compose.openJobs(() => undefined, { signal });
+  const point = await selectPoint(deps.repository, text, flags.vm, { signal });
+  return dryRun(context, deps, await restoreRequest(deps, point, flags, signal));
 }
 
 /** What the flags ask for, with every name looked up. */
@@ -73,6 +85,7 @@ export async function restoreRequest(
     ...(await imageDatastores(cloud, flags.imageDatastore ?? [], signal)),
     ...(nics !== undefined && { nics }),
     networks: await networkChanges(cloud, network, signal),
+    answers: answersOf(flags.answer ?? []),
     ...(systemDatastore !== undefined && { systemDatastore: await datastoreOf(cloud, systemDatastore, signal) }),
   };
 }

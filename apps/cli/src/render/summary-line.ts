@@ -1,5 +1,5 @@
 import type { ExportReport } from '@onevault/disk-export';
-import type { BackupReport, DeltaImageReport, PruneReport, RestoreDiskReport, RestoreReport, SnapshotReport, SwapReport } from '@onevault/orchestrator';
+import type { BackupReport, DeltaImageReport, PruneReport, RestoreDiskReport, RestorePreview, RestoreReport, SnapshotReport, SwapReport } from '@onevault/orchestrator';
 import type { PlanSummary } from './plan-view.ts';
 import { compactBytes, compactDuration } from './units.ts';
 
@@ -171,4 +171,22 @@ export function fields(verb: string, values: Readonly<Record<string, string | nu
 /** Names of VMs may hold blanks and quotes: as JSON they stay one field. */
 function safe(value: string): string {
   return /^[\p{L}\p{N}._:~+/-]+$/u.test(value) ? value : JSON.stringify(value);
+}
+
+const PREVIEW_RESULTS = { possible: 'ok', degraded: 'degraded', impossible: 'refused' } as const;
+
+/** `size` is what the images will have, `changes` counts attributes of the definition. */
+export function restorePreviewLine({ vmName, pointId, objects, changes, checks }: RestorePreview): string {
+  const images = objects.filter(({ kind, temporary }) => kind === 'image' && !temporary);
+  const of = (...severities: readonly string[]): number => checks.findings.filter(({ severity }) => severities.includes(severity)).length;
+  return fields('restore-preview', {
+    name: vmName,
+    result: PREVIEW_RESULTS[checks.verdict],
+    point: pointId,
+    images: images.length,
+    size: compactBytes(images.reduce((sum, { sizeMiB = 0 }) => sum + sizeMiB * 1024 * 1024, 0)),
+    changes: changes.length,
+    errors: of('error'),
+    warnings: of('warning', 'unknown'),
+  });
 }

@@ -31,13 +31,28 @@ function matcher(path: string): RegExp {
   return new RegExp(`^${pattern}$`);
 }
 
-const MATCHERS: ReadonlyMap<AttributeRule, RegExp> = new Map(DEFINITION_TABLE.map((rule) => [rule, matcher(rule.path)]));
+interface Line {
+  readonly rule: AttributeRule;
+  readonly matches: RegExp;
+}
+
+/** Lines for attributes that are there, by the first name of their path: a body has a few hundred attributes, and the table as many lines. */
+const LINES = new Map<string, Line[]>();
+for (const rule of DEFINITION_TABLE) {
+  const lines = LINES.get(headOf(rule.path)) ?? [];
+  if (rule.absent !== true) lines.push({ rule, matches: matcher(rule.path) });
+  LINES.set(headOf(rule.path), lines);
+}
+
+function headOf(path: string): string {
+  return path.split('/', 1)[0] ?? path;
+}
 
 /** The line that decides; of several paths (`PCI/IP`, `NIC/IP`) those of the first are asked first. */
 export function ruleFor(paths: readonly string[], subject: Subject): AttributeRule | undefined {
   for (const path of paths) {
-    const found = DEFINITION_TABLE.find((rule) => rule.absent !== true && MATCHERS.get(rule)?.test(path) === true && (rule.applies?.(subject) ?? true));
-    if (found !== undefined) return found;
+    const found = LINES.get(headOf(path))?.find(({ rule, matches }) => matches.test(path) && (rule.applies?.(subject) ?? true));
+    if (found !== undefined) return found.rule;
   }
   return undefined;
 }

@@ -22,13 +22,13 @@ function cardFindings(scene: RestoreScene, card: NewCard): RestoreFinding[] {
   if (card.networkId === undefined) return byName(card);
   const network = scene.networks.get(card.networkId);
   if (network === undefined || network === 'gone') {
-    const remedy = 'choose another one for it (--map-network), or restore without cards (--nics none)';
+    const remedy = 'choose another one for it (--network), or restore without cards (--nics none)';
     return [concern('error', 'NETWORK_GONE', card.label, 'the network does not exist any more, or we may not use it', remedy)];
   }
   const name = text(card.attributes['NETWORK']);
   if (name !== undefined && name !== network.name) {
     const why = `network ${card.networkId} is called '${network.name}' now: it may be another one, and the VM may come from another OpenNebula`;
-    return [concern('error', 'NETWORK_CHANGED', card.label, why, 'say which network is meant (--map-network)')];
+    return [concern('error', 'NETWORK_CHANGED', card.label, why, 'say which network is meant (--network)')];
   }
   const taken = takenAddress(network, card);
   if (taken !== undefined) return [concern('error', 'ADDRESS_TAKEN', card.label, taken, 'ask for new addresses (--nics new-addresses)')];
@@ -38,7 +38,7 @@ function cardFindings(scene: RestoreScene, card: NewCard): RestoreFinding[] {
 /** A body so old that it knows no id: OpenNebula looks among the user's own networks. */
 function byName(card: NewCard): RestoreFinding[] {
   if (text(card.attributes['NETWORK']) === undefined) return [];
-  return [concern('unknown', 'NETWORK_BY_NAME', card.label, 'it is named by its name alone', 'say which network is meant (--map-network)')];
+  return [concern('unknown', 'NETWORK_BY_NAME', card.label, 'it is named by its name alone', 'say which network is meant (--network)')];
 }
 
 function takenAddress(network: Network, { attributes }: NewCard): string | undefined {
@@ -70,7 +70,7 @@ function fullNetwork(network: Network, cards: readonly NewCard[]): RestoreFindin
   const free = network.ranges.reduce((sum, range) => sum + Math.max(0, range.size - range.used), 0);
   if (free >= cards.length) return [];
   const why = `${cards.length} addresses are needed, ${free} are free`;
-  return [concern('error', 'NETWORK_FULL', `network ${network.id} ${network.name}`, why, 'add an address range, or choose another network (--map-network)')];
+  return [concern('error', 'NETWORK_FULL', `network ${network.id} ${network.name}`, why, 'add an address range, or choose another network (--network)')];
 }
 
 /** Left out of the definition; said here because a guest is reachable in another way then. */
