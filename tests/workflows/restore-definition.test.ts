@@ -66,6 +66,7 @@ describe.each(['direct', 'saveas'] as const)('a VM with one of everything, resto
     const { pointId } = await backupVm(world.deps(), world.backupRequest({ vmId: before.id, excludeDisks: [diskId(EXCLUDED)] }));
     const request = world.restoreRequest(pointId, { name: 'again', method });
     const { changes, checks } = await previewRestore(world.deps(), request);
+    expect(changes.filter(({ code }) => code === 'UNKNOWN')).toEqual([]);
     expect(checks.findings.filter(({ severity }) => severity !== 'ok')).toEqual([]);
     const report = await restoreVm(world.deps(), request);
     expect(report.residue).toEqual([]);

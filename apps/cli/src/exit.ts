@@ -28,6 +28,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   CLI_VM_IN_USE: EXIT.locked,
   FILES_PATH_INVALID: EXIT.usage,
   JOB_NAME_INVALID: EXIT.usage,
+  JOB_NETWORK_INVALID: EXIT.usage,
   JOB_DRILL_REFUSED: EXIT.usage,
   JOB_OWNERSHIP_INVALID: EXIT.usage,
   JOB_DISK_UNKNOWN: EXIT.usage,

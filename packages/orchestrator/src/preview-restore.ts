@@ -17,7 +17,7 @@ export interface PreviewObject {
   readonly sizeMiB?: number;
   readonly datastoreId?: number;
   readonly datastoreName?: string;
-  /** What it is, in words: `written from the restore point, persistent`. */
+  /** What it is, in words: `OS, written (direct), persistent`; `DATABLOCK, empty, ext4`. */
   readonly what: string;
   /** It is gone when the restore is over. */
   readonly temporary: boolean;
@@ -66,7 +66,7 @@ export async function previewRestore(deps: JobDeps, request: RestoreRequest, opt
 function objectsOf(plan: RestorePlan, request: RestoreRequest, datastores: readonly Datastore[]): PreviewObject[] {
   const images = plan.images.map(({ spec, source }): PreviewObject => {
     const datastore = datastores.find(({ id }) => id === spec.datastore);
-    const content = source === undefined ? `empty${spec.fs ? `, with a file system ${spec.fs}` : ''}` : `written from the restore point (${spec.method})`;
+    const content = source === undefined ? `empty${spec.fs ? `, ${spec.fs}` : ''}` : `written (${spec.method})`;
     return {
       kind: 'image',
       name: spec.name,
@@ -80,11 +80,11 @@ function objectsOf(plan: RestorePlan, request: RestoreRequest, datastores: reado
   });
   const staging = plan.images.flatMap(({ spec, source }): PreviewObject[] => {
     if (source === undefined || spec.method !== 'saveas') return [];
-    const what = 'empty image that the disk is written into and saved from';
+    const what = 'empty; written, then saved as the disk';
     return [
       {
         kind: 'image',
-        name: `of the run, for disk ${spec.diskId}`,
+        name: `of the run, disk ${spec.diskId}`,
         diskId: spec.diskId,
         sizeMiB: spec.sizeMiB,
         datastoreId: spec.datastore,
@@ -97,7 +97,7 @@ function objectsOf(plan: RestorePlan, request: RestoreRequest, datastores: reado
   const place =
     request.systemDatastore === undefined ? {} : { datastoreId: request.systemDatastore, ...(system !== undefined && { datastoreName: system.name }) };
   const volatile = plan.volatile.reduce((sum, disk) => sum + disk.sizeMiB, 0);
-  const vm = `${request.hold ? 'in HOLD' : 'RUNNING'}${volatile > 0 ? `, with ${volatile} MiB of volatile disks` : ''}`;
+  const vm = `${request.hold ? 'in HOLD' : 'RUNNING'}${volatile > 0 ? `, ${volatile} MiB volatile` : ''}`;
   return [
     ...images,
     ...staging,

@@ -4,8 +4,8 @@ import { wrapped } from './wrapped.ts';
 
 /** Fits a terminal of 100 columns. */
 const WIDTH = 98;
-const PATH_WIDTH = 34;
-const VALUE_WIDTH = 29;
+const PATH_WIDTH = 38;
+const VALUE_WIDTH = 27;
 
 /**
  * The saved definition against the one that would be made: first what is replaced, left out or asked about, each with both values side by side; then what

@@ -16,7 +16,8 @@ export function restorePreviewLines(preview: RestorePreview, color: boolean): st
   const from = `VM ${saved.vmId} '${printable(saved.name)}'${saved.version === undefined ? '' : ` of OpenNebula ${saved.version}`}`;
   const bold = (text: string): string => paint(text, 'bold', color);
   return [
-    bold(`would restore ${from} from point ${preview.pointId} as '${printable(preview.vmName)}' to OpenNebula ${targetVersion}`),
+    bold(`would restore ${from} as '${printable(preview.vmName)}'`),
+    `  from point ${preview.pointId} to OpenNebula ${targetVersion}`,
     '',
     bold('objects'),
     ...renderTable(OBJECT_COLUMNS, preview.objects).map((line) => `  ${line}`),

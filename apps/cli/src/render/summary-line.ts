@@ -1,5 +1,14 @@
 import type { ExportReport } from '@onevault/disk-export';
-import type { BackupReport, DeltaImageReport, PruneReport, RestoreDiskReport, RestorePreview, RestoreReport, SnapshotReport, SwapReport } from '@onevault/orchestrator';
+import type {
+  BackupReport,
+  DeltaImageReport,
+  PruneReport,
+  RestoreDiskReport,
+  RestorePreview,
+  RestoreReport,
+  SnapshotReport,
+  SwapReport,
+} from '@onevault/orchestrator';
 import type { PlanSummary } from './plan-view.ts';
 import { compactBytes, compactDuration } from './units.ts';
 

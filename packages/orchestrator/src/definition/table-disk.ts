@@ -45,12 +45,16 @@ const REFERENCE: readonly AttributeRule[] = [
 
 /** Acquired with the image: Datastore::disk_attribute lets a value that is already there win over the datastore's own. */
 const INHERITED: readonly AttributeRule[] = [
-  ...each('DISK', 'TYPE SIZE FORMAT FS ORIGINAL_SIZE SOURCE DRIVER PERSISTENT CLONE SAVE IMAGE_STATE DISK_TYPE PERSISTENT_TYPE LUKS_SECRET', {
-    action: 'regenerate',
-    code: 'DISK_FROM_IMAGE',
-    why: 'the new image says it: a copy of the old value would contradict it',
-    source: DISK_ATTRIBUTE,
-  }),
+  ...each(
+    'DISK',
+    'TYPE SIZE FORMAT FS ORIGINAL_SIZE SOURCE DRIVER PERSISTENT CLONE SAVE IMAGE_STATE DISK_TYPE PERSISTENT_TYPE LUKS_SECRET DISK_SNAPSHOT_TOTAL_SIZE',
+    {
+      action: 'regenerate',
+      code: 'DISK_FROM_IMAGE',
+      why: 'the new image says it: a copy of the old value would contradict it',
+      source: DISK_ATTRIBUTE,
+    },
+  ),
   ...each(
     'DISK',
     'DATASTORE DATASTORE_ID CLUSTER_ID TM_MAD TM_MAD_SYSTEM CLONE_TARGET LN_TARGET ALLOW_ORPHANS PERSISTENT_SNAPSHOTS LVM_THIN_ENABLE QCOW2_STANDALONE SPARSE POOL_NAME CEPH_* ISCSI_* GLUSTER_*',

@@ -15,7 +15,7 @@ const CAPACITY: readonly AttributeRule[] = [
     why: 'the capacity and its cost',
     source: INSERT,
   }),
-  ...each('', 'CPU_MODEL/* FEATURES/* VIDEO/* INPUT/* RAW/* HYPERV_OPTIONS/* SPICE_OPTIONS/* IOMMU/* TPM/* MEMORY_ENCRYPTION/* NIC_DEFAULT/*', {
+  ...each('', 'CPU_MODEL/* FEATURES/* VIDEO/* INPUT/* RAW/* HYPERV_OPTIONS/* SPICE_OPTIONS/* IOMMU/* MEMORY_ENCRYPTION/* NIC_DEFAULT/*', {
     action: 'keep',
     code: 'MACHINE',
     why: 'the machine the guest was made for',

@@ -183,6 +183,7 @@ const CONSOLE: readonly AttributeRule[] = [
     source: 'src/vmm_mad/remotes/kvm/vtpm_setup',
     value: ({ value }) => value,
   },
+  { path: 'TPM/*', action: 'keep', code: 'MACHINE', why: 'the machine the guest was made for', source: `${PARSER}, parse_tpm` },
 ];
 
 export const MACHINE_RULES: readonly AttributeRule[] = [...OS, ...NUMA, ...PCI, ...CONSOLE];

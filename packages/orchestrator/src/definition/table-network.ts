@@ -81,6 +81,12 @@ const ADDRESS: readonly AttributeRule[] = [
   }),
 ];
 
+/** INHERIT_VNET_ATTR of a stock oned.conf, and what address ranges add. */
+const INHERITABLE =
+  'VLAN_TAGGED_ID FILTER FILTER_IP_SPOOFING FILTER_MAC_SPOOFING MTU GUEST_MTU METRIC IP6_METRIC METHOD IP6_METHOD INBOUND_AVG_BW INBOUND_PEAK_BW ' +
+  'INBOUND_PEAK_KB OUTBOUND_AVG_BW OUTBOUND_PEAK_BW OUTBOUND_PEAK_KB CONF BRIDGE_CONF OVS_BRIDGE_CONF IP_LINK_CONF EXTERNAL_IP GATEWAY GATEWAY6 ' +
+  'DNS SEARCH_DOMAIN NETWORK_ADDRESS NETWORK_MASK VXLAN_MODE VXLAN_TEP VXLAN_MC CVLANS QINQ_TYPE TRUST SPOOFCHK AWS_ALLOCATION_ID VULTR_IP_ID';
+
 /** Written by the network. The first are always its own; the others may have been given to the card itself (INHERIT_VNET_ATTR). */
 const FROM_NETWORK: readonly AttributeRule[] = [
   ...each('NIC', 'AR_ID BRIDGE BRIDGE_TYPE CLUSTER_ID VLAN_ID VN_MAD OUTER_VLAN_ID PHYDEV PARENT_NETWORK_ID TARGET', {
@@ -89,18 +95,15 @@ const FROM_NETWORK: readonly AttributeRule[] = [
     why: 'the network says it',
     source: NIC_ATTRIBUTE,
   }),
-  ...each(
-    'NIC',
-    'VLAN_TAGGED_ID FILTER FILTER_IP_SPOOFING FILTER_MAC_SPOOFING MTU GUEST_MTU METRIC IP6_METRIC METHOD IP6_METHOD INBOUND_AVG_BW INBOUND_PEAK_BW INBOUND_PEAK_KB OUTBOUND_AVG_BW OUTBOUND_PEAK_BW OUTBOUND_PEAK_KB CONF BRIDGE_CONF OVS_BRIDGE_CONF IP_LINK_CONF EXTERNAL_IP GATEWAY GATEWAY6 DNS SEARCH_DOMAIN NETWORK_ADDRESS NETWORK_MASK VXLAN_MODE VXLAN_TEP VXLAN_MC CVLANS QINQ_TYPE TRUST SPOOFCHK AWS_ALLOCATION_ID VULTR_IP_ID',
-    {
-      action: 'regenerate',
-      code: 'NIC_FROM_NETWORK',
-      why: 'the network says it',
-      source: `${NIC_ATTRIBUTE}; INHERIT_VNET_ATTR of oned.conf`,
-      when: 'the saved network says the same, or was not saved',
-      applies: isInherited,
-    },
-  ),
+  ...each('NIC', INHERITABLE, {
+    action: 'regenerate',
+    code: 'NIC_FROM_NETWORK',
+    why: 'the network says it',
+    source: `${NIC_ATTRIBUTE}; INHERIT_VNET_ATTR of oned.conf`,
+    when: 'the saved network says the same, or was not saved',
+    applies: isInherited,
+  }),
+  ...each('NIC', INHERITABLE, { action: 'keep', code: 'NIC_OWN', why: 'the card was given it itself', source: NIC_ATTRIBUTE }),
 ];
 
 const IDENTITY: readonly AttributeRule[] = [
@@ -110,6 +113,13 @@ const IDENTITY: readonly AttributeRule[] = [
     why: 'cards are numbered from 0: NICs, then PCI NICs, then aliases, each in their old order',
     source: 'src/vm/VirtualMachineNic.cc, get_network_leases',
   }),
+  {
+    path: 'NIC/ORDER',
+    action: 'regenerate',
+    code: 'BOOT_ORDER',
+    why: 'it is computed from OS/BOOT',
+    source: 'src/vm/VirtualMachine.cc, set_boot_order',
+  },
   {
     path: 'NIC/NAME',
     action: 'regenerate',

@@ -224,6 +224,18 @@ describe('definition of the new VM', () => {
     expect(codesAt(definition, 'FUTURE')).toEqual(['UNKNOWN']);
   });
 
+  it('names what no template carries: the variables of a firmware, the contents of a TPM', () => {
+    const definition = made({}, withTemplate({ TPM: { MODEL: 'tpm-crb' }, OS: { FIRMWARE: 'UEFI', FIRMWARE_SECURE: 'YES' } }));
+    expect(definition.template).toMatchObject({ TPM: { MODEL: 'tpm-crb' }, OS: { FIRMWARE: 'UEFI', FIRMWARE_SECURE: 'YES' } });
+    expect(codesAt(definition, 'TPM/MODEL')).toEqual(['TPM_EMPTY']);
+    expect(codesAt(definition, 'OS/FIRMWARE')).toEqual(['NVRAM_FRESH']);
+    expect(codesAt(made({}, withTemplate({ OS: { FIRMWARE: 'BIOS' } })), 'OS/FIRMWARE')).toEqual([]);
+  });
+
+  it('knows every attribute of this VM', () => {
+    expect(made().changes.filter(({ code }) => code === 'UNKNOWN')).toEqual([]);
+  });
+
   it('never says a secret', () => {
     const definition = made({}, withTemplate({ GRAPHICS: { RANDOM_PASSWD: 'YES', PASSWD: 'hunter2' }, VROUTER_KEEPALIVED_PASSWORD: 'hunter2' }));
     expect(JSON.stringify(definition.changes)).not.toContain('hunter2');
