@@ -92,6 +92,6 @@ async function readContextFiles(cloud: OneApi, saved: Vm, options: CallOptions):
 }
 
 /** Not there, not for us, or a call this OpenNebula does not have. */
-export function isNotReadable(error: unknown): boolean {
+function isNotReadable(error: unknown): boolean {
   return ['ONE_NO_EXISTS', 'ONE_AUTHORIZATION', 'ONE_FAULT'].includes(errorCode(error) ?? '');
 }

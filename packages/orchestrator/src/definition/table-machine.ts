@@ -7,7 +7,7 @@ import { each, isYes } from './rules.ts';
 const PARSER = 'src/vm/VirtualMachineParser.cc';
 
 /** A pinned VM carries the layout it was given; of any other OpenNebula makes the one NUMA_NODE itself. */
-export function isPinned({ saved }: Renewal): boolean {
+function isPinned({ saved }: Renewal): boolean {
   const policy = text(vectors(saved.template['TOPOLOGY'])[0]?.['PIN_POLICY'])?.toUpperCase();
   return policy !== undefined && policy !== 'NONE';
 }
