@@ -107,3 +107,8 @@ it('a path is taken as it is typed, or as the listing shows it', () => {
 it('a file system and an operating system at once are refused', () => {
   expect(() => checkFlags({ fs: '/dev/sda1', root: true })).toThrow(expect.objectContaining({ code: 'CLI_USAGE' }));
 });
+
+it('a path that --root has taken is said to be one', () => {
+  expect(() => checkFlags({ root: '/etc' })).toThrow(expect.objectContaining({ code: 'CLI_USAGE', hint: expect.stringContaining('behind') }));
+  expect(() => checkFlags({ root: '/dev/vg/root' })).not.toThrow();
+});

@@ -42,6 +42,9 @@ export function pathOf(text: string, { escaped }: FilesFlags): Buffer {
 export function checkFlags({ fs, root }: FilesFlags): void {
   if (fs !== undefined && root !== undefined)
     throw usageError('--fs and --root exclude one another', '--fs is one file system, --root an operating system with all it mounts');
+  // `--root /etc` is a path that the option has taken.
+  if (typeof root === 'string' && !/^(btrfsvol:)?\/dev\//.test(root))
+    throw usageError(`--root is named by a device, and '${root}' is none`, 'put --root behind the paths');
 }
 
 function collect(text: string, before: readonly string[] = []): readonly string[] {
