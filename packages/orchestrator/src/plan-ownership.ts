@@ -68,7 +68,7 @@ function permitted(self: User, { owner, group, other }: Permissions): Permission
 }
 
 /** `640`: 4 use, 2 manage, 1 admin, for owner, group and others, as `onevm chmod` takes it. */
-export function parsePermissions(text: string): Permissions {
+function parsePermissions(text: string): Permissions {
   if (!/^[0-7]{3}$/.test(text)) {
     throw new JobError({
       code: 'JOB_OWNERSHIP_INVALID',
