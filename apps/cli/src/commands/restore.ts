@@ -69,7 +69,7 @@ async function showRestore(context: CommandContext, text: string, flags: Restore
 }
 
 /** What the flags ask for, with every name looked up. */
-export async function restoreRequest(
+async function restoreRequest(
   { cloud }: Pick<JobDeps, 'cloud'>,
   point: RestorePoint,
   flags: RestoreFlags,
