@@ -69,12 +69,7 @@ async function showRestore(context: CommandContext, text: string, flags: Restore
 }
 
 /** What the flags ask for, with every name looked up. */
-async function restoreRequest(
-  { cloud }: Pick<JobDeps, 'cloud'>,
-  point: RestorePoint,
-  flags: RestoreFlags,
-  signal: AbortSignal,
-): Promise<RestoreRequest> {
+async function restoreRequest({ cloud }: Pick<JobDeps, 'cloud'>, point: RestorePoint, flags: RestoreFlags, signal: AbortSignal): Promise<RestoreRequest> {
   const { systemDatastore, nics, network = [], hold = false, parallel = '2' } = flags;
   return {
     pointId: point.id,
