@@ -36,7 +36,10 @@ export default {
       comment: 'The browser loads it too: nothing of Node, nothing of the product.',
       severity: 'error',
       from: { path: '^packages/api/src/' },
-      to: { path: ['^(packages|apps)/', '^node:'], pathNot: '^packages/api/' },
+      to: {
+        path: ['^(packages|apps)/', NETWORK_AND_PROCESSES, FILES, '^(node:)?(buffer|crypto|os|path|stream|url|util|worker_threads)(/|$)'],
+        pathNot: '^packages/api/',
+      },
     },
     {
       name: 'policies-are-pure',
