@@ -161,19 +161,19 @@ describe('no room, no such place, a name that is taken', () => {
     const { pointId } = await backupVm(world.deps(), world.backupRequest());
     await world.sim.control.setDatastoreFree(100, 1);
     const error = await failureOf(restoreVm(world.deps(), world.restoreRequest(pointId)));
-    expect(error).toMatchObject({ message: expect.stringMatching(/not enough space|capacity/i) });
+    expect(error).toMatchObject({ code: 'JOB_RESTORE_REFUSED', details: { codes: expect.arrayContaining(['SPACE_IMAGE']) } });
     expect(world.events.some((event) => event.type === 'step.started' && event.step === 'write')).toBe(false);
     await expectNoTrace(world, census);
   });
 
-  it('an image of that name: somebody else’s stays, ours goes, nothing was written', async () => {
+  it('an image of that name: somebody else’s stays, and nothing was made', async () => {
     const { pointId } = await backupVm(world.deps(), world.backupRequest());
     const foreign = Number(await world.must('one.image.allocate', 'NAME="web-restored-disk-1"\nTYPE="DATABLOCK"\nSIZE="1"\n', 100, true));
     await world.sim.control.idle();
     census = await world.census();
     const error = await failureOf(restoreVm(world.deps(), world.restoreRequest(pointId)));
-    expect(errorCode(error)).toBe('ONE_ALLOCATE');
-    expect(world.events.some((event) => event.type === 'step.started' && event.step === 'write')).toBe(false);
+    expect(errorCode(error)).toBe('JOB_NAME_TAKEN');
+    expect(world.events.some((event) => event.type === 'step.started' && event.step === 'allocate-image')).toBe(false);
     await expectNoTrace(world, census);
     expect((await world.sim.control.state()).images.find((image) => image.id === foreign)?.stateText).toMatch(/READY|rdy/i);
   });

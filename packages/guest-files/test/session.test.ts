@@ -92,7 +92,8 @@ describe('a session with guestfish', () => {
     await expect(drain(files.tar(Buffer.from('/')))).rejects.toThrow(failsWith('FILES_APPLIANCE_REFUSED'));
     const target = join(scratch.path, 'target');
     await expect(files.extract(Buffer.from('/'), { target })).rejects.toThrow(failsWith('FILES_APPLIANCE_REFUSED'));
-    expect(await readdir(target)).toEqual(['a']);
+    // Whole or not begun: the failure may overtake what came before it.
+    expect(['', 'a']).toContain((await readdir(target)).join());
   });
 
   it('one that fails before it opens its file is a failure, too, and the session goes on', async () => {

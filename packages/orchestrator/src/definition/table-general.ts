@@ -160,7 +160,12 @@ const USER_TEMPLATE: readonly AttributeRule[] = [
     why: 'the new VM is no part of that OneFlow service, and not made from that template',
     source: 'src/flow/lib/models/role.rb',
   }),
-  { path: 'USER_TEMPLATE/ONEVAULT_*', action: 'strip', code: 'MARKS_OLD', why: 'marks of the run that restored the saved VM', source: 'onevault' },
+  ...each('USER_TEMPLATE', 'ONEVAULT_RUN ONEVAULT_STATE ONEVAULT_NAME ONEVAULT_POINT ONEVAULT_PLAN ONEVAULT_PLAN_VM', {
+    action: 'strip',
+    code: 'MARKS_OLD',
+    why: 'marks of the run that restored the saved VM',
+    source: 'onevault',
+  }),
   { path: 'USER_TEMPLATE/NAME', action: 'strip', code: 'NAME_NEW', why: 'the VM has another name', source: INSERT },
   {
     path: 'USER_TEMPLATE/SCHED_DS_REQUIREMENTS',

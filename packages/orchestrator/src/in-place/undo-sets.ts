@@ -24,7 +24,12 @@ export async function listUndoSets(cloud: OneApi, vmId?: number, options: CallOp
     const key = `${undo.set} ${undo.vmId}`;
     images.set(key, [...(images.get(key) ?? []), undo]);
   }
-  return [...images.values()].flatMap((members) => setOf(members)).sort((a, b) => (a.set < b.set ? 1 : -1));
+  return [...images.values()].flatMap((members) => setOf(members)).sort((a, b) => (newness(a) < newness(b) ? 1 : -1));
+}
+
+/** The ids of runs of one second sort by chance. */
+function newness({ since, set }: UndoSet): string {
+  return `${since} ${set}`;
 }
 
 function setOf(members: readonly UndoImage[]): UndoSet[] {
