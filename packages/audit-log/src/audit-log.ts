@@ -57,11 +57,11 @@ class FileAuditLog implements AuditLog {
     const log = new FileAuditLog(options);
     const { directory } = options;
     await attempt(directory, () => makeDirectory(directory));
-    const last = (await listSegments(directory)).at(-1);
+    const segments = await listSegments(directory);
+    const last = segments.at(-1);
     if (last === undefined) return log;
     const torn = await attempt(last.path, () => cutTorn(last));
-    log.#last = await lastRecord(last);
-    if (log.#last === undefined && torn === undefined && (await tornTail(last.path)).wholeBytes > 0) throw damaged(last.path);
+    log.#last = await lastRecord(segments);
     const handle = await attempt(last.path, () => open(last.path, 'a'));
     log.#file = { handle, path: last.path, size: (await handle.stat()).size };
     if (torn !== undefined) await log.append({ actor: { kind: 'system', name: 'onevault' }, action: 'audit.torn', object: torn, outcome: 'failed' });
@@ -165,10 +165,17 @@ class FileAuditLog implements AuditLog {
   }
 }
 
-async function lastRecord({ path }: Segment): Promise<AuditRecord | undefined> {
-  let last: string | undefined;
-  for await (const line of linesOf(path, {})) last = line;
-  return last === undefined ? undefined : parseRecord(last);
+/** A crash may have come right after a file was begun: then the chain goes on from the one before. Throws AUDIT_DAMAGED. */
+async function lastRecord(segments: readonly Segment[]): Promise<AuditRecord | undefined> {
+  for (const { path } of segments.toReversed()) {
+    let last: string | undefined;
+    for await (const line of linesOf(path, {})) last = line;
+    if (last === undefined) continue;
+    const record = parseRecord(last);
+    if (record === undefined) throw damaged(path);
+    return record;
+  }
+  return undefined;
 }
 
 /** Answers where what was torn is kept; undefined when the file ends with a whole line. */

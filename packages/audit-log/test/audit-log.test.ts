@@ -74,6 +74,16 @@ describe('the audit log', () => {
     expect(await verifyAuditLog(directory)).toMatchObject({ firstBreak: undefined });
   });
 
+  it.each([
+    ['right after a new file was begun', ''],
+    ['within the first record of a new file', '{"seq":4,"ti'],
+  ])('goes on with the chain after a crash %s', async (_title, content) => {
+    await write(3);
+    await writeFile(join(directory, 'audit-000000000004.jsonl'), content);
+    await write(2);
+    expect(await verifyAuditLog(directory)).toMatchObject({ firstBreak: undefined, records: content === '' ? 5 : 6 });
+  });
+
   it('stops when somebody else writes to it', async () => {
     await using log = await openLog();
     await log.append(auditEntry());
