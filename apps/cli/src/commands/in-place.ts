@@ -44,6 +44,18 @@ export function exchangeOf(flags: ExchangeFlags): Pick<InPlaceRequest, 'stop' | 
   };
 }
 
+/** Asks before anything is done, where somebody is there to be asked. A plan that will be refused is not asked about. */
+export async function isAgreed(
+  context: CommandContext,
+  { yes }: ExchangeFlags,
+  { refusals }: Pick<InPlacePlan, 'refusals'>,
+  question: string,
+): Promise<boolean> {
+  if (refusals.length > 0 || yes === true || (await confirm(context, question))) return true;
+  context.output.note('nothing was done');
+  return false;
+}
+
 interface InPlaceFlags extends ExchangeFlags, DiskFlag {
   readonly vm?: string;
   readonly delta?: boolean;
@@ -74,10 +86,7 @@ async function inPlace(context: CommandContext, text: string, flags: InPlaceFlag
     throw asVmError(error, request.vmId);
   });
   if (flags.dryRun === true) return showPlan(context, plan);
-  if (plan.refusals.length === 0 && flags.yes !== true && !(await confirm(context, question(plan)))) {
-    output.note('nothing was done');
-    return EXIT.cancelled;
-  }
+  if (!(await isAgreed(context, flags, plan, question(plan)))) return EXIT.cancelled;
   const { outcomes } = await eachVm(
     context,
     deps,

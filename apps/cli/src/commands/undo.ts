@@ -9,7 +9,7 @@ import { type Column, printable, renderTable } from '../render/table.ts';
 import { count, formatTime } from '../render/units.ts';
 import { asVmError, selectVm } from '../select/select-vms.ts';
 import { eachVm } from './each-vm.ts';
-import { addExchangeFlags, concludeSwap, type ExchangeFlags, exchangeOf, showVerdict } from './in-place.ts';
+import { addExchangeFlags, concludeSwap, type ExchangeFlags, exchangeOf, isAgreed, showVerdict } from './in-place.ts';
 import { ownVmOf } from './own-vm.ts';
 import { recoverBefore } from './snapshot/recover-before.ts';
 import { addTableFlags, type TableFlags, tableOptions } from './table-flags.ts';
@@ -59,10 +59,7 @@ async function apply(context: CommandContext, argument: string, flags: ApplyFlag
     throw asVmError(error, vmId);
   });
   if (flags.dryRun === true) return showPlan(context, plan);
-  if (plan.refusals.length === 0 && flags.yes !== true && !(await confirm(context, question(plan)))) {
-    output.note('nothing was done');
-    return EXIT.cancelled;
-  }
+  if (!(await isAgreed(context, flags, plan, question(plan)))) return EXIT.cancelled;
   const { outcomes } = await eachVm(
     context,
     deps,
