@@ -25,6 +25,27 @@ export default {
       to: { path: '^(packages|apps)/', pathNot: '^packages/($1|base)/' },
     },
     {
+      name: 'run-queue-alone',
+      comment: 'The queue knows kinds and requests, not backups: what it promises of crashes is proven without a cloud.',
+      severity: 'error',
+      from: { path: '^packages/run-queue/src/' },
+      to: { path: '^(packages|apps)/', pathNot: '^packages/(run-queue|base)/' },
+    },
+    {
+      name: 'composition-for-roots',
+      comment: 'It knows every adapter; a library that used it could not be used without all of them.',
+      severity: 'error',
+      from: { path: '^packages/', pathNot: '^packages/composition/' },
+      to: { path: '^packages/composition/' },
+    },
+    {
+      name: 'web-speaks-http',
+      comment: 'The browser has the API and nothing else of the product.',
+      severity: 'error',
+      from: { path: '^apps/web/src/' },
+      to: { path: '^(packages|apps)/', pathNot: '^(apps/web|packages/api)/' },
+    },
+    {
       name: 'audit-log-alone',
       comment: 'What must be believed when nothing else is has nothing under it.',
       severity: 'error',

@@ -11,6 +11,15 @@ const VIOLATIONS = {
   },
   'api-is-data': { 'packages/api/src/with-node.ts': `import { createHash } from 'node:crypto';\nexport const a = createHash;` },
   'audit-log-alone': { 'packages/audit-log/src/with-socket.ts': `import { connect } from 'node:net';\nexport const a = connect;` },
+  'run-queue-alone': { 'packages/run-queue/src/with-policies.ts': `import { states } from '../../one-client/src/index.ts';\nexport const a = states;` },
+  'composition-for-roots': {
+    'packages/policies/src/with-composition.ts': `import { open } from '../../composition/src/index.ts';\nexport const a = open;`,
+    'packages/composition/src/index.ts': 'export const open = 1;',
+  },
+  'web-speaks-http': {
+    'apps/web/src/with-base.ts': `import { fake } from '../../../packages/base/src/index.ts';\nexport const a = fake;`,
+    'packages/base/src/index.ts': 'export const fake = 1;',
+  },
   'policies-are-pure': { 'packages/policies/src/with-files.ts': `import { open } from 'node:fs';\nexport const a = open;` },
   'simulator-independent': { 'packages/one-sim/src/with-client.ts': `import { states } from '../../one-client/src/index.ts';\nexport const a = states;` },
   'orchestrator-without-io': { 'packages/orchestrator/src/with-files.ts': `import { open } from 'node:fs/promises';\nexport const a = open;` },

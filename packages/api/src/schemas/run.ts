@@ -99,6 +99,7 @@ export const runAccepted = z.object({ id: z.string() }).meta({ id: 'RunAccepted'
 export const streamEvent = z
   .object({ id: z.string(), time: timestamp, runId: z.string().optional(), type: z.string(), data: z.record(z.string(), z.unknown()) })
   .meta({ id: 'StreamEvent' });
+export type StreamEvent = z.output<typeof streamEvent>;
 
 /** What a restore would create, change and check: nothing is done. */
 export const restorePreview = z

@@ -1,0 +1,12 @@
+/**
+ * The onevault server: policies, schedules, workers, REST API, web UI, metrics. A composition root; `onevault server` starts it.
+ * @packageDocumentation
+ */
+export type { Call, Caller, FileAnswer, Handler, HandlerTable } from './ports/call.ts';
+export type { Catalog, CatalogPoint, PointPage, RepositoryStanding, VmPoints } from './ports/catalog.ts';
+export type { Inventory, InventoryVm } from './ports/inventory.ts';
+export { NOTIFICATION_CONDITIONS, type NotificationChannel, type NotificationCondition } from './ports/notification-channel.ts';
+export type { RunOrigin, RunService, StartOptions } from './ports/run-service.ts';
+export type { Caps, RepositorySetting, ServerSettings, SettingsChange, SettingsStore } from './ports/settings-store.ts';
+export { type WorkOrder, workOrderSchema } from './ports/work-order.ts';
+export type { WorkerRegistry, WorkerStanding } from './ports/worker-registry.ts';

@@ -1,0 +1,32 @@
+/** What is worth telling. recovered: a VM whose last run failed succeeded; nothing-ran: no run succeeded for `quietFor`. */
+export const NOTIFICATION_CONDITIONS = [
+  'failed',
+  'degraded',
+  'succeeded',
+  'recovered',
+  'nothing-ran',
+  'out-of-rpo',
+  'repository-unreachable',
+  'orphans',
+] as const;
+export type NotificationCondition = (typeof NOTIFICATION_CONDITIONS)[number];
+
+interface Common {
+  readonly name: string;
+  readonly on: readonly NotificationCondition[];
+  readonly quietForMs: number;
+}
+
+/** Where something is told. Secrets are names of files in the secrets directory. */
+export type NotificationChannel =
+  | (Common & { readonly kind: 'webhook'; readonly url: string; readonly secretFile: string | undefined })
+  | (Common & {
+      readonly kind: 'smtp';
+      readonly host: string;
+      readonly port: number;
+      readonly tls: 'starttls' | 'tls' | 'none';
+      readonly user: string | undefined;
+      readonly secretFile: string | undefined;
+      readonly from: string;
+      readonly to: readonly string[];
+    });

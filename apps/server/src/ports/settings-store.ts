@@ -1,0 +1,57 @@
+import type { CallOptions } from '@onevault/base';
+import type { BackupPolicy, CompiledPolicy, Policy, SnapshotPolicy } from '@onevault/policies';
+import type { NotificationChannel } from './notification-channel.ts';
+
+export interface RepositorySetting {
+  readonly name: string;
+  /** A directory or an S3 URL, never with secrets. */
+  readonly place: string;
+  /** Name of a file in the secrets directory of whoever opens it. */
+  readonly secretFile: string | undefined;
+}
+
+/** How many runs may occupy one of each at once; absent: no limit. */
+export interface Caps {
+  readonly total?: number;
+  readonly perHost?: number;
+  readonly perDatastore?: number;
+  readonly perProxy?: number;
+  readonly perRepository?: number;
+}
+
+/** All that people set: files in the state directory, written whole and synced. Immutable: a change makes a new one. */
+export interface ServerSettings {
+  readonly policies: readonly CompiledPolicy<Policy>[];
+  readonly backupPolicies: readonly CompiledPolicy<BackupPolicy>[];
+  readonly snapshotPolicies: readonly CompiledPolicy<SnapshotPolicy>[];
+  readonly repositories: readonly RepositorySetting[];
+  readonly notifications: readonly NotificationChannel[];
+  readonly caps: Caps;
+  /** Roles that were given by name; everybody else of OpenNebula has `defaultRole`. */
+  readonly roles: Readonly<Record<string, 'viewer' | 'operator' | 'admin'>>;
+  readonly defaultRole: 'viewer' | 'operator' | 'none';
+}
+
+export interface SettingsChange {
+  readonly kind: string;
+  readonly name: string;
+  readonly action: 'create' | 'change' | 'remove' | 'keep';
+  readonly diff: string;
+}
+
+export interface SettingsStore {
+  current(): ServerSettings;
+  /** Everything as one YAML text, without secrets: what `apply` takes. */
+  export(): string;
+  /** What a YAML text would change. Throws SERVER_SETTINGS_INVALID with every fault. */
+  diff(yaml: string): readonly SettingsChange[];
+  /** Changes all of it or nothing: one rename decides. */
+  apply(yaml: string, options?: CallOptions): Promise<readonly SettingsChange[]>;
+  putPolicy(policy: Policy): Promise<void>;
+  removePolicy(name: string): Promise<void>;
+  putRepository(repository: RepositorySetting): Promise<void>;
+  removeRepository(name: string): Promise<void>;
+  setRole(user: string, role: 'viewer' | 'operator' | 'admin'): Promise<void>;
+  /** Called after each change. */
+  onChange(listener: (settings: ServerSettings) => void): Disposable;
+}

@@ -1,0 +1,12 @@
+import { BaseError } from '@onevault/base';
+
+export type QueueErrorCode =
+  | 'QUEUE_DATABASE_UNREACHABLE'
+  | 'QUEUE_DATABASE_IN_USE'
+  | 'QUEUE_RUN_NOT_FOUND'
+  | 'QUEUE_RUN_ENDED'
+  | 'QUEUE_CLAIM_LOST'
+  | 'QUEUE_REQUEST_INVALID';
+
+/** The database does not answer, or a run is not what the caller takes it for. */
+export class QueueError extends BaseError<QueueErrorCode> {}
