@@ -2,6 +2,7 @@
  * The onevault server: policies, schedules, workers, REST API, web UI, metrics. A composition root; `onevault server` starts it.
  * @packageDocumentation
  */
+export { notFound, ServerError, type ServerErrorCode } from './errors.ts';
 export type { Call, Caller, FileAnswer, Handler, HandlerTable } from './ports/call.ts';
 export type { Catalog, CatalogPoint, PointPage, RepositoryStanding, VmPoints } from './ports/catalog.ts';
 export type { Inventory, InventoryVm } from './ports/inventory.ts';

@@ -8,7 +8,7 @@ import * as runSchemas from './schemas/run.ts';
 import * as vmSchemas from './schemas/vm.ts';
 
 export { API_PREFIX, openApiDocument } from './openapi.ts';
-export { type Method, type ObjectRule, type Operation, ROLES, type Role } from './operation.ts';
+export { isAudited, type Method, type ObjectRule, type Operation, ROLES, type Role } from './operation.ts';
 export { OPERATIONS } from './operations/operations.ts';
 export type { RunKind, RunRequest, StreamEvent } from './schemas/run.ts';
 export { type Problem, problem } from './schemas/wire-values.ts';

@@ -19,6 +19,11 @@ export type ObjectRule =
   /** The caller's own session or token. */
   | 'self';
 
+/** Whether a call of it is written into the audit log, also a refused one. */
+export function isAudited({ method, audited = method !== 'get' }: Operation): boolean {
+  return audited;
+}
+
 /** One operation of the API. Requests and answers are JSON unless `answer` says otherwise; errors are problem+json (RFC 9457). */
 export interface Operation {
   /** Unique; the name in the OpenAPI document and in the audit log. */
@@ -39,11 +44,17 @@ export interface Operation {
     /** A run was begun; `Location` names it. */
     | { readonly status: 202; readonly body: z.ZodType }
     | { readonly status: 204 }
-    /** Server-sent events; each `data` is of this schema. Goes on behind `Last-Event-ID`. */
+    /** Server-sent events; each `data` is of this schema. Goes on behind `Last-Event-ID`. An event named `end` is the last one: do not connect again. */
     | { readonly status: 200; readonly events: z.ZodType }
     | { readonly status: 200; readonly file: string };
   /** Takes an `Idempotency-Key`: the same key and body again gets the first answer. */
   readonly idempotent?: boolean;
   /** Counted against the limit of sign-ins. */
   readonly signIn?: boolean;
+  /** Whether a call is written into the audit log: of what is not a GET, unless it says `false`; of a GET that says `true`. */
+  readonly audited?: boolean;
+  /** Not for tokens: only somebody who has signed in. */
+  readonly personal?: boolean;
+  /** Of the largest body that is read. Default 256 KiB. */
+  readonly bodyBytes?: number;
 }

@@ -14,7 +14,7 @@ describe('the table of operations', () => {
       const inPath = [...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
       expect(Object.keys(operation.params?.shape ?? {})).toEqual(inPath);
       if (operation.body !== undefined) expect(['post', 'put']).toContain(operation.method);
-      if (operation.role === 'public') expect(operation.id).toBe('signIn');
+      if (operation.role === 'public') expect(['signIn', 'signInOptions']).toContain(operation.id);
       if (operation.method !== 'get' && operation.tag !== 'session' && operation.tag !== 'access' && operation.id !== 'previewPolicy')
         expect(['operator', 'admin']).toContain(operation.role);
       if (operation.objects === 'vm-manage') expect(operation.role).toBe('operator');

@@ -19,6 +19,17 @@ export const ACCESS_OPERATIONS: readonly Operation[] = [
     body: access.signIn,
     answer: { status: 200, body: access.session },
     signIn: true,
+    bodyBytes: 8192,
+  },
+  {
+    id: 'signInOptions',
+    method: 'get',
+    path: '/session/options',
+    tag: 'session',
+    summary: 'how one can sign in here',
+    role: 'public',
+    objects: 'role',
+    answer: { status: 200, body: access.signInOptions },
   },
   {
     id: 'whoAmI',
@@ -30,7 +41,17 @@ export const ACCESS_OPERATIONS: readonly Operation[] = [
     objects: 'self',
     answer: { status: 200, body: access.session },
   },
-  { id: 'signOut', method: 'delete', path: '/session', tag: 'session', summary: 'end the session', role: 'viewer', objects: 'self', answer: { status: 204 } },
+  {
+    id: 'signOut',
+    method: 'delete',
+    path: '/session',
+    tag: 'session',
+    summary: 'end the session',
+    role: 'viewer',
+    objects: 'self',
+    personal: true,
+    answer: { status: 204 },
+  },
 
   {
     id: 'overview',
@@ -84,6 +105,7 @@ export const ACCESS_OPERATIONS: readonly Operation[] = [
     role: 'viewer',
     objects: 'self',
     body: access.tokenSpec,
+    personal: true,
     answer: { status: 201, body: access.newToken },
   },
   {

@@ -50,6 +50,7 @@ export const CONFIGURATION_OPERATIONS: readonly Operation[] = [
     objects: 'filtered',
     body: configuration.policyDocument,
     answer: { status: 200, body: configuration.policyPreview },
+    audited: false,
   },
   {
     id: 'retentionCalendar',

@@ -91,6 +91,7 @@ export const POINT_OPERATIONS: readonly Operation[] = [
     params: ofPoint,
     query: vms.fileQuery,
     answer: { status: 200, file: 'application/octet-stream' },
+    audited: true,
   },
   {
     id: 'previewRestore',
@@ -102,5 +103,6 @@ export const POINT_OPERATIONS: readonly Operation[] = [
     objects: 'vm-manage',
     body: runs.runRequest,
     answer: { status: 200, body: runs.restorePreview },
+    audited: false,
   },
 ];

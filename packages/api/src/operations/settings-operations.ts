@@ -13,6 +13,7 @@ export const SETTINGS_OPERATIONS: readonly Operation[] = [
     role: 'admin',
     objects: 'role',
     answer: { status: 200, file: 'application/yaml' },
+    audited: true,
   },
   {
     id: 'applySettings',
@@ -23,6 +24,7 @@ export const SETTINGS_OPERATIONS: readonly Operation[] = [
     role: 'admin',
     objects: 'role',
     body: configuration.settingsApply,
+    bodyBytes: 2 * 1024 * 1024 + 4096,
     answer: { status: 200, body: configuration.settingsDiff },
   },
   {
@@ -46,5 +48,15 @@ export const SETTINGS_OPERATIONS: readonly Operation[] = [
     objects: 'filtered',
     query: z.object({ format: z.enum(['html', 'csv', 'json']).default('html') }),
     answer: { status: 200, file: 'text/html, text/csv or application/json' },
+  },
+  {
+    id: 'metrics',
+    method: 'get',
+    path: '/metrics',
+    tag: 'reports',
+    summary: 'figures for Prometheus; scrape it with a token for this operation alone',
+    role: 'admin',
+    objects: 'role',
+    answer: { status: 200, file: 'text/plain; version=0.0.4' },
   },
 ];

@@ -25,6 +25,15 @@ export const session = z
   })
   .meta({ id: 'Session' });
 
+export const signInOptions = z
+  .object({
+    /** With user and password of OpenNebula. */
+    password: z.literal(true),
+    /** Through an OpenID provider: go to `startPath`. */
+    oidc: z.object({ name: z.string(), startPath: z.string() }).optional(),
+  })
+  .meta({ id: 'SignInOptions' });
+
 export const tokenSpec = z
   .object({
     name: objectName,
@@ -42,7 +51,16 @@ export const token = z
 /** The only answer that has the secret: it is kept as a hash. */
 export const newToken = z.object({ ...token.shape, secret: z.string() }).meta({ id: 'NewToken' });
 
-export const user = z.object({ name: z.string(), role, since: timestamp.optional(), lastSignInAt: timestamp.optional() }).meta({ id: 'User' });
+/** A user of OpenNebula. none: may not sign in. */
+export const user = z
+  .object({
+    name: z.string(),
+    role: z.enum(['none', ...ROLES]),
+    /** given: by name, in the settings. oneadmin: by being in that group. default: what everybody has. */
+    because: z.enum(['given', 'oneadmin', 'default']),
+    lastSignInAt: timestamp.optional(),
+  })
+  .meta({ id: 'User' });
 export const roleChange = z.object({ role }).meta({ id: 'RoleChange' });
 
 export const auditRecord = z

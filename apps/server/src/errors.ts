@@ -1,0 +1,27 @@
+import { BaseError } from '@onevault/base';
+
+export type ServerErrorCode =
+  /** Nothing there, or nothing that the caller may see: the same to them. */
+  | 'SERVER_NOT_FOUND'
+  | 'SERVER_REQUEST_INVALID'
+  | 'SERVER_SETTINGS_INVALID'
+  | 'SERVER_SETTINGS_CONFLICT'
+  | 'SERVER_NOT_SIGNED_IN'
+  | 'SERVER_SIGN_IN_FAILED'
+  | 'SERVER_FORBIDDEN'
+  | 'SERVER_CSRF'
+  | 'SERVER_TOO_MANY_REQUESTS'
+  | 'SERVER_BUSY'
+  | 'SERVER_IDEMPOTENCY_CONFLICT'
+  | 'SERVER_STATE_UNUSABLE'
+  | 'SERVER_HANDLERS_INCOMPLETE'
+  | 'SERVER_LISTEN_REFUSED'
+  | 'SERVER_INTERNAL';
+
+/** What the server refuses, or cannot do. How each is answered over HTTP is in http/error-statuses.ts. */
+export class ServerError extends BaseError<ServerErrorCode> {}
+
+/** One answer for what does not exist and for what the caller may not see, so that neither can be told from the other. */
+export function notFound(what: string): ServerError {
+  return new ServerError({ code: 'SERVER_NOT_FOUND', message: `there is no such ${what}`, hint: 'Check the name or id; what you may not USE is not shown' });
+}
