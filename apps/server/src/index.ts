@@ -8,6 +8,6 @@ export type { Catalog, CatalogPoint, PointPage, RepositoryStanding, VmPoints } f
 export type { Inventory, InventoryVm } from './ports/inventory.ts';
 export { NOTIFICATION_CONDITIONS, type NotificationChannel, type NotificationCondition } from './ports/notification-channel.ts';
 export type { RunOrigin, RunService, StartOptions } from './ports/run-service.ts';
-export type { Caps, RepositorySetting, ServerSettings, SettingsChange, SettingsStore } from './ports/settings-store.ts';
+export type { Caps, Maintenance, RepositorySetting, ServerSettings, SettingsChange, SettingsStore } from './ports/settings-store.ts';
 export { type WorkOrder, workOrderSchema } from './ports/work-order.ts';
 export type { WorkerRegistry, WorkerStanding } from './ports/worker-registry.ts';

@@ -29,7 +29,7 @@ export function skippedDisks(plan: BackupPlan): DiskSkip[] {
 }
 
 /** What the product says of a point in its manifest: who, where, how, and what is not in it. */
-export function pointAnnotations({ deps, run, inventory, plan }: BackupJob, stored: StoredDisks): RestorePoint['annotations'] {
+export function pointAnnotations({ deps, run, request, inventory, plan }: BackupJob, stored: StoredDisks): RestorePoint['annotations'] {
   const { vm } = plan;
   return {
     cloud: { endpoint: deps.cloud.endpoint.href, version: inventory.version },
@@ -47,6 +47,7 @@ export function pointAnnotations({ deps, run, inventory, plan }: BackupJob, stor
       missing: inventory.metadata.missing.map(({ name, code }) => ({ name, code })),
       secrets: { kept: inventory.metadata.secrets.kept, attributes: [...inventory.metadata.secrets.attributes] },
     },
+    ...(request.policy !== undefined && { policy: request.policy }),
     captureSpreadMs: spreadMs(stored.capturedAt),
     skippedDisks: skippedDisks(plan).map((disk) => ({
       diskId: disk.disk.diskId,

@@ -15,6 +15,8 @@ export interface BackupRequest {
   readonly parallelDisks: number;
   /** Threads per disk. Default: as many as there are CPUs, at most 4. */
   readonly scanWorkers?: number;
+  /** Name of the policy that wants it, which the manifest says for good: its retention decides on what was taken for it, and on nothing else. */
+  readonly policy?: string;
 }
 
 export type NicChoice = 'keep' | 'new-addresses' | 'none';

@@ -5,6 +5,8 @@ import type { PointFacts } from '@onevault/policies';
 export interface CatalogPoint {
   readonly repository: string;
   readonly id: string;
+  /** All restore points of one VM: another one when OpenNebula used the id of a VM again. */
+  readonly group: string;
   readonly vmId: number;
   readonly vmName: string;
   readonly capturedAt: Date;
@@ -16,6 +18,8 @@ export interface CatalogPoint {
   readonly disks: readonly { readonly key: string; readonly diskId: number; readonly target: string; readonly sizeBytes: number }[];
   readonly tags: readonly string[];
   readonly held: { readonly reason: string; readonly until?: Date } | undefined;
+  /** Everything that holds it, for retention. */
+  readonly holds: readonly { readonly name: string; readonly until?: string }[];
   readonly damaged: boolean;
   /** The policy that it was taken for, where one was. */
   readonly policy: string | undefined;

@@ -12,7 +12,10 @@ export interface StartOptions extends CallOptions {
   /** Of a scheduled run: begun once, however often it is started. */
   readonly slot?: Date;
   readonly priority?: number;
+  /** Stopped in order at that moment if it still runs: its window ends. */
   readonly stopAtMs?: number;
+  /** Skipped when it has not begun by then: its window ends. */
+  readonly startByMs?: number;
   /** Whose a restored VM becomes. */
   readonly owner?: { readonly userId: number; readonly groupId: number };
 }

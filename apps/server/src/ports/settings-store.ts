@@ -8,6 +8,16 @@ export interface RepositorySetting {
   readonly place: string;
   /** Name of a file in the secrets directory of whoever opens it. */
   readonly secretFile: string | undefined;
+  readonly maintenance: Maintenance;
+}
+
+/** When a repository is looked after; undefined: never by itself. */
+export interface Maintenance {
+  readonly timezone: string;
+  /** When space that no restore point needs is given back: a schedule as policies have them. */
+  readonly gc: string | undefined;
+  readonly verify: string | undefined;
+  readonly verifyMode: 'structure' | 'sample' | 'all';
 }
 
 /** How many runs may occupy one of each at once; absent: no limit. */
@@ -45,7 +55,10 @@ export interface SettingsStore {
   export(): string;
   /** What a YAML text would change. Throws SERVER_SETTINGS_INVALID with every fault. */
   diff(yaml: string): readonly SettingsChange[];
-  /** Changes all of it or nothing: one rename decides. */
+  /**
+   * Changes all of it or nothing: one rename decides. What the text does not name stays, unless it says `removeUnlisted: true`: then what the sections that it has
+   * do not name goes.
+   */
   apply(yaml: string, options?: CallOptions): Promise<readonly SettingsChange[]>;
   putPolicy(policy: Policy): Promise<void>;
   removePolicy(name: string): Promise<void>;

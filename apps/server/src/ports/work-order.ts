@@ -14,5 +14,7 @@ export const workOrderSchema = z.object({
   owner: z.object({ userId: z.int(), groupId: z.int() }).optional(),
   /** The run is stopped in order at that moment, ms: its window ends. */
   stopAtMs: z.number().optional(),
+  /** The run is skipped when it has not begun by that moment, ms. */
+  startByMs: z.number().optional(),
 });
 export type WorkOrder = z.output<typeof workOrderSchema>;

@@ -38,6 +38,16 @@ export const calendarDay = z
   .object({ pointId: z.string(), vmId: z.int(), capturedAt: timestamp, keptBy: z.array(z.string()), goesOn: timestamp.optional() })
   .meta({ id: 'CalendarDay' });
 
+/** When a repository is looked after: schedules as policies have them, or `none`. */
+export const maintenance = z
+  .object({
+    timezone: z.string().max(64),
+    gc: z.string().max(200),
+    verify: z.string().max(200),
+    verifyMode: z.enum(['structure', 'sample', 'all']),
+  })
+  .meta({ id: 'Maintenance' });
+
 export const repository = z
   .object({
     name: objectName,
@@ -51,6 +61,7 @@ export const repository = z
     freeBytes: bytes.optional(),
     lastVerifyAt: timestamp.optional(),
     damagedPoints: z.int().optional(),
+    maintenance: maintenance.optional(),
   })
   .meta({ id: 'Repository' });
 
@@ -60,6 +71,8 @@ export const repositorySpec = z
     /** How its secret is found: the name of a file in the server's secrets directory. */
     secretFile: z.string().max(200).optional(),
     create: z.boolean().default(false),
+    /** What is absent is as it was; of a new one: garbage collection and a sample verify once a week. */
+    maintenance: maintenance.partial().optional(),
   })
   .meta({ id: 'RepositorySpec' });
 

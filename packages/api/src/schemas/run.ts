@@ -29,7 +29,8 @@ export const runRequest = z
       delta: z.boolean().default(false),
     }),
     z.object({ kind: z.literal('undo'), ...vm }),
-    z.object({ kind: z.literal('snapshot-create'), ...vm, name: z.string().min(1).max(80).optional() }),
+    /** Of a snapshot policy: what its `keep` and `maxAge` do not want of its own sets goes afterwards. */
+    z.object({ kind: z.literal('snapshot-create'), ...vm, name: z.string().min(1).max(80).optional(), policy: objectName.optional() }),
     z.object({ kind: z.literal('snapshot-revert'), ...vm, set: z.string().min(1).max(128), safety: z.boolean().default(true) }),
     z.object({ kind: z.literal('snapshot-delete'), ...vm, set: z.string().min(1).max(128) }),
     z.object({ kind: z.literal('drill'), ...ofPoint }),

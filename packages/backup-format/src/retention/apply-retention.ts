@@ -31,7 +31,7 @@ async function* applyToGroup(
   options: CallOptions,
 ): AsyncGenerator<RetentionOutcome, void> {
   const { group } = planned;
-  const again = await planRetention(repository, plan.policy, plan.asOf, { ...options, groups: new Set([group]) });
+  const again = await planRetention(repository, plan.policy, plan.asOf, { ...options, groups: new Set([group]), wants: plan.wants });
   const fresh = again.groups.find((candidate) => candidate.group === group);
   const unreadable = [planned.unreadable, fresh?.unreadable ?? []].find((found) => found.length > 0);
   if (unreadable) {

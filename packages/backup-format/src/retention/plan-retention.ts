@@ -12,6 +12,8 @@ export interface RetentionPlan {
   readonly asOf: Date;
   /** In order of their names. */
   readonly groups: readonly RetentionGroup[];
+  /** The scope's, for whoever carries the plan out. */
+  readonly wants?: RetentionScope['wants'];
 }
 
 export interface RetentionGroup {
@@ -26,6 +28,8 @@ export interface RetentionScope extends CallOptions {
   readonly groups?: ReadonlySet<string>;
   /** Told of every manifest that is read: what a caller wants to show of a point beside its id is not kept here. */
   readonly onPoint?: (point: RestorePoint) => void;
+  /** Which points are judged; all by default. The others stay, and count for nothing: as if they were in another repository. */
+  readonly wants?: ((point: RestorePoint) => boolean) | undefined;
 }
 
 /**
@@ -38,7 +42,7 @@ export async function planRetention(repository: Repository, policy: RetentionPol
   await mark(repository, gathered, asOf, scope);
   const sorted = [...gathered].sort(([a], [b]) => (a < b ? -1 : 1));
   const groups = sorted.map(([group, { points, unreadable }]) => ({ group, selection: selectForRetention([...points.values()], parsed, asOf), unreadable }));
-  return { policy: parsed, asOf, groups };
+  return { policy: parsed, asOf, groups, ...(scope.wants && { wants: scope.wants }) };
 }
 
 interface Gathered {
@@ -52,6 +56,7 @@ async function gather(repository: Repository, scope: RetentionScope): Promise<Ma
   for await (const listed of repository.points(filterOf(scope), callOf(scope))) {
     const name = listed.kind === 'point' ? listed.point.group : (parsePointKey(listed.key)?.group ?? '');
     if (scope.groups && !scope.groups.has(name)) continue;
+    if (listed.kind === 'point' && scope.wants?.(listed.point) === false) continue;
     const group = groups.get(name) ?? { points: new Map<string, RetentionPoint>(), unreadable: [] };
     groups.set(name, group);
     if (listed.kind === 'damaged') {

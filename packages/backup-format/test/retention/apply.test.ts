@@ -72,6 +72,20 @@ describe('a plan', () => {
     expect(await left()).toHaveLength(7);
   });
 
+  it('of some points judges no others, and forgets none of them', async () => {
+    await pointsOf([18, 19, 20, 21, 22]);
+    const even = await planRetention(repository, twoDays, NOW, { wants: ({ capturedAt }) => Number(capturedAt.slice(8, 10)) % 2 === 0 });
+    expect(even.groups.map(({ selection }) => selection.decisions.map(({ point, verdict }) => [point.capturedAt.slice(8, 10), verdict]))).toEqual([
+      [
+        ['18', 'forget'],
+        ['20', 'keep'],
+        ['22', 'keep'],
+      ],
+    ]);
+    await apply(even);
+    expect(await left()).toEqual(['vm-1/19', 'vm-1/20', 'vm-1/21', 'vm-1/22']);
+  });
+
   it('of some groups reads the others not at all', async () => {
     await pointsOf([20, 21]);
     await pointsOf([20, 21], 'vm-2');

@@ -166,6 +166,12 @@ const USER_TEMPLATE: readonly AttributeRule[] = [
     why: 'marks of the run that restored the saved VM',
     source: 'onevault',
   }),
+  ...each('USER_TEMPLATE', 'ONEVAULT_PROTECTION ONEVAULT_LAST_BACKUP', {
+    action: 'strip',
+    code: 'MARKS_OLD',
+    why: 'the protection of the saved VM, which the new one does not have',
+    source: 'onevault',
+  }),
   { path: 'USER_TEMPLATE/NAME', action: 'strip', code: 'NAME_NEW', why: 'the VM has another name', source: INSERT },
   {
     path: 'USER_TEMPLATE/SCHED_DS_REQUIREMENTS',
