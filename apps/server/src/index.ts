@@ -9,5 +9,6 @@ export type { Inventory, InventoryVm } from './ports/inventory.ts';
 export { NOTIFICATION_CONDITIONS, type NotificationChannel, type NotificationCondition } from './ports/notification-channel.ts';
 export type { RunOrigin, RunService, StartOptions } from './ports/run-service.ts';
 export type { Caps, Maintenance, RepositorySetting, ServerSettings, SettingsChange, SettingsStore } from './ports/settings-store.ts';
+export type { LiveVm, VmDetails } from './ports/vm-detail.ts';
 export { type WorkOrder, workOrderSchema } from './ports/work-order.ts';
 export type { WorkerRegistry, WorkerStanding } from './ports/worker-registry.ts';

@@ -7,7 +7,7 @@ const ofUser = z.object({ user: z.string().min(1).max(256) });
 const ofToken = z.object({ tokenId: z.string().max(64) });
 
 /** Signing in, tokens, roles, and who did what. */
-export const ACCESS_OPERATIONS: readonly Operation[] = [
+export const ACCESS_OPERATIONS = [
   {
     id: 'signIn',
     method: 'post',
@@ -140,4 +140,4 @@ export const ACCESS_OPERATIONS: readonly Operation[] = [
     objects: 'role',
     answer: { status: 200, body: access.auditVerdict },
   },
-];
+] as const satisfies readonly Operation[];

@@ -6,7 +6,7 @@ import { objectName, pageOf } from '../schemas/wire-values.ts';
 const named = z.object({ name: objectName });
 
 /** Policies, repositories and what they run on. */
-export const CONFIGURATION_OPERATIONS: readonly Operation[] = [
+export const CONFIGURATION_OPERATIONS = [
   {
     id: 'listPolicies',
     method: 'get',
@@ -110,6 +110,16 @@ export const CONFIGURATION_OPERATIONS: readonly Operation[] = [
     answer: { status: 200, body: z.array(configuration.proxy) },
   },
   {
+    id: 'listDatastores',
+    method: 'get',
+    path: '/datastores',
+    tag: 'infrastructure',
+    summary: 'image datastores, and how disks of each are captured',
+    role: 'viewer',
+    objects: 'role',
+    answer: { status: 200, body: z.array(configuration.datastore) },
+  },
+  {
     id: 'doctor',
     method: 'get',
     path: '/doctor',
@@ -129,4 +139,4 @@ export const CONFIGURATION_OPERATIONS: readonly Operation[] = [
     objects: 'role',
     answer: { status: 200, body: z.array(configuration.orphan) },
   },
-];
+] as const satisfies readonly Operation[];

@@ -8,7 +8,7 @@ const ofVm = z.object({ vmId: vmIdParam });
 const ofPoint = z.object({ repository: objectName, pointId: pointIdParam });
 
 /** Restore points: what is in them, and what keeps them. */
-export const POINT_OPERATIONS: readonly Operation[] = [
+export const POINT_OPERATIONS = [
   {
     id: 'listPointsOfVm',
     method: 'get',
@@ -105,4 +105,27 @@ export const POINT_OPERATIONS: readonly Operation[] = [
     answer: { status: 200, body: runs.restorePreview },
     audited: false,
   },
-];
+  {
+    id: 'restoreChoices',
+    method: 'get',
+    path: '/repositories/{repository}/points/{pointId}/restore-choices',
+    tag: 'points',
+    summary: 'what a restore of it can be told: disks, datastores, networks, questions',
+    role: 'operator',
+    objects: 'vm-manage',
+    params: ofPoint,
+    answer: { status: 200, body: runs.restoreChoices },
+  },
+  {
+    id: 'listDrills',
+    method: 'get',
+    path: '/repositories/{repository}/drills',
+    tag: 'points',
+    summary: 'test restores that were made, newest first',
+    role: 'viewer',
+    objects: 'filtered',
+    params: z.object({ repository: objectName }),
+    query: vms.drillQuery,
+    answer: { status: 200, body: z.array(vms.drill) },
+  },
+] as const satisfies readonly Operation[];

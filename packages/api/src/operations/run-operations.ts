@@ -6,7 +6,7 @@ import { pageOf } from '../schemas/wire-values.ts';
 const ofRun = z.object({ runId: z.string().max(64) });
 
 /** Everything that takes long is a run. */
-export const RUN_OPERATIONS: readonly Operation[] = [
+export const RUN_OPERATIONS = [
   {
     id: 'listRuns',
     method: 'get',
@@ -64,6 +64,17 @@ export const RUN_OPERATIONS: readonly Operation[] = [
     answer: { status: 200, events: runs.streamEvent },
   },
   {
+    id: 'runLog',
+    method: 'get',
+    path: '/runs/{runId}/log',
+    tag: 'runs',
+    summary: 'everything that happened in a run, an event a line; of one that is under way, until it ends',
+    role: 'viewer',
+    objects: 'vm-use',
+    params: ofRun,
+    answer: { status: 200, file: 'application/x-ndjson' },
+  },
+  {
     id: 'watch',
     method: 'get',
     path: '/events',
@@ -73,4 +84,4 @@ export const RUN_OPERATIONS: readonly Operation[] = [
     objects: 'filtered',
     answer: { status: 200, events: runs.streamEvent },
   },
-];
+] as const satisfies readonly Operation[];

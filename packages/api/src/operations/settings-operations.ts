@@ -3,7 +3,7 @@ import type { Operation } from '../operation.ts';
 import * as configuration from '../schemas/configuration.ts';
 
 /** All settings at once, and reports. */
-export const SETTINGS_OPERATIONS: readonly Operation[] = [
+export const SETTINGS_OPERATIONS = [
   {
     id: 'exportSettings',
     method: 'get',
@@ -59,4 +59,4 @@ export const SETTINGS_OPERATIONS: readonly Operation[] = [
     objects: 'role',
     answer: { status: 200, file: 'text/plain; version=0.0.4' },
   },
-];
+] as const satisfies readonly Operation[];

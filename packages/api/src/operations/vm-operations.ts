@@ -6,7 +6,7 @@ import { pageOf, vmIdParam } from '../schemas/wire-values.ts';
 const ofVm = z.object({ vmId: vmIdParam });
 
 /** What there is to protect, and how it stands. */
-export const VM_OPERATIONS: readonly Operation[] = [
+export const VM_OPERATIONS = [
   {
     id: 'listVms',
     method: 'get',
@@ -40,4 +40,15 @@ export const VM_OPERATIONS: readonly Operation[] = [
     params: ofVm,
     answer: { status: 200, body: z.array(vms.snapshotSet) },
   },
-];
+  {
+    id: 'listUndoSets',
+    method: 'get',
+    path: '/vms/{vmId}/undo-sets',
+    tag: 'snapshots',
+    summary: 'what restores in place replaced, newest first: the ways back',
+    role: 'viewer',
+    objects: 'vm-use',
+    params: ofVm,
+    answer: { status: 200, body: z.array(vms.undoSet) },
+  },
+] as const satisfies readonly Operation[];

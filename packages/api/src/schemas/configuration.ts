@@ -78,21 +78,63 @@ export const repositorySpec = z
 
 export const proxy = z
   .object({
-    vmId: z.int(),
+    /** Absent: the worker runs in no VM of this cloud. */
+    vmId: z.int().optional(),
     name: z.string(),
     worker: z.string(),
     state: z.enum(['ready', 'busy', 'lost']),
     lastSeenAt: timestamp,
+    running: z.int(),
+    slots: z.int(),
     datastores: z.array(z.object({ id: z.int(), name: z.string(), reachable: z.boolean(), reasons: z.array(reason) })),
   })
   .meta({ id: 'Proxy' });
 
+const captureCell = z.object({
+  method: z.enum(['snapshot', 'live-copy', 'offline', 'refuse']),
+  consistency: z.string().optional(),
+  /** How long the guest stands still. */
+  pause: z.enum(['none', 'moment', 'whole-copy']),
+  degraded: z.boolean(),
+  codes: z.array(z.string()),
+  remedy: z.string().optional(),
+});
+
+/** An image datastore, and how disks of it are captured in each state of their VM. */
+export const datastore = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    driver: z.string(),
+    enabled: z.boolean(),
+    availableBytes: bytes,
+    totalBytes: bytes,
+    capture: z.array(z.object({ format: z.string(), persistent: z.boolean(), states: z.record(z.string(), captureCell) })),
+  })
+  .meta({ id: 'Datastore' });
+
 export const finding = z
-  .object({ severity: z.enum(['ok', 'warning', 'error']), code: z.string(), what: z.string(), why: z.string(), remedy: z.string() })
+  .object({
+    area: z.string(),
+    severity: z.enum(['ok', 'warning', 'error', 'unknown']),
+    code: z.string(),
+    what: z.string(),
+    why: z.string(),
+    /** There unless nothing is wrong. */
+    remedy: z.string().optional(),
+  })
   .meta({ id: 'Finding' });
 
 export const orphan = z
-  .object({ kind: z.string(), name: z.string(), id: z.int().optional(), runId: z.string().optional(), since: timestamp.optional() })
+  .object({
+    kind: z.string(),
+    name: z.string(),
+    id: z.int().optional(),
+    runId: z.string().optional(),
+    where: z.string().optional(),
+    sizeBytes: bytes.optional(),
+    since: timestamp.optional(),
+  })
   .meta({ id: 'Orphan' });
 
 export const overview = z

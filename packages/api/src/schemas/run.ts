@@ -5,37 +5,90 @@ export const RUN_STATES = ['queued', 'running', 'succeeded', 'degraded', 'failed
 
 const vm = { vmId: z.int().min(0) };
 const ofPoint = { repository: objectName, pointId: z.string().max(80) };
+const diskIds = z.array(z.int().min(0)).max(256).optional();
+/** `90s`, `5m`, `12h`, `7d`, `2w`. */
+const span = z.string().regex(/^\d{1,6}[smhdw]$/, 'a number and s, m, h, d or w');
+/** How a guest is brought to a stop: asked, and with `hard` the plug is pulled when the time is over. */
+const stop = { stopTimeout: span.optional(), hard: z.boolean().optional() };
+/** What a snapshot may cost. */
+const snapshotLimits = { maxChain: z.int().min(1).max(1000).optional(), allowLongFreeze: z.boolean().optional(), acceptPermanent: z.boolean().optional() };
 
-/** What can be asked for; each becomes a run. */
+/** What can be asked for; each becomes a run. What is absent is what the CLI does without the option of that name. */
 export const runRequest = z
   .discriminatedUnion('kind', [
-    z.object({ kind: z.literal('backup'), ...vm, repository: objectName, mode: z.enum(['auto', 'full']).default('auto'), policy: objectName.optional() }),
+    z.object({
+      kind: z.literal('backup'),
+      ...vm,
+      repository: objectName,
+      mode: z.enum(['auto', 'full']).default('auto'),
+      policy: objectName.optional(),
+      capture: z.enum(['auto', 'snapshot', 'live-copy', 'offline']).optional(),
+      allowLongFreeze: z.boolean().optional(),
+      excludeDisks: diskIds,
+    }),
     z.object({
       kind: z.literal('restore'),
       ...ofPoint,
       name: z.string().min(1).max(128),
       imageDatastore: z.int().optional(),
+      /** By the saved VM's DISK_ID; wins over `imageDatastore`. */
+      imageDatastores: z.record(z.string().regex(/^\d{1,6}$/), z.int()).optional(),
       systemDatastore: z.int().optional(),
       nics: z.enum(['keep', 'new-addresses', 'none']).optional(),
+      /** Networks of the saved VM, by id or name there, and the id or name of the one that takes the place of each. */
       networks: z.record(z.string(), z.string()).optional(),
       method: z.enum(['auto', 'direct', 'saveas']).default('auto'),
+      /** Absent: as each image was. */
+      persistent: z.boolean().optional(),
+      /** To the questions of the definition: `uuid`, `pci`, `sched-actions`. */
+      answers: z.record(z.string().max(40), z.string().max(40)).optional(),
+      verify: z.boolean().optional(),
       hold: z.boolean().default(false),
     }),
     z.object({
       kind: z.literal('restore-in-place'),
       ...ofPoint,
-      disks: z.array(z.int()).optional(),
-      keepUndo: z.string().default('7d'),
+      /** DISK_IDs in the restore point. */
+      disks: diskIds,
+      keepUndo: span.default('7d'),
       delta: z.boolean().default(false),
+      allowSnapshotLoss: z.boolean().optional(),
+      verify: z.boolean().optional(),
+      ...stop,
     }),
-    z.object({ kind: z.literal('undo'), ...vm }),
-    /** Of a snapshot policy: what its `keep` and `maxAge` do not want of its own sets goes afterwards. */
-    z.object({ kind: z.literal('snapshot-create'), ...vm, name: z.string().min(1).max(80).optional(), policy: objectName.optional() }),
-    z.object({ kind: z.literal('snapshot-revert'), ...vm, set: z.string().min(1).max(128), safety: z.boolean().default(true) }),
-    z.object({ kind: z.literal('snapshot-delete'), ...vm, set: z.string().min(1).max(128) }),
+    z.object({ kind: z.literal('undo'), ...vm, set: z.string().min(1).max(80).optional(), keepUndo: span.optional(), ...stop }),
+    z.object({
+      kind: z.literal('snapshot-create'),
+      ...vm,
+      name: z.string().min(1).max(80).optional(),
+      disks: diskIds,
+      keepPartial: z.boolean().optional(),
+      /** Of a snapshot policy: what its `keep` and `maxAge` do not want of its own sets goes afterwards. */
+      policy: objectName.optional(),
+      ...snapshotLimits,
+    }),
+    z.object({
+      kind: z.literal('snapshot-revert'),
+      ...vm,
+      set: z.string().min(1).max(128),
+      /** A set of the same disks is taken first, to which one can go back. */
+      safety: z.boolean().default(true),
+      disks: diskIds,
+      allowBranch: z.boolean().optional(),
+      dropYounger: z.boolean().optional(),
+      ...snapshotLimits,
+      ...stop,
+    }),
+    z.object({ kind: z.literal('snapshot-delete'), ...vm, set: z.string().min(1).max(128), disks: diskIds }),
     z.object({ kind: z.literal('drill'), ...ofPoint }),
     z.object({ kind: z.literal('forget'), ...ofPoint }),
-    z.object({ kind: z.literal('verify'), repository: objectName, mode: z.enum(['structure', 'sample', 'all']).default('sample') }),
+    z.object({
+      kind: z.literal('verify'),
+      repository: objectName,
+      mode: z.enum(['structure', 'sample', 'all']).default('sample'),
+      /** Of the sample. */
+      percent: z.number().gt(0).max(100).optional(),
+    }),
     z.object({ kind: z.literal('retention'), repository: objectName, policy: objectName }),
     z.object({ kind: z.literal('gc'), repository: objectName }),
     z.object({ kind: z.literal('recover') }),
@@ -105,11 +158,66 @@ export type StreamEvent = z.output<typeof streamEvent>;
 /** What a restore would create, change and check: nothing is done. */
 export const restorePreview = z
   .object({
-    objects: z.array(z.object({ kind: z.string(), name: z.string(), sizeBytes: bytes.optional(), datastore: z.string().optional() })),
-    definition: z.array(
-      z.object({ path: z.string(), action: z.string(), before: z.string().optional(), after: z.string().optional(), code: z.string(), reason: z.string() }),
+    objects: z.array(
+      z.object({
+        kind: z.string(),
+        name: z.string(),
+        diskId: z.int().optional(),
+        sizeBytes: bytes.optional(),
+        datastore: z.string().optional(),
+        what: z.string(),
+        /** It is gone when the restore is over. */
+        temporary: z.boolean(),
+      }),
     ),
-    checks: z.array(z.object({ severity: z.enum(['ok', 'warning', 'error']), code: z.string(), what: z.string(), why: z.string(), remedy: z.string() })),
+    definition: z.array(
+      z.object({
+        path: z.string(),
+        action: z.string(),
+        before: z.string().optional(),
+        after: z.string().optional(),
+        /** The value is a secret, and is not said. */
+        secret: z.boolean().optional(),
+        code: z.string(),
+        reason: z.string(),
+      }),
+    ),
+    /** Decisions that the definition leaves to whoever restores, with what is decided now. */
+    questions: z.array(z.object({ question: z.string(), answer: z.string(), choices: z.array(z.string()) })),
+    checks: z.array(
+      z.object({ severity: z.enum(['ok', 'warning', 'error', 'unknown']), code: z.string(), what: z.string(), why: z.string(), remedy: z.string().optional() }),
+    ),
+    notes: z.array(reason),
+    verdict: z.enum(['possible', 'degraded', 'impossible']),
     possible: z.boolean(),
+    /** In place: the VM is stopped for it and started again. */
+    stops: z.boolean().optional(),
   })
   .meta({ id: 'RestorePreview' });
+
+/** What a restore of a point can be told: what its form offers. */
+export const restoreChoices = z
+  .object({
+    /** Of the saved VM, with something behind while it lives. */
+    name: z.string(),
+    originalLives: z.boolean(),
+    disks: z.array(
+      z.object({
+        diskId: z.int(),
+        target: z.string(),
+        sizeBytes: bytes,
+        /** False: it comes back empty. */
+        saved: z.boolean(),
+        /** Where it came from, and goes by itself; absent where that datastore is gone. */
+        imageDatastore: z.int().optional(),
+      }),
+    ),
+    networks: z.array(z.object({ id: z.int().optional(), name: z.string(), exists: z.boolean() })),
+    targets: z.object({
+      imageDatastores: z.array(z.object({ id: z.int(), name: z.string(), availableMiB: z.int(), totalMiB: z.int() })),
+      systemDatastores: z.array(z.object({ id: z.int(), name: z.string(), availableMiB: z.int(), totalMiB: z.int() })),
+      networks: z.array(z.object({ id: z.int(), name: z.string() })),
+    }),
+    questions: z.array(z.object({ question: z.string(), choices: z.array(z.string()) })),
+  })
+  .meta({ id: 'RestoreChoices' });

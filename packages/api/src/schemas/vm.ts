@@ -29,6 +29,9 @@ export const vmSummary = z
     protection,
     newestPoint: z.object({ id: z.string(), repository: z.string(), capturedAt: timestamp }).optional(),
     points: z.int(),
+    /** Of one that exists. */
+    diskCount: z.int().optional(),
+    sizeBytes: bytes.optional(),
     running: z.string().optional().meta({ description: 'id of the run that works on it' }),
   })
   .meta({ id: 'VmSummary' });
@@ -45,15 +48,32 @@ export const vmDisk = z
     diskId: z.int(),
     target: z.string(),
     sizeBytes: bytes,
+    imageId: z.int().optional(),
     image: z.string().optional(),
     datastore: z.string().optional(),
+    driver: z.string().optional(),
+    format: z.string().optional(),
     persistent: z.boolean(),
+    snapshots: z.array(z.object({ id: z.int(), name: z.string().optional(), active: z.boolean(), createdAt: timestamp })),
     /** What the planner would do with it now. */
     capture: z.object({ verdict: z.enum(['ok', 'degraded', 'skipped', 'impossible']), method: z.string().optional(), reasons: z.array(reason) }),
   })
   .meta({ id: 'VmDisk' });
 
-export const vmDetail = z.object({ ...vmSummary.shape, disks: z.array(vmDisk), verdict: z.string(), reasons: z.array(reason) }).meta({ id: 'VmDetail' });
+export const vmDetail = z
+  .object({
+    ...vmSummary.shape,
+    hypervisor: z.string().optional(),
+    uuid: z.string().optional(),
+    lockLevel: z.int().optional(),
+    startedAt: timestamp.optional(),
+    /** What OpenNebula says went wrong with it last. */
+    error: z.string().optional(),
+    disks: z.array(vmDisk),
+    verdict: z.string(),
+    reasons: z.array(reason),
+  })
+  .meta({ id: 'VmDetail' });
 
 export const point = z
   .object({
@@ -81,19 +101,65 @@ export const point = z
 export const hold = z.object({ reason: z.string().min(1).max(200), until: timestamp.optional() }).meta({ id: 'Hold' });
 export const tags = z.object({ tags: z.array(z.string().min(1).max(64)).max(50) }).meta({ id: 'Tags' });
 
+const refusal = z.object({ code: z.string(), text: z.string(), diskId: z.int().optional(), snapshotId: z.int().optional(), remedy: z.string() });
+
+/** Snapshots of several disks that were taken together; one of somebody else stands alone. */
 export const snapshotSet = z
   .object({
     setId: z.string().optional(),
+    /** What a revert or a deletion names it by. */
+    reference: z.string(),
     name: z.string(),
     createdAt: timestamp,
-    /** False for one that somebody else took. */
     ours: z.boolean(),
-    disks: z.array(z.object({ diskId: z.int(), snapshotId: z.int(), active: z.boolean() })),
+    /** backup: a backup's own, which takes it away again. */
+    origin: z.enum(['set', 'backup', 'foreign']),
+    disks: z.array(z.object({ diskId: z.int(), snapshotId: z.int(), active: z.boolean(), sizeBytes: bytes, parent: z.int().optional() })),
+    /** Disks that were in the set and of which it has no snapshot any more. */
+    missingDisks: z.array(z.int()),
     canRevert: z.boolean(),
     canDelete: z.boolean(),
+    /** What stands in the way, and what would help. */
+    revertRefusals: z.array(refusal),
+    deleteRefusals: z.array(refusal),
     reasons: z.array(reason),
   })
   .meta({ id: 'SnapshotSet' });
+
+/** What a restore in place replaced, kept as the way back. */
+export const undoSet = z
+  .object({
+    set: z.string(),
+    vmId: z.int(),
+    since: timestamp,
+    until: timestamp,
+    pointId: z.string().optional(),
+    /** False: an image of it is gone, and one cannot go back. */
+    complete: z.boolean(),
+    images: z.array(z.object({ imageId: z.int(), name: z.string(), sizeBytes: bytes, target: z.string() })),
+  })
+  .meta({ id: 'UndoSet' });
+
+export const drillQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  vmId: z.coerce.number().int().min(0).optional(),
+});
+
+export const drill = z
+  .object({
+    id: z.string(),
+    repository: z.string(),
+    pointId: z.string(),
+    vmId: z.int().optional(),
+    vmName: z.string().optional(),
+    startedAt: timestamp,
+    finishedAt: timestamp,
+    outcome: z.enum(['passed', 'failed']),
+    /** From the beginning to the first sign of life. */
+    rtoMs: ms.optional(),
+    failure: reason.optional(),
+  })
+  .meta({ id: 'Drill' });
 
 export const fileQuery = z.object({
   filesystem: z.string().max(200).optional(),
