@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@onevault/base';
-import type { Composition } from './compose.ts';
+import type { Composition } from '@onevault/composition';
 import type { ExitCode } from './exit.ts';
 import type { Output } from './render/output.ts';
 import type { Settings, Surroundings } from './settings.ts';

@@ -1,20 +1,14 @@
 import { BaseError } from '@onevault/base';
 
-/** What goes wrong in the command itself; errors of the packages pass through as they are. */
+/** What goes wrong in the command itself; errors of the packages pass through as they are; CompositionError has CLI_ codes too. */
 export type CliErrorCode =
   | 'CLI_USAGE'
-  | 'CLI_REPOSITORY_UNSET'
   | 'CLI_VM_NOT_FOUND'
   | 'CLI_VM_AMBIGUOUS'
-  | 'CLI_VM_IN_USE'
   | 'CLI_POINT_NOT_FOUND'
   | 'CLI_POINT_AMBIGUOUS'
   | 'CLI_HOLD_NOT_FOUND'
-  | 'CLI_SECRET_UNREADABLE'
-  | 'CLI_STATE_DIR_INVALID'
   | 'CLI_PLAN_FILE_INVALID'
-  | 'CLI_CONSOLE_FAILED'
-  | 'CLI_PROBE_FAILED'
   | 'CLI_OUTPUT_FAILED'
   | 'CLI_SIM_FAILED'
   | 'CLI_DEMO_MISMATCH';

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { systemClock } from '@onevault/base';
+import { compose } from '@onevault/composition';
 import { CommanderError } from 'commander';
 import type { CommandWork } from './command-context.ts';
-import { compose } from './compose.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode, reportError } from './exit.ts';
 import { buildProgram, isHelp } from './program.ts';

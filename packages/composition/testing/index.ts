@@ -1,1 +1,1 @@
-export {};
+export { testSettings } from './test-settings.ts';

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { errorCode, isAbort, isBaseError, type SerializedError, serializeError } from '@onevault/base';
+import { lockVm } from '@onevault/composition';
 import type { VmId } from '@onevault/one-client';
 import { type BackupReport, type BackupRequest, backupVm, type JobDeps, type JobEvent } from '@onevault/orchestrator';
 import { Command } from 'commander';
@@ -9,7 +10,6 @@ import { EXIT, type ExitCode, exitCodeOf, primaryError, reportError } from '../e
 import { jobRenderer } from '../render/job-renderer.ts';
 import { backupFailedLine, backupLine } from '../render/summary-line.ts';
 import { asVmError } from '../select/select-vms.ts';
-import { lockVm } from '../vm-lock.ts';
 import { wantedVms } from './plan.ts';
 import { addPlanFlags, type PlanFlags, parallelDisks, planRequest } from './plan-flags.ts';
 import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';

@@ -1,3 +1,4 @@
+import { parseId } from '@onevault/composition';
 import { imageId } from '@onevault/one-client';
 import { type OverwriteRequest, overwriteImage, planOverwrite } from '@onevault/orchestrator';
 import { Command } from 'commander';
@@ -8,7 +9,6 @@ import { jobRenderer } from '../render/job-renderer.ts';
 import { deltaLine } from '../render/summary-line.ts';
 import { printable } from '../render/table.ts';
 import { selectPoint } from '../select/select-point.ts';
-import { parseId } from '../settings.ts';
 import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';
 
 interface DeltaFlags extends RecoverFlag {

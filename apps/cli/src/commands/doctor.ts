@@ -3,11 +3,11 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseStoreUrl } from '@onevault/backup-format';
 import { type CallOptions, errorCode, Scope } from '@onevault/base';
+import { findProxyVm } from '@onevault/composition';
 import { type DoctorDeps, type Finding, runDoctor, type Volume } from '@onevault/orchestrator';
 import { checkProxyStorage, chooseIdentification, fixProxyStorage, type StorageFinding } from '@onevault/proxy-attach';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
-import { findProxyVm } from '../compose.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { countFindings, doctorLine, findingLines } from '../render/doctor-text.ts';
 

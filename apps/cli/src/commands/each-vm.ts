@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { errorCode, isAbort, isBaseError, type SerializedError, serializeError } from '@onevault/base';
+import { lockVm } from '@onevault/composition';
 import type { VmId } from '@onevault/one-client';
 import type { ControlDeps, JobEvent } from '@onevault/orchestrator';
 import type { CommandContext } from '../command-context.ts';
 import { EXIT, type ExitCode, exitCodeOf, primaryError } from '../exit.ts';
 import { asVmError } from '../select/select-vms.ts';
-import { lockVm } from '../vm-lock.ts';
 
 /** One VM and how it went. */
 export type VmOutcome<R> = { readonly vmId: VmId; readonly report: R } | { readonly vmId: VmId; readonly error: unknown; readonly residue: readonly string[] };

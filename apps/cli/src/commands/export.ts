@@ -1,4 +1,5 @@
 import type { RestorePoint, StoredDisk } from '@onevault/backup-format';
+import { diskFacts, diskText, keepLeased, pointVm, selectDisk, selectDisks } from '@onevault/composition';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
@@ -8,10 +9,7 @@ import { exportAll } from '../export/export-all.ts';
 import { addExportFlags, type ExportFlags, type ExportPlace, formatOf, placeOf, rangeOf } from '../export/export-flags.ts';
 import { exportOne } from '../export/export-one.ts';
 import type { Exported, ExportedDisk, ExportWork } from '../export/export-work.ts';
-import { keepLeased } from '../nbd/keep-leased.ts';
-import { diskFacts, pointVm } from '../render/point-facts.ts';
 import { exportLine } from '../render/summary-line.ts';
-import { diskText, selectDisk, selectDisks } from '../select/select-disk.ts';
 import { selectPoint } from '../select/select-point.ts';
 
 export function exportCommand(run: RunCommand): Command {

@@ -1,3 +1,4 @@
+import { pointVm } from '@onevault/composition';
 import { vmId } from '@onevault/one-client';
 import { type InPlacePlan, type InPlaceRequest, type JobDeps, planInPlace, restoreInPlace, type SwapReport } from '@onevault/orchestrator';
 import { Command } from 'commander';
@@ -6,7 +7,6 @@ import { confirm } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode, reportError } from '../exit.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
-import { pointVm } from '../render/point-facts.ts';
 import { swapLine } from '../render/summary-line.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
 import { count } from '../render/units.ts';

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createRepository, type DigestAlgorithm, type RepositorySecret } from '@onevault/backup-format';
+import { parseBytes } from '@onevault/composition';
 import { Command, Option } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
-import { formatBytes, parseBytes } from '../render/units.ts';
+import { formatBytes } from '../render/units.ts';
 import { askNewSecret } from '../secret/ask-secret.ts';
 
 export interface InitFlags {

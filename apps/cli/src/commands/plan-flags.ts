@@ -1,8 +1,8 @@
+import { parseId } from '@onevault/composition';
 import { diskId, type VmId } from '@onevault/one-client';
 import type { CaptureChoice, PlanRequest } from '@onevault/orchestrator';
 import { type Command, Option } from 'commander';
 import { usageError } from '../errors.ts';
-import { parseId } from '../settings.ts';
 
 /** What decides how disks are captured; the same for `plan` and `backup`, so that a plan shows what the backup will do. */
 export interface PlanFlags {

@@ -1,9 +1,9 @@
 import { type CallOptions, errorCode } from '@onevault/base';
+import { findProxyVm } from '@onevault/composition';
 import type { OneApi, Vm, VmId } from '@onevault/one-client';
 import { planBackup, readSurroundings } from '@onevault/orchestrator';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
-import { findProxyVm } from '../compose.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { type PlanSummary, planView } from '../render/plan-view.ts';

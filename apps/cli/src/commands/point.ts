@@ -1,9 +1,9 @@
 import type { ListedPoint, PointMarks, Repository, RestorePoint, StoredDisk } from '@onevault/backup-format';
 import { serializeError } from '@onevault/base';
+import { diskFacts, pointVm, skippedDisks } from '@onevault/composition';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
-import { diskFacts, pointVm, skippedDisks } from '../render/point-facts.ts';
 import { type PointHealth, pointHealth } from '../render/point-health.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
 import { formatBytes, formatTime } from '../render/units.ts';

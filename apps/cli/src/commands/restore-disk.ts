@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { lockVm, parseId } from '@onevault/composition';
 import { type JobDeps, type RestoreDiskReport, type RestoreDiskRequest, restoreDisk } from '@onevault/orchestrator';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
@@ -8,8 +9,6 @@ import { jobRenderer } from '../render/job-renderer.ts';
 import { restoreDiskLine } from '../render/summary-line.ts';
 import { selectPoint } from '../select/select-point.ts';
 import { selectVm } from '../select/select-vms.ts';
-import { parseId } from '../settings.ts';
-import { lockVm } from '../vm-lock.ts';
 import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';
 import { addImageFlags, datastoreOf, type ImageFlags, imageWishes } from './restore-flags.ts';
 

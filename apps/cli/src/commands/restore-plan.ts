@@ -1,5 +1,6 @@
 import type { Repository, RestorePoint } from '@onevault/backup-format';
 import type { CallOptions } from '@onevault/base';
+import { commandProbes } from '@onevault/composition';
 import {
   type CheckedEntry,
   checkPlan,
@@ -14,7 +15,6 @@ import {
 } from '@onevault/orchestrator';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
-import { commandProbes } from '../drill/command-probes.ts';
 import { CliError } from '../errors.ts';
 import { EXIT, type ExitCode, exitOfCode } from '../exit.ts';
 import { planProblems, readPlanFile } from '../plan-file/read-plan-file.ts';

@@ -1,11 +1,11 @@
 import type { RestorePoint } from '@onevault/backup-format';
+import { pointVm } from '@onevault/composition';
 import { type JobDeps, type NicChoice, type RestoreReport, type RestoreRequest, restoreVm } from '@onevault/orchestrator';
 import { Command, Option } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
-import { pointVm } from '../render/point-facts.ts';
 import { restoreLine } from '../render/summary-line.ts';
 import { selectPoint } from '../select/select-point.ts';
 import { addRecoverFlag, type RecoverFlag, recoverFirst } from './recover-first.ts';

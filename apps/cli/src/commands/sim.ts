@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { parseBytes, parseId } from '@onevault/composition';
 import { findConnection } from '@onevault/one-client';
 import { connectControl, type SimControl, type SimState } from '@onevault/one-sim';
 import { Command } from 'commander';
@@ -6,8 +7,7 @@ import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { type Column, renderTable } from '../render/table.ts';
-import { formatBytes, parseBytes } from '../render/units.ts';
-import { parseId } from '../settings.ts';
+import { formatBytes } from '../render/units.ts';
 import { findSimVm, parseDisk, parseMiB } from '../sim/sim-arguments.ts';
 import { type StartFlags, start, stop } from '../sim/start.ts';
 

@@ -1,3 +1,4 @@
+import { ownVmOf } from '@onevault/composition';
 import { listUndoSets, type PrunedUndo, planUndo, pruneUndo, type UndoPlan, type UndoRequest, type UndoSet, undoSwap } from '@onevault/orchestrator';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
@@ -10,7 +11,6 @@ import { count, formatTime } from '../render/units.ts';
 import { asVmError, selectVm } from '../select/select-vms.ts';
 import { eachVm } from './each-vm.ts';
 import { addExchangeFlags, concludeSwap, type ExchangeFlags, exchangeOf, isAgreed, showVerdict } from './in-place.ts';
-import { ownVmOf } from './own-vm.ts';
 import { recoverBefore } from './snapshot/recover-before.ts';
 import { addTableFlags, type TableFlags, tableOptions } from './table-flags.ts';
 
@@ -53,7 +53,7 @@ async function apply(context: CommandContext, argument: string, flags: ApplyFlag
   await using deps = await compose.openControl((event) => renderer.emit(event), { signal });
   if (flags.dryRun !== true) await recoverBefore(context, flags);
   const vmId = await selectVm(deps.cloud, argument, { signal });
-  const ownVm = await ownVmOf(context, deps.cloud);
+  const ownVm = await ownVmOf(context.settings, deps.cloud, { signal: context.signal });
   const request: UndoRequest = { vmId, ...exchange, ...(flags.set !== undefined && { set: flags.set }), ...(ownVm !== undefined && { ownVm }) };
   const plan = await planUndo(deps, request, { signal }).catch((error: unknown) => {
     throw asVmError(error, vmId);

@@ -1,11 +1,11 @@
 import type { Damage, Repository, RestorePoint, VerifyMode, VerifyReport } from '@onevault/backup-format';
 import { errorCode, serializeError } from '@onevault/base';
+import { diskFacts, pointVm } from '@onevault/composition';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { damageLines, type PointName } from '../render/damage-text.ts';
 import { Rate } from '../render/disk-rates.ts';
-import { diskFacts, pointVm } from '../render/point-facts.ts';
 import { progressView } from '../render/progress-view.ts';
 import { compactBytes, compactDuration } from '../render/units.ts';
 import { parseSeed, parseVerifyMode } from './verify-mode.ts';

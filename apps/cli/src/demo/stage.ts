@@ -2,13 +2,12 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Scope } from '@onevault/base';
+import { compose, UNLIMITED } from '@onevault/composition';
 import { type Simulator, startSimulator } from '@onevault/one-sim';
 import type { CommandContext } from '../command-context.ts';
-import { compose } from '../compose.ts';
 import { createOutput, type Output, paint, type TextStream } from '../render/output.ts';
 import type { Settings } from '../settings.ts';
 import { placeOf } from '../sim/sim-place.ts';
-import { UNLIMITED } from '../store/traffic.ts';
 
 /** Where the demo plays: a directory of its own, a simulator, and a context in which the product's own commands run against it. */
 export interface Stage extends AsyncDisposable {

@@ -1,5 +1,5 @@
 import type { RestorePoint, StoredDisk } from '@onevault/backup-format';
-import { diskFacts, pointVm, skippedDisks } from '../render/point-facts.ts';
+import { diskFacts, pointVm, skippedDisks } from '@onevault/composition';
 import { printable } from '../render/table.ts';
 import { formatBytes } from '../render/units.ts';
 

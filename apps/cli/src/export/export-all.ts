@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { isRepositoryError, type StoredDisk } from '@onevault/backup-format';
+import { diskName } from '@onevault/composition';
 import { exportDirectory } from '@onevault/disk-export';
 import type { CommandContext } from '../command-context.ts';
-import { diskName } from '../select/select-disk.ts';
 import { damageOf } from './damage.ts';
 import { directoryReadme } from './directory-readme.ts';
 import { formatOf } from './export-flags.ts';

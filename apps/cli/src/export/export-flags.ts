@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
+import { parseBytes } from '@onevault/composition';
 import type { Compression, ExportFormat } from '@onevault/disk-export';
 import { type Command, Option } from 'commander';
 import { usageError } from '../errors.ts';
-import { parseBytes } from '../render/units.ts';
 
 export interface ExportFlags {
   readonly vm?: string;

@@ -1,7 +1,7 @@
+import { parseBytes } from '@onevault/composition';
 import { unescapeName } from '@onevault/guest-files';
 import { type Command, InvalidArgumentError } from 'commander';
 import { usageError } from '../errors.ts';
-import { parseBytes } from '../render/units.ts';
 
 /** What every command of `files` takes. */
 export interface FilesFlags {

@@ -1,7 +1,7 @@
+import { parseBytes } from '@onevault/composition';
 import type { NbdAddress } from '@onevault/nbd-server';
 import { InvalidArgumentError } from 'commander';
 import { usageError } from '../errors.ts';
-import { parseBytes } from '../render/units.ts';
 
 export interface ServeFlags {
   readonly vm?: string;

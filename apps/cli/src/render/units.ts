@@ -1,4 +1,4 @@
-/** Quantities as people read them, and as they type them. Sizes are IEC: 1 KiB is 1024 bytes. */
+/** Quantities as people read them. Sizes are IEC: 1 KiB is 1024 bytes. */
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
 /** `0 B`, `512 B`, `12.3 MiB`; never rounds up into the next unit's four digits (`1024.0 KiB`). */
@@ -48,15 +48,6 @@ export function formatPercent(part: number, whole: number): string {
 /** `1 disk`, `2 disks`. */
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-/** `4MiB`, `64K`, `1048576`; undefined for anything else. `MB` is refused rather than guessed at. */
-export function parseBytes(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:iB)?|B)?$/i.exec(text.trim());
-  if (match === null) return undefined;
-  const power = match[2] === undefined ? 0 : 'KMGTP'.indexOf(match[2].toUpperCase()) + 1;
-  const bytes = Number(match[1]) * 1024 ** power;
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
 function two(number: number): string {

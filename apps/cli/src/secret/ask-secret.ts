@@ -2,14 +2,12 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { RepositorySecret } from '@onevault/backup-format';
 import type { CallOptions } from '@onevault/base';
+import { type AskSecret, textSecret } from '@onevault/composition';
 import { usageError } from '../errors.ts';
 import type { Output } from '../render/output.ts';
 import type { Surroundings } from '../settings.ts';
-import { textSecret } from './read-secret.ts';
 
-/** Asks on the terminal, without an echo; undefined where nobody can answer. */
-export type AskSecret = (question: string, options?: CallOptions) => Promise<RepositorySecret | undefined>;
-
+/** Asks on the terminal. */
 export function terminalPrompt({ stdin, stderrIsTerminal }: Pick<Surroundings, 'stdin' | 'stderrIsTerminal'>, output: Output): AskSecret {
   return async (question, options = {}) => {
     if (stdin?.isTTY !== true || !stderrIsTerminal || output.mode !== 'text') return undefined;

@@ -1,7 +1,7 @@
 import type { ListedPoint, Repository, RestorePoint } from '@onevault/backup-format';
 import type { CallOptions } from '@onevault/base';
+import { pointVm } from '@onevault/composition';
 import { CliError, usageError } from '../errors.ts';
-import { pointVm } from '../render/point-facts.ts';
 
 /** `latest`, `latest~1` (the one before), or an id or a unique prefix of one. */
 export async function selectPoint(repository: Repository, text: string, vm: string | undefined, options: CallOptions = {}): Promise<RestorePoint> {

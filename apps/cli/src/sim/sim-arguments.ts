@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { parseBytes } from '@onevault/composition';
 import { DEFAULT_TIMES, type OperationTimes, type SimState, type VmSpec } from '@onevault/one-sim';
 import { CliError, usageError } from '../errors.ts';
-import { parseBytes } from '../render/units.ts';
 
 const MIB = 1024 * 1024;
 

@@ -1,9 +1,9 @@
 import type { DrillRecord, DrillStanding, Repository, RestorePoint } from '@onevault/backup-format';
+import { pointVm } from '@onevault/composition';
 import { type DrillFacts, readDrillFacts } from '@onevault/orchestrator';
 import type { CommandContext } from '../../command-context.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
 import { signsText } from '../../render/drill-line.ts';
-import { pointVm } from '../../render/point-facts.ts';
 import { type Column, renderTable } from '../../render/table.ts';
 import { formatDuration, formatTime } from '../../render/units.ts';
 import { pointsOfVm } from '../../select/select-point.ts';

@@ -1,15 +1,13 @@
 import type { RestorePoint } from '@onevault/backup-format';
 import { isAbort, serializeError } from '@onevault/base';
+import { type ConsoleAddress, commandProbes, pointVm, tcpConsoles } from '@onevault/composition';
 import { datastoreId } from '@onevault/one-client';
 import { chooseDrills, type DrillCandidate, type DrillDeps, type DrillReport, type DrillRequest, drillVm, type JobDeps } from '@onevault/orchestrator';
 import type { CommandContext } from '../../command-context.ts';
-import { commandProbes } from '../../drill/command-probes.ts';
-import { type ConsoleAddress, tcpConsoles } from '../../drill/tcp-consoles.ts';
 import { usageError } from '../../errors.ts';
 import { EXIT, type ExitCode, exitCodeOf, exitOfCode, reportError } from '../../exit.ts';
 import { drillFailedLine, drillLine } from '../../render/drill-line.ts';
 import { jobRenderer } from '../../render/job-renderer.ts';
-import { pointVm } from '../../render/point-facts.ts';
 import { idOfNamed } from '../../select/named-object.ts';
 import { pointsOfVm, selectPoint } from '../../select/select-point.ts';
 import { parseSpan } from '../../select/time-span.ts';

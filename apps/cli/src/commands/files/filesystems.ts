@@ -1,11 +1,11 @@
 import type { StoredDisk } from '@onevault/backup-format';
+import { diskFacts } from '@onevault/composition';
 import type { GuestFileSystem, GuestSystem } from '@onevault/guest-files';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
 import { addFilesFlags, type FilesFlags } from '../../files/files-flags.ts';
 import { openFiles } from '../../files/open-files.ts';
-import { diskFacts } from '../../render/point-facts.ts';
 import { type Column, printable, renderTable } from '../../render/table.ts';
 import { formatBytes } from '../../render/units.ts';
 

@@ -2,17 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CallOptions, Scope, serializeError } from '@onevault/base';
+import { diskFacts, keepLeased, openExports, pointVm, type ServedDisk, servedDisks } from '@onevault/composition';
 import { type NbdAddress, type NbdServer, nbdUri, readTlsDirectory, serveNbd, type TlsSetup, tlsSetup } from '@onevault/nbd-server';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { usageError } from '../../errors.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
-import { keepLeased } from '../../nbd/keep-leased.ts';
-import { openExports } from '../../nbd/open-exports.ts';
 import { checkFlags, collect, parseCache, parseListen, type ServeFlags } from '../../nbd/serve-flags.ts';
-import { type ServedDisk, servedDisks } from '../../nbd/served-disk.ts';
 import { SCHEMA_VERSION } from '../../render/output.ts';
-import { diskFacts, pointVm } from '../../render/point-facts.ts';
 import { formatBytes } from '../../render/units.ts';
 import { selectPoint } from '../../select/select-point.ts';
 

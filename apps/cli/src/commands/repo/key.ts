@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type KeySlotInfo, newRecoveryKey, type RepositoryKeys, type RepositorySecret } from '@onevault/backup-format';
+import { readSecret, resolveSecret } from '@onevault/composition';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { usageError } from '../../errors.ts';
@@ -7,8 +8,6 @@ import { EXIT, type ExitCode } from '../../exit.ts';
 import { type Column, printable, renderTable } from '../../render/table.ts';
 import { formatTime } from '../../render/units.ts';
 import { askNewSecret } from '../../secret/ask-secret.ts';
-import { readSecret } from '../../secret/read-secret.ts';
-import { resolveSecret } from '../../secret/secret-source.ts';
 
 interface KeyRow {
   readonly id: string;

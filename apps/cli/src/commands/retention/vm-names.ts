@@ -1,5 +1,5 @@
 import type { RestorePoint } from '@onevault/backup-format';
-import { pointVm } from '../../render/point-facts.ts';
+import { pointVm } from '@onevault/composition';
 
 /** What people call the VM of a group: as its newest restore point says. Manifests are told oldest first. */
 export class VmNames {

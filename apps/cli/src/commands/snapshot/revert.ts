@@ -1,3 +1,4 @@
+import { ownVmOf } from '@onevault/composition';
 import { isRunning, type OneApi, type Vm, type VmId } from '@onevault/one-client';
 import { type RevertRequest, readSnapshots, revertSnapshots, type SelectedSnapshots, selectSnapshots } from '@onevault/orchestrator';
 import type { CommandContext } from '../../command-context.ts';
@@ -8,7 +9,6 @@ import { printable } from '../../render/table.ts';
 import { count, formatTime } from '../../render/units.ts';
 import { asVmError, selectVm } from '../../select/select-vms.ts';
 import { eachVm } from '../each-vm.ts';
-import { ownVmOf } from '../own-vm.ts';
 import type { RecoverFlag } from '../recover-first.ts';
 import { recoverBefore } from './recover-before.ts';
 import { type DiskFlag, disksOf, type LimitFlags, limitsOf, spanMs } from './snapshot-flags.ts';
@@ -39,7 +39,7 @@ export async function runSnapshotRevert(context: CommandContext, argument: strin
     output.note('nothing was reverted');
     return EXIT.cancelled;
   }
-  const ownVm = await ownVmOf(context, deps.cloud);
+  const ownVm = await ownVmOf(context.settings, deps.cloud, { signal: context.signal });
   const request: RevertRequest = {
     vmId,
     // What was asked about is what is done: `latest` may be another one by now.

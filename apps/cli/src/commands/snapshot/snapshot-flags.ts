@@ -1,8 +1,8 @@
+import { parseId } from '@onevault/composition';
 import { type DiskId, diskId } from '@onevault/one-client';
 import { type CreateLimits, DEFAULT_MAX_CHAIN } from '@onevault/orchestrator';
 import type { Command } from 'commander';
 import { usageError } from '../../errors.ts';
-import { parseId } from '../../settings.ts';
 
 export interface DiskFlag {
   readonly disk?: readonly string[];

@@ -33,10 +33,7 @@ describe('where a secret comes from', () => {
   });
 
   test('settings do not print a passphrase', () => {
-    const settings = resolveSettings(
-      {},
-      { env: { HOME: '/h', ONEVAULT_PASSPHRASE: 'quite secret' }, cwd: '/', isRoot: false, stdoutIsTerminal: false, stderrIsTerminal: false },
-    );
+    const settings = resolveSettings({}, { env: { HOME: '/h', ONEVAULT_PASSPHRASE: 'quite secret' }, cwd: '/', isRoot: false });
     expect(settings.secret).toMatchObject({ kind: 'value' });
     expect(JSON.stringify(settings.secret)).not.toContain('quite secret');
   });

@@ -1,6 +1,6 @@
 import type { RestorePoint, StoredDisk } from '@onevault/backup-format';
-import { usageError } from '../errors.ts';
-import { diskFacts } from '../render/point-facts.ts';
+import { settingError } from '../errors.ts';
+import { diskFacts } from './point-facts.ts';
 
 /** The disks named by id in the VM, by target or by key in the repository; without names all. */
 export function selectDisks(point: RestorePoint, wanted: readonly string[] | undefined): readonly StoredDisk[] {
@@ -11,7 +11,7 @@ export function selectDisks(point: RestorePoint, wanted: readonly string[] | und
 export function selectDisk(point: RestorePoint, text: string): StoredDisk {
   const disk = point.disks.find((one) => [String(diskFacts(one).diskId ?? ''), diskFacts(one).target, one.key].includes(text));
   if (disk) return disk;
-  throw usageError(`the restore point ${point.id} has no disk '${text}'`, `it has ${point.disks.map(diskText).join(', ') || 'none'}`);
+  throw settingError(`the restore point ${point.id} has no disk '${text}'`, `it has ${point.disks.map(diskText).join(', ') || 'none'}`);
 }
 
 /** `0 (vda)` */

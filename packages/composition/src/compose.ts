@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { isRepositoryError, type ObjectStore, openRepository, openStore, parseStoreUrl, type Repository, type RepositorySecret } from '@onevault/backup-format';
-import { type CallOptions, type Clock, errorCode, type Logger, mapOrdered, Scope, systemClock } from '@onevault/base';
+import { type CallOptions, type Clock, errorCode, type Logger, Scope, systemClock } from '@onevault/base';
 import { flushBlockDevice, openBlockDevice, openWritableBlockDevice, scan } from '@onevault/block-cbt';
-import { createOneClient, findConnection, isRunning, type OneApi, type VmId, vmId } from '@onevault/one-client';
+import { createOneClient, findConnection, type OneApi, type VmId } from '@onevault/one-client';
 import {
   type ControlDeps,
   type DevicePort,
@@ -14,16 +14,9 @@ import {
   proxyHotplug,
   type RecoverDeps,
 } from '@onevault/orchestrator';
-import {
-  chooseIdentification,
-  createAttacher,
-  type DiskAttacher,
-  findOwnVm,
-  machineHotplugLock,
-  readProductUuid,
-  readSysfsDisks,
-} from '@onevault/proxy-attach';
-import { CliError } from './errors.ts';
+import { chooseIdentification, createAttacher, type DiskAttacher, machineHotplugLock, readSysfsDisks } from '@onevault/proxy-attach';
+import { CompositionError } from './errors.ts';
+import { findProxyVm } from './proxy-vm.ts';
 import type { AskSecret } from './secret/ask-secret.ts';
 import { readSecret } from './secret/read-secret.ts';
 import type { Settings } from './settings.ts';
@@ -33,7 +26,7 @@ export interface OpenCloudOptions extends CallOptions {
   readonly onServerTime?: (time: Date) => void;
 }
 
-/** What every command may ask for. Each `open…` makes what it returns; whoever asked gives it back. */
+/** What a program may ask for, with one repository. Each `open…` makes what it returns; whoever asked gives it back. */
 export interface Composition {
   readonly settings: Settings;
   readonly clock: Clock;
@@ -60,6 +53,9 @@ export interface Composition {
 
 const devices: DevicePort = { open: openBlockDevice, openWritable: openWritableBlockDevice, scan };
 
+/** From 0 to 1, as retries spread their waits. */
+const random = (): number => randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
+
 /** `ask` is for people at a terminal who gave no secret for an encrypted repository. */
 export function compose(settings: Settings, logger: Logger, clock: Clock = systemClock, ask: AskSecret = async () => undefined): Composition {
   const composition: Composition = {
@@ -73,7 +69,11 @@ export function compose(settings: Settings, logger: Logger, clock: Clock = syste
     openTarget: (place, options = {}) => openTarget(composition, place, options),
     openStore: (place = settings.repo ?? repositoryUnset(), use = { cached: false }) => {
       const address = parseStoreUrl(place);
-      return decorateStore(openStore(address, { env: settings.storeEnvironment, clock, logger }), address.kind, settings.traffic, use, { clock, logger });
+      return decorateStore(openStore(address, { env: settings.storeEnvironment, clock, logger }), address.kind, settings.traffic, use, {
+        clock,
+        logger,
+        random,
+      });
     },
     journals: () => fileJournals({ directory: join(settings.stateDir, 'journals') }),
     openControl: (emit, options = {}) => openControl(composition, emit, options),
@@ -92,7 +92,7 @@ async function openTarget(composition: Composition, place: string, options: Call
   const address = parseStoreUrl(place);
   const secret = settings.target.secret && (await readSecret(settings.target.secret, options));
   const store = openStore(address, { env: settings.target.storeEnvironment, clock, logger });
-  return unlock(composition, decorateStore(store, address.kind, settings.traffic, { cached: false }, { clock, logger }), secret, options);
+  return unlock(composition, decorateStore(store, address.kind, settings.traffic, { cached: false }, { clock, logger, random }), secret, options);
 }
 
 /** Opens what is in a store, and asks for the secret when one is needed and none was given. */
@@ -197,34 +197,8 @@ async function openRecovery(composition: Composition, options: CallOptions): Pro
   return { cloud, attacher, proxyVm, attacherOf, journals: composition.journals(), clock, logger, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }
 
-/** Calls at once while looking for the proxy VM among the running ones. */
-const LOOKUPS = 4;
-
-/** The VM this process runs in, unless the settings name it. */
-export async function findProxyVm(settings: Settings, cloud: OneApi, options: CallOptions): Promise<VmId> {
-  if (settings.proxyVm !== undefined) return vmId(settings.proxyVm);
-  const uuid = await readProductUuid(settings.proxyRoot, options);
-  return await findOwnVm(
-    mapOrdered(runningVms(cloud, uuid, options), (id) => cloud.vm(id, options), { ...options, concurrency: LOOKUPS }),
-    uuid,
-    options,
-  );
-}
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-/**
- * We are running, so the VM we are in is. Its DEPLOY_ID, which the listing has, is the uuid of its domain (KVM's deploy script): whoever has another one
- * is somebody else, and need not be read. What is no uuid says nothing.
- */
-async function* runningVms(cloud: OneApi, uuid: string, options: CallOptions): AsyncGenerator<VmId> {
-  for await (const { id, deployId, ...vm } of cloud.vms(options)) {
-    if (isRunning(vm) && (!UUID.test(deployId) || deployId.toLowerCase() === uuid.toLowerCase())) yield id;
-  }
-}
-
 function repositoryUnset(): never {
-  throw new CliError({
+  throw new CompositionError({
     code: 'CLI_REPOSITORY_UNSET',
     message: 'no repository is named',
     hint: 'name it with --repo PATH, --repo s3://BUCKET/PREFIX or ONEVAULT_REPO; onevault init makes a new one',

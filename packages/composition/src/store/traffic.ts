@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import { usageError } from '../errors.ts';
-import { parseBytes } from '../render/units.ts';
+import { parseBytes } from '../byte-size.ts';
+import { settingError } from '../errors.ts';
 
 /** What a command may do to the line and to the disk beside the repository. */
 export interface StoreTraffic {
@@ -44,7 +44,7 @@ export function resolveTraffic(flags: TrafficFlags, around: Around): StoreTraffi
 function parseRate(text: string | undefined, flag: string): number | undefined {
   if (text === undefined) return undefined;
   const bytes = parseBytes(text.replace(/\/s$/, ''));
-  if (bytes === undefined || bytes < 1) throw usageError(`${flag} is bytes a second, such as 50MiB: '${text}'`);
+  if (bytes === undefined || bytes < 1) throw settingError(`${flag} is bytes a second, such as 50MiB: '${text}'`);
   return bytes;
 }
 
@@ -54,7 +54,7 @@ function resolveCache(flags: TrafficFlags, around: Around): StoreTraffic['cache'
   if (path === undefined) return undefined;
   const size = set(around.env['ONEVAULT_CACHE_SIZE']) ?? DEFAULT_CACHE_SIZE;
   const maxBytes = parseBytes(size);
-  if (maxBytes === undefined || maxBytes < MIN_CACHE_BYTES) throw usageError(`ONEVAULT_CACHE_SIZE is a size of at least 16MiB, such as 2GiB: '${size}'`);
+  if (maxBytes === undefined || maxBytes < MIN_CACHE_BYTES) throw settingError(`ONEVAULT_CACHE_SIZE is a size of at least 16MiB, such as 2GiB: '${size}'`);
   return { path, maxBytes };
 }
 

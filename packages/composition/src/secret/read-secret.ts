@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { keyFileSecret, looksLikeRecoveryKey, type RepositorySecret } from '@onevault/backup-format';
 import { type CallOptions, Secret } from '@onevault/base';
-import { CliError } from '../errors.ts';
+import { CompositionError } from '../errors.ts';
 import type { SecretSource } from './secret-source.ts';
 
 /** More than any of them may have, so that a wrong path is not read into memory. */
@@ -43,7 +43,7 @@ async function readFile(path: string, { signal }: CallOptions): Promise<Buffer> 
     }
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof CliError) throw error;
+    if (error instanceof CompositionError) throw error;
     throw unreadable(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`, error);
   }
 }
@@ -64,6 +64,6 @@ async function run(command: string, { signal }: CallOptions): Promise<string> {
   return text;
 }
 
-function unreadable(message: string, cause?: unknown): CliError {
-  return new CliError({ code: 'CLI_SECRET_UNREADABLE', message, ...(cause !== undefined && { cause }) });
+function unreadable(message: string, cause?: unknown): CompositionError {
+  return new CompositionError({ code: 'CLI_SECRET_UNREADABLE', message, ...(cause !== undefined && { cause }) });
 }

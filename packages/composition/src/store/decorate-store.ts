@@ -16,7 +16,7 @@ export function decorateStore(
   kind: StoreAddress['kind'],
   traffic: StoreTraffic,
   use: DecoratedUse,
-  deps: { readonly clock: Clock; readonly logger: Logger },
+  deps: { readonly clock: Clock; readonly logger: Logger; readonly random: () => number },
 ): ObjectStore {
   const { uploadBytesPerSecond, downloadBytesPerSecond, cache } = traffic;
   const limits = {
@@ -24,6 +24,6 @@ export function decorateStore(
     ...(downloadBytesPerSecond !== undefined && { downloadBytesPerSecond }),
   };
   const limited = Object.keys(limits).length > 0 ? limitedStore(store, limits, deps) : store;
-  if (kind === 'file') return retryingStore(limited, { ...deps, random: Math.random });
+  if (kind === 'file') return retryingStore(limited, deps);
   return cache && use.cached ? cachingStore(limited, cache, deps) : limited;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ReadStreams } from '../../src/nbd/read-streams.ts';
+import { ReadStreams } from '../../src/exports/read-streams.ts';
 
 /** What is read ahead when blocks are asked for in this order. */
 function ahead(maxWindow: number, blocks: readonly number[]): (readonly [number, number] | undefined)[] {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { CallOptions, Clock } from '@onevault/base';
 import type { ProbeCommand, ProbeEnd, ProbePort } from '@onevault/orchestrator';
-import { CliError } from '../errors.ts';
+import { CompositionError } from '../errors.ts';
 
 const OUTPUT_CHARS = 2000;
 /** From a kind word to the last one. */
@@ -53,7 +53,7 @@ function exitOf(child: ChildProcess): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     child.once('error', (cause) =>
       reject(
-        new CliError({
+        new CompositionError({
           code: 'CLI_PROBE_FAILED',
           message: `the probe ${child.spawnfile} cannot be started: ${cause.message}`,
           hint: 'name a program that can be run here: --probe PROGRAM, its arguments with --probe-arg',

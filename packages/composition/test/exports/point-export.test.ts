@@ -3,9 +3,9 @@ import { keysOf, scanBytes } from '@onevault/backup-format/testing';
 import { systemClock } from '@onevault/base';
 import { seededRandom } from '@onevault/base/testing';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { BlockReading } from '../../src/nbd/block-reading.ts';
-import { pointExport } from '../../src/nbd/point-export.ts';
-import { SlotCache } from '../../src/nbd/slot-cache.ts';
+import { BlockReading } from '../../src/exports/block-reading.ts';
+import { pointExport } from '../../src/exports/point-export.ts';
+import { SlotCache } from '../../src/exports/slot-cache.ts';
 
 const BLOCK = 64 * 1024;
 const BLOCKS = 64;

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Secret } from '@onevault/base';
-import { usageError } from '../errors.ts';
+import { settingError } from '../errors.ts';
 
 /** Where a secret comes from; never from an argument, where every user of the machine could read it. */
 export type SecretSource =
@@ -49,7 +49,7 @@ function sources({ passphraseFile, passphraseCommand, keyFile }: SecretFlags, cw
 }
 
 function only(found: readonly SecretSource[], names: readonly string[]): SecretSource | undefined {
-  if (found.length > 1) throw usageError(`${names.join(', ')} exclude one another`, 'say which one opens the repository');
+  if (found.length > 1) throw settingError(`${names.join(', ')} exclude one another`, 'say which one opens the repository');
   return found[0];
 }
 

@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
 import type { CallOptions } from '@onevault/base';
 import type { ConsolePort, SerialConsole } from '@onevault/orchestrator';
-import { CliError } from '../errors.ts';
+import { CompositionError } from '../errors.ts';
 
 /** Of what the guest wrote last; a pattern must fit in. */
 const KEPT_CHARS = 16 * 1024;
@@ -119,8 +119,8 @@ function readable(text: string): string {
   return text.replace(ESCAPES, '').replace(/[^\P{Cc}\n]/gu, '');
 }
 
-function cannotListen(host: string, port: number, cause: Error): CliError {
-  return new CliError({
+function cannotListen(host: string, port: number, cause: Error): CompositionError {
+  return new CompositionError({
     code: 'CLI_CONSOLE_FAILED',
     message: `cannot listen for serial consoles on ${host} port ${port}: ${cause.message}`,
     details: { host, port },

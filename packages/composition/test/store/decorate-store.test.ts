@@ -21,7 +21,7 @@ function traffic(limits: Partial<StoreTraffic> = {}): StoreTraffic {
 }
 
 function deps() {
-  return { clock: new FakeClock({ auto: true }), logger: silentLogger };
+  return { clock: new FakeClock({ auto: true }), logger: silentLogger, random: () => 0.5 };
 }
 
 describe('a store as commands use it', () => {
@@ -29,7 +29,7 @@ describe('a store as commands use it', () => {
     const busy = new RepositoryError({ code: 'REPO_STORE_FAILED', message: 'busy', retryable: true });
     const inner = faultyStore(memoryStore(), ({ n, writes }) => (writes && n === 1 ? { when: 'before', error: busy } : undefined));
     const { clock, logger } = deps();
-    const store = decorateStore(inner, 'file', traffic({ uploadBytesPerSecond: 100 }), { cached: true }, { clock, logger });
+    const store = decorateStore(inner, 'file', traffic({ uploadBytesPerSecond: 100 }), { cached: true }, { clock, logger, random: () => 0.5 });
     await store.put('one', new Uint8Array(1000));
     await store.put('two', new Uint8Array(1));
     expect(clock.monotonicMs()).toBeGreaterThan(19_000); // 1000 bytes, sent twice

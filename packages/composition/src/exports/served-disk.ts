@@ -1,5 +1,5 @@
 import type { RestorePoint, StoredDisk } from '@onevault/backup-format';
-import { diskName, selectDisks } from '../select/select-disk.ts';
+import { diskName, selectDisks } from '../point/select-disk.ts';
 
 export interface ServedDisk {
   /** The name of its export. */

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import type { Repository } from '@onevault/backup-format';
 import { type CallOptions, Scope } from '@onevault/base';
 import { type NbdExport, openOverlay } from '@onevault/nbd-server';
-import { pointVm } from '../render/point-facts.ts';
-import { formatTime } from '../render/units.ts';
-import { diskText } from '../select/select-disk.ts';
+import { pointVm } from '../point/point-facts.ts';
+import { diskText } from '../point/select-disk.ts';
 import { BlockReading } from './block-reading.ts';
 import { pointExport } from './point-export.ts';
 import type { ServedDisk } from './served-disk.ts';
@@ -60,5 +59,5 @@ async function overlayFile(overlay: string | true, scope: Scope): Promise<{ read
 
 function describe({ point, disk }: ServedDisk): string {
   const { name, id } = pointVm(point);
-  return `disk ${diskText(disk)} of ${name ?? `VM ${id ?? point.group}`} at ${formatTime(point.capturedAt)} UTC`;
+  return `disk ${diskText(disk)} of ${name ?? `VM ${id ?? point.group}`} at ${new Date(point.capturedAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

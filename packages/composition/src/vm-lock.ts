@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { type CallOptions, type Clock, errorCode } from '@onevault/base';
 import type { JournalStore } from '@onevault/orchestrator';
-import { CliError } from './errors.ts';
+import { CompositionError } from './errors.ts';
 
 export interface VmLockDeps {
   readonly stateDir: string;
@@ -49,8 +49,8 @@ async function writeEntry(directory: string, entry: string, owner: string): Prom
   await rename(draft, join(directory, entry));
 }
 
-function stateDirInvalid(directory: string, cause: unknown): CliError {
-  return new CliError({
+function stateDirInvalid(directory: string, cause: unknown): CompositionError {
+  return new CompositionError({
     code: 'CLI_STATE_DIR_INVALID',
     message: `lock the VM in ${directory}: ${cause instanceof Error ? cause.message : String(cause)}`,
     details: { directory },
@@ -74,9 +74,9 @@ async function livingOther(deps: VmLockDeps, directory: string, own: string): Pr
   return undefined;
 }
 
-function vmInUse(vmId: number, owner: string): CliError {
+function vmInUse(vmId: number, owner: string): CompositionError {
   const [host, pid] = owner.split(' ');
-  return new CliError({
+  return new CompositionError({
     code: 'CLI_VM_IN_USE',
     message: `another onevault (process ${pid} on ${host}) is working on VM ${vmId}`,
     details: { vmId, owner },
