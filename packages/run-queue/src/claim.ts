@@ -1,92 +1,129 @@
-import { type Selectable, sql, type Transaction } from 'kysely';
-import { fromKysely } from 'pg-boss';
+import { type Kysely, sql } from 'kysely';
 import type { Database } from './database/open-database.ts';
-import type { RunTable, Tables } from './database/tables.ts';
-import { HEARTBEAT_SECONDS } from './lanes.ts';
-import { recordOf } from './row.ts';
-import type { RunRecord } from './run-record.ts';
+import type { Tables } from './database/tables.ts';
+import { type NewEvent, writeEvents } from './events.ts';
+import { Occupancy } from './occupancy.ts';
+import { type RunRow, recordOf } from './row.ts';
+import type { DeadAttempt, RunRecord } from './run-record.ts';
 
-/** A job of the engine that a worker holds; it names a run. */
-export interface HeldJob {
-  readonly lane: string;
-  readonly id: string;
-  readonly retryCount: number;
-  readonly runId: string;
+/** A run that is ours until we are not heard of for too long. */
+export interface Claim {
+  readonly run: RunRecord;
+  readonly token: number;
+  /** What has to be cleaned up after before it is begun. */
+  readonly dead: readonly DeadAttempt[];
+  /** So many workers died of it that it is not done again. */
+  readonly isDeadly: boolean;
 }
 
-/** How many of a resource may be in use at once. */
-export type Places = (resource: string) => number;
+export interface Claimant {
+  readonly name: string;
+  /** What its proxy reaches. */
+  readonly reach: ReadonlySet<string>;
+  /** What each of its runs occupies besides its own. */
+  readonly holds?: readonly string[];
+}
 
-export type ClaimResult =
-  /** Ours, with its places. `dead`: a worker began it before and was not heard of again. */
-  | { readonly kind: 'claimed'; readonly run: RunRecord; readonly dead: RunRecord | undefined }
-  /** Put back for a moment. */
-  | { readonly kind: 'put-off'; readonly waitsFor: string }
-  /** The run has ended, or is well at another worker: nothing is left to do. */
-  | { readonly kind: 'settled' };
+/** Claims are made one after another: places are counted and taken under this lock of the database. */
+const CLAIM_LOCK = 0x6f6e65;
+/** A run whose worker died so often is taken for what killed it. */
+const DEADLY = 3;
 
-/** Places are counted and taken under this lock of the database. */
-const PLACES_LOCK = 0x6f6e65;
-
-/** Makes a run ours, or puts its job back: all or nothing, in one transaction. */
-export async function claim({ transaction, boss, putOffSeconds }: Database, job: HeldJob, worker: string, places: Places): Promise<ClaimResult> {
-  return transaction(async (trx) => {
-    const engine = { db: fromKysely(trx) };
-    const row = await trx
-      .selectFrom('onevault.run')
-      .selectAll()
-      .select(sql<boolean>`state = 'running' and beat_at > now() - ${HEARTBEAT_SECONDS} * interval '1 second'`.as('alive'))
-      .where('id', '=', job.runId)
-      .forUpdate()
-      .executeTakeFirst();
-    const again = async (waitsFor: string): Promise<ClaimResult> => {
-      await boss.complete(job.lane, job, null, engine);
-      await boss.send(job.lane, { runId: job.runId }, { priority: row?.priority ?? 0, startAfter: putOffSeconds, ...engine });
-      return { kind: 'put-off', waitsFor };
-    };
-    if (row === undefined || !(row.state === 'queued' || row.state === 'running')) {
-      await boss.complete(job.lane, job, null, engine);
-      return { kind: 'settled' };
-    }
-    if (row.alive) return again('its worker');
-    await trx.deleteFrom('onevault.run_place').where('run_id', '=', row.id).execute();
-    const full = await takePlaces(trx, row, places);
-    if (full !== undefined) {
-      await trx.updateTable('onevault.run').set({ waits_for: full }).where('id', '=', row.id).execute();
-      return again(full);
-    }
-    const run = await trx
-      .updateTable('onevault.run')
-      .set({
-        state: 'running',
-        worker,
-        attempt: row.attempt + 1,
-        beat_at: sql<Date>`now()`,
-        started_at: sql<Date>`coalesce(started_at, now())`,
-        waits_for: null,
-      })
-      .where('id', '=', row.id)
-      .returningAll()
-      .executeTakeFirstOrThrow();
-    return { kind: 'claimed', run: recordOf(run), dead: row.state === 'running' ? recordOf(row) : undefined };
+/**
+ * Makes the next run ours: one that a worker died of, otherwise the one whose turn it is among those that may begin, that we reach and that find all their places.
+ * A run that finds none keeps its turn and lets others pass.
+ */
+export async function claim({ db, heartbeatSeconds }: Database, claimant: Claimant): Promise<Claim | undefined> {
+  return db.transaction().execute(async (trx) => {
+    await sql`select pg_advisory_xact_lock(${sql.lit(CLAIM_LOCK)})`.execute(trx);
+    const skipped = await endMissed(trx);
+    const row = (await findAbandoned(trx, claimant, heartbeatSeconds)) ?? (await findNext(trx, claimant));
+    const claimed = row && (await take(trx, claimant, row));
+    await writeEvents(trx, [...skipped, ...(claimed === undefined ? [] : [started(claimed)])]);
+    return claimed;
   });
 }
 
-/** Takes a place of everything the run holds, or none and answers what is full. */
-async function takePlaces(trx: Transaction<Tables>, run: Selectable<RunTable>, places: Places): Promise<string | undefined> {
-  if (run.holds.length === 0) return undefined;
-  await sql`select pg_advisory_xact_lock(${PLACES_LOCK})`.execute(trx);
-  const taken = await trx
-    .selectFrom('onevault.run_place')
-    .select(['resource', ({ fn }) => fn.countAll<string>().as('count')])
-    .where('resource', 'in', [...run.holds])
-    .groupBy('resource')
+/** What may not begin any more, unless somebody has to clean up after it. */
+async function endMissed(trx: Kysely<Tables>): Promise<NewEvent[]> {
+  const ended = await sql<{ id: string; state: string }>`
+    update onevault.run set state = case when failure is null then 'skipped' else 'failed' end, ended_at = now(),
+      report = case when failure is null then '{"reason":"not begun in time"}'::jsonb end
+    where state = 'queued' and start_before < now() and dead = '[]' returning id, state`.execute(trx);
+  return ended.rows.map(({ id, state }) => ({ runId: id, type: 'run.ended', data: { state } }));
+}
+
+async function findAbandoned(trx: Kysely<Tables>, claimant: Claimant, heartbeatSeconds: number): Promise<RunRow | undefined> {
+  const rows = await trx
+    .selectFrom('onevault.run')
+    .selectAll()
+    .where('state', '=', 'running')
+    .where(sql<boolean>`beat_at < now() - ${heartbeatSeconds} * interval '1 second'`)
+    .where(reached(claimant))
+    .orderBy('beat_at')
+    .forUpdate()
+    .skipLocked()
     .execute();
-  const full = run.holds.find((resource) => Number(taken.find((row) => row.resource === resource)?.count ?? 0) >= places(resource));
-  if (full !== undefined) return full;
-  await trx
-    .insertInto('onevault.run_place')
-    .values(run.holds.map((resource) => ({ resource, run_id: run.id })))
-    .execute();
+  for (const row of rows) {
+    const occupancy = await Occupancy.read(trx, row.id);
+    if (!occupies(row, claimant).some((resource) => occupancy.isFull(resource))) return row;
+  }
   return undefined;
+}
+
+async function findNext(trx: Kysely<Tables>, claimant: Claimant): Promise<RunRow | undefined> {
+  const occupancy = await Occupancy.read(trx);
+  if (claimant.holds?.some((resource) => occupancy.isFull(resource))) return undefined;
+  return trx
+    .selectFrom('onevault.run')
+    .selectAll()
+    .where('state', '=', 'queued')
+    .where('start_after', '<=', sql<Date>`now()`)
+    .where(reached(claimant))
+    .where(sql<boolean>`not (holds ?| array(select jsonb_array_elements_text(${JSON.stringify(occupancy.full())}::jsonb)))`)
+    .orderBy('turn')
+    .orderBy('id')
+    .limit(1)
+    .forUpdate()
+    .skipLocked()
+    .executeTakeFirst();
+}
+
+async function take(trx: Kysely<Tables>, claimant: Claimant, row: RunRow): Promise<Claim> {
+  const isAbandoned = row.state === 'running';
+  const dead = isAbandoned ? [...row.dead, { worker: row.worker ?? '', attempt: row.attempt, notes: row.notes }] : row.dead;
+  const deaths = row.deaths + (isAbandoned ? 1 : 0);
+  const taken = await trx
+    .updateTable('onevault.run')
+    .set({
+      state: 'running',
+      token: row.token + 1,
+      attempt: row.attempt + 1,
+      deaths,
+      dead: JSON.stringify(dead),
+      worker: claimant.name,
+      occupies: JSON.stringify(occupies(row, claimant)),
+      beat_at: sql<Date>`now()`,
+      started_at: sql<Date>`coalesce(started_at, now())`,
+      notes: '{}',
+      progress: '{}',
+    })
+    .where('id', '=', row.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return { run: recordOf(taken), token: taken.token, dead, isDeadly: deaths >= DEADLY };
+}
+
+function started({ run, dead }: Claim): NewEvent {
+  const after = dead.map(({ worker }) => worker);
+  return { runId: run.id, type: 'run.started', data: { attempt: run.attempt, worker: run.worker ?? '', ...(after.length > 0 && { after }) } };
+}
+
+function occupies(row: RunRow, { holds = [] }: Claimant): readonly string[] {
+  return [...new Set([...row.holds, ...holds])];
+}
+
+/** All that it needs is reached. */
+function reached({ reach }: Claimant) {
+  return sql<boolean>`reach <@ ${JSON.stringify([...reach])}::jsonb`;
 }

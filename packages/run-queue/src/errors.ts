@@ -5,6 +5,7 @@ export type QueueErrorCode =
   | 'QUEUE_DATABASE_IN_USE'
   | 'QUEUE_RUN_NOT_FOUND'
   | 'QUEUE_RUN_ENDED'
+  | 'QUEUE_RUN_DEADLY'
   | 'QUEUE_CLAIM_LOST'
   | 'QUEUE_REQUEST_INVALID';
 

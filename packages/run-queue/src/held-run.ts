@@ -1,123 +1,197 @@
-import { sql } from 'kysely';
-import { fromKysely } from 'pg-boss';
-import type { HeldJob } from './claim.ts';
+import type { Clock } from '@onevault/base';
+import { sql, type UpdateObject } from 'kysely';
+import type { Claim } from './claim.ts';
 import type { Database } from './database/open-database.ts';
+import type { Tables } from './database/tables.ts';
 import { QueueError } from './errors.ts';
-import { laneOf } from './lanes.ts';
+import { type NewEvent, writeEvents } from './events.ts';
 import type { JsonObject, RunOutcome, RunRecord } from './run-record.ts';
 
-/** A run that a worker has claimed. Everything it writes counts only while the claim is the run's newest. */
+/** Events of one attempt that are kept at most, and that wait at most for a database that is away; of more only the number is told. */
+const MAX_EVENTS = 10_000;
+const MAX_WAITING = 1000;
+/** Events in one statement. */
+const EVENT_BATCH = 200;
+
+type RunChange = UpdateObject<Tables, 'onevault.run'>;
+
+interface Settled {
+  readonly state: RunRecord['state'];
+  readonly attempt?: number;
+  readonly afterMs?: number;
+  readonly report?: JsonObject;
+  readonly failure?: JsonObject;
+}
+
+/** A run that a worker has claimed. Everything it writes counts only while the claim is the run's newest; all of it throws QUEUE_CLAIM_LOST otherwise. */
 export class HeldRun {
   readonly run: RunRecord;
   readonly #database: Database;
-  readonly #job: HeldJob;
+  readonly #clock: Clock;
+  readonly #token: number;
+  #notes: JsonObject = {};
+  #progress: JsonObject | undefined;
+  #waiting: NewEvent[] = [];
+  #taken = 0;
+  #lostEvents = 0;
+  #heardMs: number;
 
-  constructor(database: Database, job: HeldJob, run: RunRecord) {
+  /** `askedMs`: when the claim was asked for, by the clock's monotonic time. */
+  constructor(database: Database, clock: Clock, { run, token }: Claim, askedMs: number) {
     this.#database = database;
-    this.#job = job;
+    this.#clock = clock;
+    this.#token = token;
+    this.#heardMs = askedMs;
     this.run = run;
   }
 
-  /** Says that the worker lives; answers whether it has been asked to stop. Throws QUEUE_CLAIM_LOST when the run is not ours any more. */
+  /** How long ago the database was last known to have heard of us: it has not given the run to another one while this is less than the heartbeat. */
+  get silentMs(): number {
+    return this.#clock.monotonicMs() - this.#heardMs;
+  }
+
+  /** The newest counts; written with the next beat. */
+  progress(progress: JsonObject): void {
+    this.#progress = progress;
+  }
+
+  /** Written with the next beat. */
+  event(type: string, data: JsonObject): void {
+    if (this.#taken >= MAX_EVENTS || this.#waiting.length >= MAX_WAITING) {
+      this.#lostEvents++;
+      return;
+    }
+    this.#taken++;
+    this.#waiting.push({ runId: this.run.id, type, data });
+  }
+
+  /** Says that the worker lives, and what there is to say; answers whether it has been asked to stop. */
   async beat(): Promise<{ readonly cancelRequested: boolean }> {
-    const row = await this.#mine().set({ beat_at: sql<Date>`now()` }).returning('cancel_requested').executeTakeFirst();
+    const askedMs = this.#clock.monotonicMs();
+    const progress = this.#progress;
+    const row = await this.#mine()
+      .set({ beat_at: sql<Date>`now()`, ...(progress !== undefined && { progress: JSON.stringify(progress) }) })
+      .returning('cancel_requested')
+      .executeTakeFirst();
     if (row === undefined) throw this.#lost();
-    // The engine's own heartbeat. It lets go of a job after a day; then ours is what counts.
-    await this.#database.boss.touch(this.#job.lane, this.#job);
+    this.#heardMs = askedMs;
+    if (this.#progress === progress) this.#progress = undefined;
+    await this.#tell();
     return { cancelRequested: row.cancel_requested };
   }
 
-  /** Written before anything is done in the cloud, for whoever cleans up after this worker. */
+  /** On its disk when this resolves: to be awaited before anything is done in the cloud, for whoever cleans up after this worker. */
   async note(notes: JsonObject): Promise<void> {
-    await this.#must(
-      this.#mine()
-        .set({ notes: JSON.stringify({ ...this.run.notes, ...notes }) })
-        .returning('id')
-        .executeTakeFirst(),
-    );
+    const all = { ...this.#notes, ...notes };
+    const row = await this.#mine()
+      .set({ notes: JSON.stringify(all) })
+      .returning('id')
+      .executeTakeFirst();
+    if (row === undefined) throw this.#lost();
+    this.#notes = all;
   }
 
-  async progress(progress: JsonObject): Promise<void> {
-    await this.#must(
-      this.#mine()
-        .set({ progress: JSON.stringify(progress) })
-        .returning('id')
-        .executeTakeFirst(),
-    );
+  /** Nothing of earlier attempts is left. */
+  async cleaned(): Promise<void> {
+    const row = await this.#mine().set({ dead: '[]' }).returning('id').executeTakeFirst();
+    if (row === undefined) throw this.#lost();
   }
 
-  async events(events: readonly { readonly type: string; readonly data: JsonObject }[]): Promise<void> {
-    if (events.length === 0) return;
-    await this.#database.db
-      .insertInto('onevault.run_event')
-      .values(events.map(({ type, data }) => ({ run_id: this.run.id, type, data: JSON.stringify(data) })))
-      .execute();
-  }
-
-  /** Ends the run, or queues it again when it failed, has a chance and may be tried again. */
-  async finish(outcome: RunOutcome): Promise<'ended' | 'queued-again'> {
+  /** Ends the run, or queues it again when it failed, has a chance and may be tried again. Saying it twice is harmless. */
+  async finish(outcome: RunOutcome): Promise<void> {
+    if (outcome.state !== 'failed') return this.#settle(outcome);
     const { run } = this;
-    const again = outcome.state === 'failed' && outcome.retry && run.attempt <= run.retry.times;
-    const { transaction, boss } = this.#database;
-    await transaction(async (trx) => {
-      const engine = { db: fromKysely(trx) };
+    const { failure } = outcome;
+    if (!outcome.retry || run.attempt > run.retry.times) return this.#settle({ state: 'failed', failure });
+    await this.#settle({ state: 'queued', failure, afterMs: outcome.retryAfterMs ?? run.retry.afterMs });
+  }
+
+  /** Gives it back as if it had not been begun: to whoever is free, or for later. */
+  async release(afterMs = 0): Promise<void> {
+    await this.#settle({ state: 'queued', attempt: this.run.attempt - 1, afterMs });
+  }
+
+  /** What is to wait and is told to end, and leaves nothing to clean up after, ends instead of waiting again. */
+  async #settle(settled: Settled): Promise<void> {
+    await this.#database.db.transaction().execute(async (trx) => {
       const row = await trx
-        .updateTable('onevault.run')
-        .set({
-          state: again ? 'queued' : outcome.state,
-          ended_at: again ? null : sql<Date>`now()`,
-          beat_at: null,
-          waits_for: again ? 'another try' : null,
-          report: 'report' in outcome ? JSON.stringify(outcome.report) : null,
-          failure: 'failure' in outcome ? JSON.stringify(outcome.failure) : null,
-        })
-        .where('id', '=', run.id)
-        .where('state', '=', 'running')
-        .where('attempt', '=', run.attempt)
-        .returning('id')
+        .selectFrom('onevault.run')
+        .select(['state', 'cancel_requested', sql<boolean>`dead = '[]'`.as('isClean')])
+        .where('id', '=', this.run.id)
+        .where('token', '=', this.#token)
+        .forUpdate()
         .executeTakeFirst();
       if (row === undefined) throw this.#lost();
-      await trx.deleteFrom('onevault.run_place').where('run_id', '=', run.id).execute();
-      await boss.complete(this.#job.lane, this.#job, null, engine);
-      if (again) await boss.send(laneOf(run.reach), { runId: run.id }, { priority: run.priority, startAfter: Math.ceil(run.retry.afterMs / 1000), ...engine });
+      if (row.state !== 'running') return; // it is said already: only the answer was lost
+      const ends = settled.state !== 'queued' || (row.cancel_requested && row.isClean);
+      const state = settled.state === 'queued' && ends ? 'cancelled' : settled.state;
+      await trx
+        .updateTable('onevault.run')
+        .set({ state, ...(ends ? this.#asEnded(settled) : asWaiting(settled)) })
+        .where('id', '=', this.run.id)
+        .execute();
+      await writeEvents(trx, [...this.#waiting, ...this.#ofLost(), this.#told(settled, ends ? { state } : { afterMs: settled.afterMs ?? 0 })]);
     });
-    return again ? 'queued-again' : 'ended';
   }
 
-  /** Gives it back as if it had never been begun: to whoever is free. */
-  async release(): Promise<void> {
-    const { run } = this;
-    const { transaction, boss } = this.#database;
-    await transaction(async (trx) => {
-      const engine = { db: fromKysely(trx) };
-      const row = await trx
-        .updateTable('onevault.run')
-        .set({ state: 'queued', attempt: run.attempt - 1, worker: null, beat_at: null, waits_for: 'a worker' })
-        .where('id', '=', run.id)
-        .where('state', '=', 'running')
-        .where('attempt', '=', run.attempt)
-        .returning('id')
-        .executeTakeFirst();
-      if (row === undefined) throw this.#lost();
-      await trx.deleteFrom('onevault.run_place').where('run_id', '=', run.id).execute();
-      await boss.complete(this.#job.lane, this.#job, null, engine);
-      await boss.send(laneOf(run.reach), { runId: run.id }, { priority: run.priority, ...engine });
-    });
+  #asEnded({ report, failure }: Settled): RunChange {
+    return {
+      beat_at: null,
+      ended_at: sql<Date>`now()`,
+      report: report === undefined ? null : JSON.stringify(report),
+      failure: failure === undefined ? null : JSON.stringify(failure),
+      ...(this.#progress !== undefined && { progress: JSON.stringify(this.#progress) }),
+    };
+  }
+
+  #told({ failure }: Settled, how: { readonly state: RunRecord['state'] } | { readonly afterMs: number }): NewEvent {
+    const type = 'state' in how ? 'run.ended' : 'run.waits';
+    return { runId: this.run.id, type, data: { attempt: this.run.attempt, ...how, ...(failure !== undefined && { failure }) } };
+  }
+
+  async #tell(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.slice(0, EVENT_BATCH);
+      await this.#database.db.transaction().execute(async (trx) => {
+        const mine = await trx
+          .selectFrom('onevault.run')
+          .select('id')
+          .where('id', '=', this.run.id)
+          .where('state', '=', 'running')
+          .where('token', '=', this.#token)
+          .forShare()
+          .executeTakeFirst();
+        if (mine === undefined) throw this.#lost();
+        await writeEvents(trx, batch);
+      });
+      this.#waiting.splice(0, batch.length);
+    }
+  }
+
+  #ofLost(): NewEvent[] {
+    return this.#lostEvents === 0 ? [] : [{ runId: this.run.id, type: 'run.events-lost', data: { count: this.#lostEvents } }];
   }
 
   #mine() {
-    return this.#database.db.updateTable('onevault.run').where('id', '=', this.run.id).where('state', '=', 'running').where('attempt', '=', this.run.attempt);
-  }
-
-  async #must(row: Promise<object | undefined>): Promise<void> {
-    if ((await row) === undefined) throw this.#lost();
+    return this.#database.db.updateTable('onevault.run').where('id', '=', this.run.id).where('state', '=', 'running').where('token', '=', this.#token);
   }
 
   #lost(): QueueError {
     return new QueueError({
       code: 'QUEUE_CLAIM_LOST',
-      message: `run ${this.run.id} was given to another worker: this one was not heard of for too long`,
+      message: `run ${this.run.id} is not this worker's any more: it was not heard of for too long`,
       details: { runId: this.run.id, attempt: this.run.attempt },
+      hint: 'whoever takes the run next cleans up after this attempt; see why the database was out of reach',
     });
   }
+}
+
+function asWaiting({ attempt, afterMs = 0, failure }: Settled): RunChange {
+  return {
+    beat_at: null,
+    worker: null,
+    start_after: sql<Date>`now() + ${afterMs} * interval '1 millisecond'`,
+    ...(attempt !== undefined && { attempt }),
+    ...(failure !== undefined && { failure: JSON.stringify(failure) }),
+  };
 }

@@ -3,9 +3,12 @@
  * up after and done again. Knows nothing of backups: a run is a kind and a request.
  * @packageDocumentation
  */
-export type { Places } from './claim.ts';
-export { type Database, type DatabasePlace, openDatabase } from './database/open-database.ts';
+export { type Database, type DatabaseOptions, type DatabasePlace, type Migrations, openDatabase } from './database/open-database.ts';
+export type { RunContext, ServeDeps, Worker } from './do-run.ts';
 export { QueueError, type QueueErrorCode } from './errors.ts';
-export type { Json, JsonObject, RunOutcome, RunRecord, RunSpec, RunState } from './run-record.ts';
-export { type Queued, type RunEvent, type RunFilter, Runs } from './runs.ts';
-export { type RunContext, type ServeDeps, serveRuns, type Worker } from './serve-runs.ts';
+export type { Caps } from './occupancy.ts';
+export { type FeedDeps, RunFeed, type WatchOptions } from './run-feed.ts';
+export type { Json, JsonObject, RunEvent, RunOutcome, RunRecord, RunSpec, RunState, WaitsFor } from './run-record.ts';
+export { type Pruning, type Queued, type RunFilter, Runs } from './runs.ts';
+export { serveRuns } from './serve-runs.ts';
+export type { WorkerRecord } from './workers.ts';

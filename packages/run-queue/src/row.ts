@@ -1,9 +1,11 @@
 import type { Selectable } from 'kysely';
 import type { RunTable } from './database/tables.ts';
-import type { RunRecord } from './run-record.ts';
+import type { RunRecord, WaitsFor } from './run-record.ts';
+
+export type RunRow = Selectable<RunTable>;
 
 /** A run as its row says. */
-export function recordOf(row: Selectable<RunTable>): RunRecord {
+export function recordOf(row: RunRow, waitsFor?: WaitsFor): RunRecord {
   return {
     id: row.id,
     kind: row.kind,
@@ -15,14 +17,16 @@ export function recordOf(row: Selectable<RunTable>): RunRecord {
     priority: row.priority,
     holds: row.holds,
     reach: row.reach,
-    retry: { times: row.retry_times, afterMs: Number(row.retry_after_ms) },
+    retry: { times: row.retry_times, afterMs: row.retry_after_ms },
+    startAfter: row.start_after,
+    ...(row.start_before !== null && { startBefore: row.start_before }),
     state: row.state,
     attempt: row.attempt,
     worker: row.worker ?? undefined,
     queuedAt: row.queued_at,
     startedAt: row.started_at ?? undefined,
     endedAt: row.ended_at ?? undefined,
-    waitsFor: row.waits_for ?? undefined,
+    waitsFor,
     cancelRequested: row.cancel_requested,
     notes: row.notes,
     progress: row.progress,

@@ -1,12 +1,13 @@
-import { createHash } from 'node:crypto';
-import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
-import { fromKysely } from 'pg-boss';
+import { sql } from 'kysely';
 import type { Database } from './database/open-database.ts';
-import type { RunTable, Tables } from './database/tables.ts';
 import { QueueError } from './errors.ts';
-import { ensureLane } from './lanes.ts';
-import { recordOf } from './row.ts';
-import type { JsonObject, RunRecord, RunSpec, RunState } from './run-record.ts';
+import { lastEventSeq, readEvents, writeEvents } from './events.ts';
+import { insertRun, sameRun } from './new-run.ts';
+import { type Caps, setCaps } from './occupancy.ts';
+import { type RunRow, recordOf } from './row.ts';
+import type { RunEvent, RunRecord, RunSpec, RunState } from './run-record.ts';
+import { waitingReasons } from './waits-for.ts';
+import { listWorkers, type WorkerRecord } from './workers.ts';
 
 export interface Queued {
   readonly run: RunRecord;
@@ -24,11 +25,11 @@ export interface RunFilter {
   readonly limit: number;
 }
 
-export interface RunEvent {
-  readonly seq: number;
-  readonly at: Date;
-  readonly type: string;
-  readonly data: JsonObject;
+export interface Pruning {
+  /** Runs that ended before are forgotten. Scheduled ones at the earliest after 40 days: as long as a scheduler may ask for their slot. */
+  readonly endedBefore: Date;
+  /** Events older than this are forgotten, of runs that have ended. */
+  readonly eventsBefore: Date;
 }
 
 /** All runs there are, and what may be asked of them by anybody who is not their worker. */
@@ -42,23 +43,28 @@ export class Runs {
     this.#newId = newId;
   }
 
-  /** Queues a run, or answers the one that is the same. It is queued exactly when it is known. */
+  /** Queues a run, or answers the one that is the same. On the database's disk when it resolves. */
   async queue(spec: RunSpec): Promise<Queued> {
-    const { boss } = this.#database;
-    const lane = await ensureLane(this.#database, spec.reach);
-    return this.#database.transaction(async (trx) => {
-      const inserted = await insertRun(trx, this.#newId(), spec);
-      if (inserted === undefined) return { run: recordOf(await sameRun(trx, spec)), isNew: false };
-      await boss.send(lane, { runId: inserted.id }, { priority: spec.priority, db: fromKysely(trx) });
-      return { run: recordOf(inserted), isNew: true };
-    });
+    const id = this.#newId();
+    for (;;) {
+      const inserted = await this.#database.db.transaction().execute(async (trx) => {
+        const row = await insertRun(trx, id, spec);
+        if (row !== undefined)
+          await writeEvents(trx, [{ runId: id, type: 'run.queued', data: { kind: spec.kind, ...(spec.vmId !== undefined && { vmId: spec.vmId }) } }]);
+        return row;
+      });
+      if (inserted !== undefined) return { run: await this.#told(inserted), isNew: true };
+      const same = await sameRun(this.#database.db, spec);
+      if (same !== undefined) return { run: await this.#told(same), isNew: false };
+      // It was begun between the two questions: nobody waits for the same any more.
+    }
   }
 
   /** Throws QUEUE_RUN_NOT_FOUND. */
   async get(id: string): Promise<RunRecord> {
     const row = await this.#database.db.selectFrom('onevault.run').selectAll().where('id', '=', id).executeTakeFirst();
     if (row === undefined) throw new QueueError({ code: 'QUEUE_RUN_NOT_FOUND', message: `there is no run ${id}`, details: { runId: id } });
-    return recordOf(row);
+    return this.#told(row);
   }
 
   /** Newest first. */
@@ -76,109 +82,72 @@ export class Runs {
       .orderBy('id', 'desc')
       .limit(limit)
       .execute();
-    return rows.map(recordOf);
+    const reasons = await waitingReasons(this.#database, rows);
+    return rows.map((row) => recordOf(row, reasons(row)));
   }
 
-  async events(id: string, afterSeq: number, limit: number): Promise<readonly RunEvent[]> {
-    const rows = await this.#database.db
-      .selectFrom('onevault.run_event')
-      .select(['seq', 'at', 'type', 'data'])
-      .where('run_id', '=', id)
-      .where('seq', '>', afterSeq)
-      .orderBy('seq')
-      .limit(limit)
-      .execute();
-    return rows.map(({ seq, ...event }) => ({ ...event, seq: Number(seq) }));
+  /** Events of one run, or of all, behind a number. */
+  async events(query: { readonly afterSeq: number; readonly limit: number; readonly runId?: string }): Promise<readonly RunEvent[]> {
+    return readEvents(this.#database.db, query);
+  }
+
+  /** Number of the newest event of all, 0 before the first one. */
+  async lastSeq(): Promise<number> {
+    return lastEventSeq(this.#database.db);
   }
 
   /** What waits is cancelled at once; what runs is told, and ends in order. Throws QUEUE_RUN_NOT_FOUND, QUEUE_RUN_ENDED. */
   async cancel(id: string): Promise<RunRecord> {
-    const row = await this.#database.db
-      .updateTable('onevault.run')
-      .set((now) => ({
-        cancel_requested: true,
-        state: now
-          .case()
-          .when('state', '=', 'queued')
-          .then('cancelled' as RunState)
-          .else(now.ref('state'))
-          .end(),
-        ended_at: sql<Date | null>`case when state = 'queued' then now() else ended_at end`,
-      }))
-      .where('id', '=', id)
-      .where('state', 'in', ['queued', 'running'])
-      .returningAll()
-      .executeTakeFirst();
-    if (row !== undefined) return recordOf(row);
+    const row = await this.#database.db.transaction().execute(async (trx) => {
+      const known = await trx
+        .selectFrom('onevault.run')
+        .select(['state', sql<boolean>`dead = '[]'`.as('isClean')])
+        .where('id', '=', id)
+        .forUpdate()
+        .executeTakeFirst();
+      if (known === undefined || !(known.state === 'queued' || known.state === 'running')) return undefined;
+      // What a dead worker left is cleaned up first: that run is begun, and ends cancelled.
+      const ends = known.state === 'queued' && known.isClean;
+      const changed = await trx
+        .updateTable('onevault.run')
+        .set({ cancel_requested: true, ...(ends && { state: 'cancelled' as const, ended_at: sql<Date>`now()` }) })
+        .where('id', '=', id)
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      await writeEvents(trx, ends ? [{ runId: id, type: 'run.ended', data: { state: 'cancelled' } }] : []);
+      return changed;
+    });
+    if (row !== undefined) return this.#told(row);
     const { state } = await this.get(id);
     throw new QueueError({ code: 'QUEUE_RUN_ENDED', message: `run ${id} has ended: ${state}`, details: { runId: id, state } });
   }
-}
 
-async function insertRun(trx: Transaction<Tables>, id: string, spec: RunSpec): Promise<Selectable<RunTable> | undefined> {
-  return trx
-    .insertInto('onevault.run')
-    .values({
-      id,
-      kind: spec.kind,
-      request: JSON.stringify(spec.request),
-      fingerprint: fingerprintOf(spec),
-      vm_id: spec.vmId ?? null,
-      vm_name: spec.vmName ?? null,
-      policy: spec.schedule?.policy ?? null,
-      slot: spec.schedule?.slot ?? null,
-      origin_kind: spec.origin.kind,
-      origin_name: spec.origin.name,
-      priority: spec.priority,
-      holds: JSON.stringify(spec.holds),
-      reach: JSON.stringify(spec.reach),
-      retry_times: spec.retry.times,
-      retry_after_ms: spec.retry.afterMs,
-      state: 'queued',
-      attempt: 0,
-      notes: '{}',
-      progress: '{}',
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .returningAll()
-    .executeTakeFirst();
-}
+  /** How many runs may occupy each kind of resource at once; replaces all that was set before. */
+  async setCaps(caps: Caps): Promise<void> {
+    return setCaps(this.#database.db, caps);
+  }
 
-async function sameRun(db: Kysely<Tables>, spec: RunSpec): Promise<Selectable<RunTable>> {
-  const { schedule } = spec;
-  return db
-    .selectFrom('onevault.run')
-    .selectAll()
-    .where((where) =>
-      where.or([
-        where.and([where('fingerprint', '=', fingerprintOf(spec)), where('state', '=', 'queued')]),
-        ...(schedule === undefined
-          ? []
-          : [
-              where.and([
-                where('policy', '=', schedule.policy),
-                where('slot', '=', schedule.slot),
-                where('kind', '=', spec.kind),
-                where('vm_id', 'is not distinct from', spec.vmId ?? null),
-              ]),
-            ]),
-      ]),
-    )
-    .executeTakeFirstOrThrow();
-}
+  async workers(): Promise<readonly WorkerRecord[]> {
+    return listWorkers(this.#database);
+  }
 
-function fingerprintOf({ kind, vmId, request }: RunSpec): string {
-  return createHash('sha256')
-    .update(JSON.stringify([kind, vmId ?? null, sorted(request)]))
-    .digest('hex');
-}
+  /** Forgets what has long ended. Answers how much; waits and running ones stay whatever their age. */
+  async prune({ endedBefore, eventsBefore }: Pruning): Promise<{ readonly runs: number; readonly events: number }> {
+    const { db } = this.#database;
+    const runs = await db
+      .deleteFrom('onevault.run')
+      .where('ended_at', '<', endedBefore)
+      .where(sql<boolean>`(slot is null or ended_at < now() - interval '40 days')`)
+      .executeTakeFirst();
+    const events = await db
+      .deleteFrom('onevault.run_event')
+      .where('at', '<', eventsBefore)
+      .where('run_id', 'in', (ended) => ended.selectFrom('onevault.run').select('id').where('ended_at', 'is not', null))
+      .executeTakeFirst();
+    return { runs: Number(runs.numDeletedRows), events: Number(events.numDeletedRows) };
+  }
 
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, field]) => [key, sorted(field)]),
-  );
+  async #told(row: RunRow): Promise<RunRecord> {
+    return recordOf(row, (await waitingReasons(this.#database, [row]))(row));
+  }
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '@onevault/base';
+import { systemClock } from '@onevault/base';
 import { describe, expect, it } from 'vitest';
 import { openDatabase, Runs } from '../src/index.ts';
 import { runQueueContract, runSpec } from '../testing/index.ts';
@@ -13,7 +13,7 @@ async function scratch(): Promise<{ readonly directory: string } & AsyncDisposab
 
 runQueueContract('in the embedded database', async () => {
   const { directory, ...owned } = await scratch();
-  const database = await openDatabase({ kind: 'embedded', directory }, { logger: silentLogger, putOffSeconds: 0 });
+  const database = await openDatabase({ kind: 'embedded', directory }, { clock: systemClock });
   return {
     database,
     async [Symbol.asyncDispose]() {
@@ -26,7 +26,7 @@ runQueueContract('in the embedded database', async () => {
 describe('the embedded database', () => {
   it('belongs to one process at a time, and is there again afterwards', { timeout: 60_000 }, async () => {
     await using place = await scratch();
-    const open = () => openDatabase({ kind: 'embedded', directory: place.directory }, { logger: silentLogger });
+    const open = () => openDatabase({ kind: 'embedded', directory: place.directory }, { clock: systemClock });
     {
       await using first = await open();
       await new Runs(first, () => 'run-1').queue(runSpec());

@@ -1,8 +1,8 @@
 import { closeSync, fdatasyncSync, openSync, readdirSync } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
+import { PGlite, types } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { QueueError } from '../errors.ts';
 
@@ -23,6 +23,7 @@ export async function openEmbedded(directory: string): Promise<Embedded> {
       fs: new DurableFs(join(directory, 'pg18')),
       startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'],
       relaxedDurability: false,
+      parsers: { [types.INT8]: Number },
     });
     return {
       pglite,
@@ -100,14 +101,4 @@ function answers(path: string): Promise<boolean> {
 
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
-}
-
-/** Its directory entries are on the disk too. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,11 +1,10 @@
 import { type Kysely, sql } from 'kysely';
-import type { Migration } from 'kysely/migration';
+import type { Migrations } from './open-database.ts';
 
 /** In the order of their names. What was released is never changed: a change is one more. */
-export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+export const MIGRATIONS: Migrations = {
   '0001-runs': {
     async up(db: Kysely<unknown>) {
-      await sql`create schema if not exists onevault`.execute(db);
       await sql`
         create table onevault.run (
           id text primary key,
@@ -22,15 +21,21 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           holds jsonb not null,
           reach jsonb not null,
           retry_times integer not null,
-          retry_after_ms bigint not null,
-          state text not null,
-          attempt integer not null default 0,
-          worker text,
-          beat_at timestamptz,
+          retry_after_ms integer not null,
           queued_at timestamptz not null default now(),
+          start_after timestamptz not null default now(),
+          start_before timestamptz,
+          turn timestamptz not null,
+          state text not null,
+          token integer not null default 0,
+          attempt integer not null default 0,
+          deaths integer not null default 0,
+          dead jsonb not null default '[]',
+          worker text,
+          occupies jsonb not null default '[]',
+          beat_at timestamptz,
           started_at timestamptz,
           ended_at timestamptz,
-          waits_for text,
           cancel_requested boolean not null default false,
           notes jsonb not null default '{}',
           progress jsonb not null default '{}',
@@ -38,10 +43,13 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           failure jsonb
         )`.execute(db);
       await sql`create unique index run_scheduled on onevault.run (policy, slot, kind, coalesce(vm_id, -1)) where slot is not null`.execute(db);
-      await sql`create unique index run_queued_once on onevault.run (fingerprint) where state = 'queued'`.execute(db);
+      // What has begun once is no longer what somebody else who asks for the same waits for.
+      await sql`create unique index run_waits_once on onevault.run (fingerprint) where state = 'queued' and token = 0`.execute(db);
       await sql`create index run_newest on onevault.run (queued_at desc, id desc)`.execute(db);
       await sql`create index run_of_vm on onevault.run (vm_id, queued_at desc)`.execute(db);
-      await sql`create index run_at_work on onevault.run (state) where state in ('queued', 'running')`.execute(db);
+      await sql`create index run_queued on onevault.run (turn, id) where state = 'queued'`.execute(db);
+      await sql`create index run_running on onevault.run (worker) where state = 'running'`.execute(db);
+      await sql`create index run_ended on onevault.run (ended_at) where ended_at is not null`.execute(db);
       await sql`
         create table onevault.run_event (
           seq bigint generated always as identity primary key,
@@ -51,13 +59,15 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
           data jsonb not null
         )`.execute(db);
       await sql`create index run_event_of_run on onevault.run_event (run_id, seq)`.execute(db);
+      await sql`create table onevault.run_cap (kind text primary key, places integer)`.execute(db);
       await sql`
-        create table onevault.run_place (
-          resource text not null,
-          run_id text not null references onevault.run (id) on delete cascade,
-          primary key (resource, run_id)
+        create table onevault.run_worker (
+          name text primary key,
+          slots integer not null,
+          reach jsonb not null,
+          standing jsonb not null,
+          seen_at timestamptz not null default now()
         )`.execute(db);
-      await sql`create table onevault.run_lane (name text primary key, reach jsonb not null)`.execute(db);
     },
   },
 };

@@ -1,93 +1,88 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Logger, Scope, type Secret } from '@onevault/base';
-import { Kysely, PGliteDialect, PostgresDialect, sql, type Transaction } from 'kysely';
-import { Migrator } from 'kysely/migration';
-import pg from 'pg';
-import { type Db, fromKysely, fromPglite, PgBoss } from 'pg-boss';
+import { type Clock, Scope, type Secret } from '@onevault/base';
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import { type Migration, Migrator } from 'kysely/migration';
 import { QueueError } from '../errors.ts';
 import { openEmbedded } from './embedded.ts';
+import { EmbeddedDialect } from './embedded-dialect.ts';
 import { MIGRATIONS } from './migrations.ts';
+import { connectPostgresql } from './postgresql.ts';
 import type { Tables } from './tables.ts';
 
 export type DatabasePlace = { readonly kind: 'embedded'; readonly directory: string } | { readonly kind: 'postgresql'; readonly url: Secret };
 
-/** The tables, and the engine that hands jobs to workers. */
+/** Migrations by name, done in the order of their names. What was released is never changed: a change is one more. */
+export type Migrations = Readonly<Record<string, Migration>>;
+
+/** A database with the queue's tables. bigint comes as number, timestamptz as Date, jsonb as what it is, from either kind. */
 export interface Database extends AsyncDisposable {
   readonly kind: DatabasePlace['kind'];
   readonly db: Kysely<Tables>;
-  readonly boss: PgBoss;
-  /** All or nothing. What the engine does in it is part of it, where it is given `fromKysely(trx)`. */
-  transaction<T>(work: (trx: Transaction<Tables>) => Promise<T>): Promise<T>;
-  /** How long a run waits that found no place, s. */
-  readonly putOffSeconds: number;
+  /**
+   * Somebody else's tables in the schema `onevault_<name>`: made, and brought to the newest of `migrations`. The answer finds tables in that schema; raw SQL must
+   * name it. In the embedded database there is one connection: a query outside a transaction waits for its end, so that a transaction that waits for one never ends.
+   */
+  schema<T>(name: string, migrations: Migrations): Promise<Kysely<T>>;
+  /** A worker that is not heard of for so long is dead, s. The same for all that share a database. */
+  readonly heartbeatSeconds: number;
 }
 
 export interface DatabaseOptions {
-  readonly logger: Logger;
-  /** Default 3. */
-  readonly putOffSeconds?: number;
+  readonly clock: Clock;
+  /** Default 60: backups are long, and a database that restarts must not end them. */
+  readonly heartbeatSeconds?: number;
 }
 
-/** How often a dead worker's jobs are looked for. */
-const SUPERVISE_SECONDS = 5;
-/** Connections: queries, transactions, and pg-boss's own. */
-const POOL_CONNECTIONS = 8;
+const CLOSE_MS = 5000;
 
 /** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE. */
-export async function openDatabase(place: DatabasePlace, { logger, putOffSeconds = 3 }: DatabaseOptions): Promise<Database> {
+export async function openDatabase(place: DatabasePlace, { clock, heartbeatSeconds = 60 }: DatabaseOptions): Promise<Database> {
   await using scope = new Scope();
-  const { db, boss, transaction } = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, scope);
-  boss.on('error', (error) => logger.warn({ error: error.message }, 'job engine'));
+  const db = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, clock, scope);
+  const schema = async <T>(name: string, migrations: Migrations): Promise<Kysely<T>> => {
+    await migrate(db, `onevault_${name}`, migrations);
+    return db.withSchema(`onevault_${name}`) as unknown as Kysely<T>;
+  };
   try {
-    await migrate(db);
-    await boss.start();
+    await migrate(db, 'onevault', MIGRATIONS);
+    // Nobody but us has it open: no worker of before is alive.
+    if (place.kind === 'embedded')
+      await db
+        .updateTable('onevault.run')
+        .set({ beat_at: new Date(0) })
+        .where('state', '=', 'running')
+        .execute();
   } catch (error) {
     throw unreachable(error);
   }
-  scope.defer(() => boss.stop({ graceful: false, close: place.kind === 'postgresql' }));
   const owned = scope.move();
-  return { kind: place.kind, db, boss, transaction, putOffSeconds, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+  return { kind: place.kind, db, schema, heartbeatSeconds, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }
 
-const BOSS = { schema: 'onevault_jobs', superviseIntervalSeconds: SUPERVISE_SECONDS, monitorIntervalSeconds: SUPERVISE_SECONDS, schedule: false } as const;
-
-interface Engines extends Pick<Database, 'db' | 'boss' | 'transaction'> {}
-
-async function embedded(directory: string, scope: Scope): Promise<Engines> {
+async function embedded(directory: string, scope: Scope): Promise<Kysely<Tables>> {
   const { pglite } = scope.use(await openEmbedded(directory));
-  const db = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }) });
-  // There is one connection. What the engine asks for by itself in the middle of a transaction would wait for its end, which waits for the engine.
-  const inTransaction = new AsyncLocalStorage<Db>();
-  const alone = fromPglite(pglite);
-  const routed: Db = { ...alone, executeSql: (text, values) => (inTransaction.getStore() ?? alone).executeSql(text, values) };
-  return {
-    db,
-    boss: new PgBoss({ ...BOSS, backend: 'pglite', db: routed }),
-    transaction: (work) => db.transaction().execute((trx) => inTransaction.run(fromKysely(trx), () => work(trx))),
-  };
+  return new Kysely<Tables>({ dialect: new EmbeddedDialect(pglite) });
 }
 
-function postgresql(url: Secret, scope: Scope): Engines {
-  const pool = new pg.Pool({ connectionString: url.reveal(), max: POOL_CONNECTIONS, connectionTimeoutMillis: 10_000, keepAlive: true });
-  pool.on('error', () => undefined); // of an idle connection; whoever asks next is told
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
-  scope.defer(() => db.destroy());
-  const boss = new PgBoss({ ...BOSS, connectionString: url.reveal(), max: 4, application_name: 'onevault' });
-  return { db, boss, transaction: (work) => db.transaction().execute(work) };
+function postgresql(url: Secret, clock: Clock, scope: Scope): Kysely<Tables> {
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connectPostgresql(url) }) });
+  // A server that does not answer any more must not keep us from ending.
+  scope.defer(() => Promise.race([db.destroy(), clock.sleep(CLOSE_MS)]));
+  return db;
 }
 
 /** Several servers may start at once: the migrator's own lock lets one of them do it. */
-async function migrate(db: Kysely<Tables>): Promise<void> {
-  await sql`create schema if not exists onevault`.execute(db).catch(async (error: unknown) => {
+async function migrate(db: Kysely<Tables>, schema: string, migrations: Migrations): Promise<void> {
+  await sql`create schema if not exists ${sql.id(schema)}`.execute(db).catch(async (error: unknown) => {
     // Two that make it at the same moment: the second one fails on a unique index of the catalog.
-    if (!(await sql<{ found: boolean }>`select exists (select from pg_namespace where nspname = 'onevault') as found`.execute(db)).rows[0]?.found) throw error;
+    const { rows } = await sql<{ found: boolean }>`select exists (select from pg_namespace where nspname = ${schema}) as found`.execute(db);
+    if (rows[0]?.found !== true) throw error;
   });
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) }, migrationTableSchema: 'onevault' });
+  const migrator = new Migrator({ db: db.withSchema(schema), provider: { getMigrations: async () => ({ ...migrations }) }, migrationTableSchema: schema });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) throw error;
 }
 
-export function unreachable(error: unknown): QueueError {
+function unreachable(error: unknown): QueueError {
   return new QueueError({
     code: 'QUEUE_DATABASE_UNREACHABLE',
     message: `the database cannot be used: ${error instanceof Error ? error.message : String(error)}`,

@@ -1,13 +1,14 @@
 import type { ColumnType, Generated } from 'kysely';
-import type { JsonObject, RunState } from '../run-record.ts';
+import type { DeadAttempt, JsonObject, RunState } from '../run-record.ts';
 
 type JsonColumn<T> = ColumnType<T, string, string>;
+type DefaultJsonColumn<T> = ColumnType<T, string | undefined, string>;
 
 export interface RunTable {
   id: string;
   kind: string;
   request: JsonColumn<JsonObject>;
-  /** SHA-256 of kind, VM and request: two of the same are not queued at once. */
+  /** SHA-256 of kind, VM, policy and request: two of the same do not wait at once. */
   fingerprint: string;
   vm_id: number | null;
   vm_name: string | null;
@@ -20,20 +21,30 @@ export interface RunTable {
   reach: JsonColumn<readonly string[]>;
   retry_times: number;
   retry_after_ms: number;
-  state: RunState;
-  attempt: number;
-  worker: string | null;
-  /** When its worker last said that it lives, by the database's clock. */
-  beat_at: Date | null;
   queued_at: Generated<Date>;
-  started_at: Date | null;
-  ended_at: Date | null;
-  waits_for: string | null;
+  start_after: Generated<Date>;
+  start_before: Date | null;
+  /** Whose turn it is: when it was queued, less ten minutes for each point of priority, so that nothing waits for ever. */
+  turn: Date;
+  state: RunState;
+  /** Counts claims and never goes back: what a worker writes must carry the newest. */
+  token: Generated<number>;
+  attempt: Generated<number>;
+  deaths: Generated<number>;
+  /** Attempts whose worker died and that nobody has cleaned up after yet. */
+  dead: DefaultJsonColumn<readonly DeadAttempt[]>;
+  worker: Generated<string | null>;
+  /** `holds`, and what its worker occupies with each run. */
+  occupies: DefaultJsonColumn<readonly string[]>;
+  /** When its worker last said that it lives, by the database's clock. */
+  beat_at: Generated<Date | null>;
+  started_at: Generated<Date | null>;
+  ended_at: Generated<Date | null>;
   cancel_requested: Generated<boolean>;
-  notes: JsonColumn<JsonObject>;
-  progress: JsonColumn<JsonObject>;
-  report: JsonColumn<JsonObject> | null;
-  failure: JsonColumn<JsonObject> | null;
+  notes: DefaultJsonColumn<JsonObject>;
+  progress: DefaultJsonColumn<JsonObject>;
+  report: ColumnType<JsonObject | null, string | null | undefined, string | null>;
+  failure: ColumnType<JsonObject | null, string | null | undefined, string | null>;
 }
 
 export interface RunEventTable {
@@ -44,21 +55,24 @@ export interface RunEventTable {
   data: JsonColumn<JsonObject>;
 }
 
-/** A place of a resource that a run occupies. */
-export interface RunPlaceTable {
-  resource: string;
-  run_id: string;
+/** How many of a kind of resource may be in use at once; null: any number. */
+export interface RunCapTable {
+  kind: string;
+  places: number | null;
 }
 
-/** What a worker must reach to take from a queue. */
-export interface RunLaneTable {
+/** Workers as they last said themselves. */
+export interface RunWorkerTable {
   name: string;
+  slots: number;
   reach: JsonColumn<readonly string[]>;
+  standing: JsonColumn<JsonObject>;
+  seen_at: ColumnType<Date, never, never>;
 }
 
 export interface Tables {
   'onevault.run': RunTable;
   'onevault.run_event': RunEventTable;
-  'onevault.run_place': RunPlaceTable;
-  'onevault.run_lane': RunLaneTable;
+  'onevault.run_cap': RunCapTable;
+  'onevault.run_worker': RunWorkerTable;
 }
