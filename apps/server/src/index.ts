@@ -12,3 +12,4 @@ export type { Caps, Maintenance, RepositorySetting, ServerSettings, SettingsChan
 export type { LiveVm, VmDetails } from './ports/vm-detail.ts';
 export { type WorkOrder, workOrderSchema } from './ports/work-order.ts';
 export type { WorkerRegistry, WorkerStanding } from './ports/worker-registry.ts';
+export { openSettings, type SettingsStoreDeps } from './settings/settings-store.ts';

@@ -17,6 +17,7 @@ export type { DrillDeps, DrillFailure, DrillReport, DrillRequest, DrillStage, Si
 export { type DrillFacts, readDrillFacts } from './drill/drill-record.ts';
 export { drillVm } from './drill/drill-vm.ts';
 export type { ProbeCommand, ProbeEnd, ProbePort } from './drill/probe-port.ts';
+export { removeDurably, replaceDurably } from './durable-file.ts';
 export { JobError, type JobErrorCode } from './errors.ts';
 export type { DiskStanding, JobEvent, JobEventBody, StepName } from './events.ts';
 export { type FileJournalOptions, fileJournals } from './file-journal.ts';

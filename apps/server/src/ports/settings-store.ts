@@ -60,11 +60,16 @@ export interface SettingsStore {
    * do not name goes.
    */
   apply(yaml: string, options?: CallOptions): Promise<readonly SettingsChange[]>;
-  putPolicy(policy: Policy): Promise<void>;
+  /** As it is to stand in its file: nothing that it leaves out is written. Throws POLICY_INVALID, SERVER_SETTINGS_INVALID. */
+  putPolicy(document: Readonly<Record<string, unknown>>): Promise<CompiledPolicy<Policy>>;
+  /** Throws SERVER_NOT_FOUND. */
   removePolicy(name: string): Promise<void>;
   putRepository(repository: RepositorySetting): Promise<void>;
+  /** Throws SERVER_NOT_FOUND, and SERVER_SETTINGS_CONFLICT while a policy names it. */
   removeRepository(name: string): Promise<void>;
   setRole(user: string, role: 'viewer' | 'operator' | 'admin'): Promise<void>;
+  /** Reads the files again, after somebody edited them. Throws SERVER_SETTINGS_INVALID with every fault; then what was read before stays. */
+  reload(): Promise<void>;
   /** Called after each change. */
   onChange(listener: (settings: ServerSettings) => void): Disposable;
 }
