@@ -159,9 +159,9 @@ export default {
     },
     {
       name: 'declared-for-production',
-      comment: 'The bundle installs production dependencies only.',
+      comment: 'The bundle installs production dependencies only. What the browser gets is bundled when the web UI is built.',
       severity: 'error',
-      from: { path: '^(packages|apps)/[^/]+/src/' },
+      from: { path: '^(packages|apps)/[^/]+/src/', pathNot: '^apps/web/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'], pathNot: '/node_modules/@types/' },
     },
   ],

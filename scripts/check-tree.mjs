@@ -58,10 +58,10 @@ function packageFindings(dir) {
     sideEffects: false,
     engines: { node: '>=20.19' },
     exports: {
-      '.': entryPoint('./src/index.ts', './dist/index'),
-      './testing': entryPoint('./testing/index.ts', './dist/testing/index'),
+      '.': entryPoint('src/index', 'index'),
+      './testing': entryPoint('testing/index', 'testing/index'),
     },
-    files: ['dist'],
+    files: ['dist', '!dist/types/test'],
   };
   const wrong = Object.entries(expected).filter(([key, value]) => JSON.stringify(manifest[key]) !== JSON.stringify(value));
   return [
@@ -81,5 +81,5 @@ function* notFromCatalog(dir, { dependencies = {}, devDependencies = {} }) {
 
 /** The source condition comes first: it is what lets checks and tests run without a build. */
 function entryPoint(source, built) {
-  return { '@onevault/source': source, types: `${built}.d.ts`, default: `${built}.js` };
+  return { '@onevault/source': `./${source}.ts`, types: `./dist/types/${source}.d.ts`, default: `./dist/${built}.js` };
 }

@@ -1,4 +1,4 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.ts';
 
-export default defineConfig({ ...library(['src/main.ts']), dts: false });
+export default defineConfig(library(['src/main.ts']));

@@ -28,9 +28,17 @@ export async function install(env) {
   await step('dependencies', () => runStep('pnpm', ['install', '--frozen-lockfile'], { cwd: ROOT, env }).then(summary));
 }
 
-export async function build(env, filters = []) {
+/** `types`: the declarations too, which nothing needs to run. */
+export async function build(env, { filters = [], types = false } = {}) {
   await step('build', async () => {
-    const args = ['run', 'build', '--output-logs=errors-only', `--concurrency=${availableParallelism()}`, ...filters.map((filter) => `--filter=${filter}`)];
+    const args = [
+      'run',
+      'build',
+      ...(types ? ['typecheck'] : []),
+      '--output-logs=errors-only',
+      `--concurrency=${availableParallelism()}`,
+      ...filters.map((filter) => `--filter=${filter}`),
+    ];
     const output = await runStep(workspaceTool('turbo'), args, { cwd: ROOT, env });
     return /Cached:\s+(\d+ cached, \d+ total)/.exec(output)?.[1];
   });

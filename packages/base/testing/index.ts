@@ -1,2 +1,12 @@
 export { FakeClock } from './fake-clock.ts';
 export { seededRandom } from './random.ts';
+export {
+  describeWith,
+  type Requirement,
+  requiresApplianceKernel,
+  requiresCommand,
+  requiresLoopDevice,
+  requiresPythonModule,
+  requiresRoot,
+  testWith,
+} from './requires.ts';

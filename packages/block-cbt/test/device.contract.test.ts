@@ -1,5 +1,5 @@
+import { describeWith, requiresLoopDevice } from '@onevault/base/testing';
 import { describe, it } from 'vitest';
-import { describeWith, requiresLoopDevice } from '../../../tests/support/requires.ts';
 import { openBlockDevice, openWritableBlockDevice } from '../src/index.ts';
 import { blockDeviceContract, fileDevice, imageBytes, type Piece, temporaryDirectory, writableBlockDeviceContract, writeImage } from '../testing/index.ts';
 import { requiresDirectIo } from './direct-io.ts';

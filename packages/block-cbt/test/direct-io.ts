@@ -1,4 +1,4 @@
-import type { Requirement } from '../../../tests/support/requires.ts';
+import type { Requirement } from '@onevault/base/testing';
 import { fileDevice } from '../testing/index.ts';
 
 /** Some temporary directories (tmpfs before Linux 6.6) do not do O_DIRECT. */

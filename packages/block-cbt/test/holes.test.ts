@@ -1,5 +1,5 @@
+import { requiresLoopDevice, testWith } from '@onevault/base/testing';
 import { expect, it } from 'vitest';
-import { requiresLoopDevice, testWith } from '../../../tests/support/requires.ts';
 import { openHoleMap } from '../src/holes.ts';
 import { openBlockDevice } from '../src/index.ts';
 import { fileDevice } from '../testing/index.ts';

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { requiresLoopDevice, testWith } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
-import { requiresLoopDevice, testWith } from '../../../tests/support/requires.ts';
 import { openFailure } from '../src/errors.ts';
 import { DeviceError, flushBlockDevice, openBlockDevice, openWritableBlockDevice } from '../src/index.ts';
 import { fileDevice, type Piece, temporaryDirectory, writeImage } from '../testing/index.ts';

@@ -1,5 +1,5 @@
+import { describeWith } from '@onevault/base/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { describeWith } from '../../../../tests/support/requires.ts';
 import { fileStore, type ObjectStore } from '../../src/index.ts';
 import { faultyStore, type Operation } from '../../testing/index.ts';
 import { expectClear, expectUnharmed, Prepared, secondBackup } from './support/three-backups.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Requirement } from '../../../../../tests/support/requires.ts';
+import type { Requirement } from '@onevault/base/testing';
 
 /** A real file system in memory, as small as a test wants it. Needs root. */
 export class TinyFileSystem implements Disposable {
