@@ -50,7 +50,7 @@ test.each([
 });
 
 const NEEDING = `
-  import { requiresCommand, testWith } from '${ROOT}tests/support/requires.ts';
+  import { requiresCommand, testWith } from '${ROOT}packages/base/testing/requires.ts';
   test('always', () => {});
   testWith([requiresCommand('no-such-program', 'apt-get install no-such-package')], 'with it', () => { throw new Error('must not run') });
   testWith([requiresCommand('sh', 'apt-get install dash')], 'with a shell', () => {});

@@ -11,7 +11,8 @@ export const NOTIFICATION_CONDITIONS = [
 ] as const;
 export type NotificationCondition = (typeof NOTIFICATION_CONDITIONS)[number];
 
-interface Common {
+/** What every channel has. */
+export interface ChannelBase {
   readonly name: string;
   readonly on: readonly NotificationCondition[];
   readonly quietForMs: number;
@@ -19,8 +20,8 @@ interface Common {
 
 /** Where something is told. Secrets are names of files in the secrets directory. */
 export type NotificationChannel =
-  | (Common & { readonly kind: 'webhook'; readonly url: string; readonly secretFile: string | undefined })
-  | (Common & {
+  | (ChannelBase & { readonly kind: 'webhook'; readonly url: string; readonly secretFile: string | undefined })
+  | (ChannelBase & {
       readonly kind: 'smtp';
       readonly host: string;
       readonly port: number;
