@@ -61,7 +61,7 @@ export { type PlanFile, type PointChoice, planFileSchema } from './plan-files/pl
 export type { CheckedEntry, CheckedPlan, PlanDeps, PlanEntry, PlanOutcome, PlanReport, PlanStatus, ResolvedPlan } from './plan-files/plan-model.ts';
 export { type PlanProblem, resolvePlan } from './plan-files/resolve-plan.ts';
 export { type RunPlanOptions, runPlan } from './plan-files/run-plan.ts';
-export { type ControlDeps, DEFAULT_PATIENCE, type DevicePort, type JobDeps, type Patience } from './ports.ts';
+export { type ControlDeps, DEFAULT_PATIENCE, type DevicePort, type JobDeps, type LookDeps, type Patience } from './ports.ts';
 export { type PreviewObject, type PreviewQuestion, previewRestore, type RestorePreview } from './preview-restore.ts';
 export { type ProcessIdentity, thisProcess } from './process-identity.ts';
 export { proxyHotplug } from './proxy-vm.ts';
@@ -108,6 +108,7 @@ export { type CreateSetRequest, createSnapshotSet } from './snapshots/create-set
 export { type DeleteRequest, deleteSnapshots } from './snapshots/delete-snapshots.ts';
 export { type CreateLimits, DEFAULT_MAX_CHAIN } from './snapshots/plan-create.ts';
 export { planDelete } from './snapshots/plan-delete.ts';
+export { planRevert, type RevertLimits } from './snapshots/plan-revert.ts';
 export { type PrunedSet, type PruneReport, type PruneRequest, pruneSnapshots } from './snapshots/prune.ts';
 export { checkPrunePolicy, type PruneDecision, type PrunePolicy, planPrune } from './snapshots/prune-policy.ts';
 export { refusalText, type SnapshotNote, type SnapshotRefusal, type SnapshotRefusalCode } from './snapshots/refusal.ts';

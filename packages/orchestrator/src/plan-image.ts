@@ -4,7 +4,7 @@ import { type Attribute, type Attributes, DATASTORE_TYPE, type Datastore, type D
 import { text } from './attributes.ts';
 import { JobError } from './errors.ts';
 import { isValidName } from './names.ts';
-import type { JobDeps } from './ports.ts';
+import type { LookDeps } from './ports.ts';
 import type { RestoreWishes } from './request.ts';
 import type { DiskSource, ImageSpec } from './restore-image.ts';
 import { chooseMethod } from './restore-method.ts';
@@ -33,7 +33,7 @@ export interface ImageWishes extends Pick<RestoreWishes, 'method' | 'persistent'
 
 /** What becomes of an image disk of the saved VM: pure but for the body of its image, which is read from the repository. */
 export async function planImage(
-  deps: JobDeps,
+  deps: Pick<LookDeps, 'repository'>,
   point: RestorePoint,
   disk: Disk,
   wishes: ImageWishes,

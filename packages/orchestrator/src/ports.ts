@@ -55,5 +55,8 @@ export interface JobDeps {
   readonly patience?: Patience;
 }
 
+/** What is enough to think a workflow through: nothing that acts. Without a proxy VM what depends on it is unknown. */
+export type LookDeps = Pick<JobDeps, 'cloud' | 'repository' | 'clock' | 'patience'> & { readonly proxyVm: VmId | undefined };
+
 /** What a workflow needs that only speaks with OpenNebula: no proxy, no repository, no data. */
 export type ControlDeps = Pick<JobDeps, 'cloud' | 'journals' | 'clock' | 'randomBytes' | 'logger' | 'emit' | 'patience'>;

@@ -2,7 +2,7 @@ import type { CallOptions } from '@onevault/base';
 import type { Datastore } from '@onevault/one-client';
 import { QUESTIONS, type Question } from './definition/attribute-rule.ts';
 import type { DefinitionChange } from './definition/definition-change.ts';
-import type { JobDeps } from './ports.ts';
+import type { LookDeps } from './ports.ts';
 import type { RestoreRequest } from './request.ts';
 import { checkRestore, type RestoreChecks } from './restore-checks/check-restore.ts';
 import { planRestore, type RestoreNote, type RestorePlan } from './restore-plan.ts';
@@ -46,7 +46,7 @@ export interface RestorePreview {
 }
 
 /** Everything `restoreVm` would do with this request, and whether it could. Makes no call that changes anything. */
-export async function previewRestore(deps: JobDeps, request: RestoreRequest, options: CallOptions = {}): Promise<RestorePreview> {
+export async function previewRestore(deps: LookDeps, request: RestoreRequest, options: CallOptions = {}): Promise<RestorePreview> {
   const plan = await planRestore(deps, request, options);
   const { changes } = previewDefinition(plan, request);
   return {

@@ -10,7 +10,7 @@ import { JobError } from './errors.ts';
 import { diskImageName, isValidName } from './names.ts';
 import { type PlannedImage, planImage } from './plan-image.ts';
 import { ownershipPlanner, ownersOf, type Transfer } from './plan-ownership.ts';
-import type { JobDeps } from './ports.ts';
+import type { LookDeps } from './ports.ts';
 import type { NicChoice, RestoreRequest } from './request.ts';
 import { invalidMetadata, readSavedVm, savedVersion } from './saved-vm.ts';
 import { assertNamesFree } from './taken-names.ts';
@@ -40,7 +40,7 @@ export interface RestorePlan {
   readonly notes: readonly RestoreNote[];
 }
 
-export async function planRestore(deps: JobDeps, request: RestoreRequest, options: CallOptions): Promise<RestorePlan> {
+export async function planRestore(deps: Pick<LookDeps, 'cloud' | 'repository'>, request: RestoreRequest, options: CallOptions): Promise<RestorePlan> {
   assertName(request.name);
   const point = await deps.repository.point(request.pointId, options);
   const { vm: saved, notes: secretNotes } = await readSavedVm(deps, point, options);
@@ -91,7 +91,13 @@ export async function planRestore(deps: JobDeps, request: RestoreRequest, option
   };
 }
 
-async function planImages(deps: JobDeps, point: RestorePoint, saved: Vm, request: RestoreRequest, options: CallOptions): Promise<PlannedImage[]> {
+async function planImages(
+  deps: Pick<LookDeps, 'cloud' | 'repository'>,
+  point: RestorePoint,
+  saved: Vm,
+  request: RestoreRequest,
+  options: CallOptions,
+): Promise<PlannedImage[]> {
   const datastores = await deps.cloud.datastores(options);
   const disks = saved.disks.filter((disk) => disk.imageId !== undefined && !isCdrom(disk));
   const unknown = [...(request.imageDatastores?.keys() ?? [])].filter((id) => !disks.some((disk) => disk.diskId === id));

@@ -2,7 +2,7 @@ import type { RestorePoint } from '@onevault/backup-format';
 import type { CallOptions } from '@onevault/base';
 import type { Attributes, Vm } from '@onevault/one-client';
 import { SECRETS_FILE } from './metadata.ts';
-import type { JobDeps } from './ports.ts';
+import type { LookDeps } from './ports.ts';
 import { cipherTexts, decodeSecrets, withoutPath, withSecrets } from './secrets.ts';
 
 /** The saved VM as its new definition should be made from, and what was done to its secrets: names only, never values. */
@@ -16,7 +16,12 @@ export interface VmWithSecrets {
  * encrypts anew. As cipher text they go back only to where they came from: oned knows its own (Attribute::encrypt tries to decrypt first), another
  * one would encrypt it once more, and the guest would set a password that nobody knows.
  */
-export async function withKeptSecrets(deps: JobDeps, point: RestorePoint, saved: Vm, options: CallOptions): Promise<VmWithSecrets> {
+export async function withKeptSecrets(
+  deps: Pick<LookDeps, 'cloud' | 'repository'>,
+  point: RestorePoint,
+  saved: Vm,
+  options: CallOptions,
+): Promise<VmWithSecrets> {
   if (point.metadata.some((file) => file.name === SECRETS_FILE)) {
     const body = await deps.repository.readMetadata(point, SECRETS_FILE, options);
     const { template, userTemplate } = decodeSecrets(new TextDecoder().decode(body));

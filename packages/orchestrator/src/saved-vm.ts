@@ -2,11 +2,11 @@ import type { RestorePoint } from '@onevault/backup-format';
 import { BaseError, type CallOptions, isAbort } from '@onevault/base';
 import { type Disk, type Image, parseImage, parseVm, type Vm } from '@onevault/one-client';
 import { JobError } from './errors.ts';
-import type { JobDeps } from './ports.ts';
+import type { LookDeps } from './ports.ts';
 import { type VmWithSecrets, withKeptSecrets } from './restore-secrets.ts';
 
 /** The VM as it was when the point was made, with the secrets that were kept of it. JOB_METADATA_INVALID when its body cannot be read. */
-export async function readSavedVm(deps: JobDeps, point: RestorePoint, options: CallOptions): Promise<VmWithSecrets> {
+export async function readSavedVm(deps: Pick<LookDeps, 'cloud' | 'repository'>, point: RestorePoint, options: CallOptions): Promise<VmWithSecrets> {
   const saved = await savedVm(deps, point, options);
   try {
     return await withKeptSecrets(deps, point, saved, options);
@@ -16,7 +16,7 @@ export async function readSavedVm(deps: JobDeps, point: RestorePoint, options: C
   }
 }
 
-async function savedVm(deps: JobDeps, point: RestorePoint, options: CallOptions): Promise<Vm> {
+async function savedVm(deps: Pick<LookDeps, 'repository'>, point: RestorePoint, options: CallOptions): Promise<Vm> {
   const body = await deps.repository.readMetadata(point, 'vm.xml', options);
   try {
     return parseVm(new TextDecoder().decode(body));
@@ -26,7 +26,7 @@ async function savedVm(deps: JobDeps, point: RestorePoint, options: CallOptions)
 }
 
 /** The image of a disk as it was; undefined when its body could not be read when the point was made. */
-export async function readSavedImage(deps: JobDeps, point: RestorePoint, disk: Disk, options: CallOptions): Promise<Image | undefined> {
+export async function readSavedImage(deps: Pick<LookDeps, 'repository'>, point: RestorePoint, disk: Disk, options: CallOptions): Promise<Image | undefined> {
   const name = `images/${disk.imageId}.xml`;
   if (!point.metadata.some((file) => file.name === name)) return undefined;
   const body = new TextDecoder().decode(await deps.repository.readMetadata(point, name, options));

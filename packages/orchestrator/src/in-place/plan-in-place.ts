@@ -3,7 +3,7 @@ import type { CallOptions } from '@onevault/base';
 import { type DatastoreId, type Disk, IMAGE_TYPE, type Image, imageId, isRunning, type Vm, type VmId } from '@onevault/one-client';
 import { readableImage } from '../cloud/readable-image.ts';
 import { readSurroundings, type Surroundings } from '../plan/surroundings.ts';
-import type { JobDeps } from '../ports.ts';
+import type { LookDeps } from '../ports.ts';
 import type { ImageSpec } from '../restore-image.ts';
 import { chooseMethod } from '../restore-method.ts';
 import { diskKey, groupOf } from '../restore-point.ts';
@@ -52,7 +52,7 @@ export interface InPlacePlan {
 }
 
 /** What restoring in place would do, and what stands in the way. Changes nothing. */
-export async function planInPlace(deps: JobDeps, request: InPlaceRequest, options: CallOptions = {}): Promise<InPlacePlan> {
+export async function planInPlace(deps: LookDeps, request: InPlaceRequest, options: CallOptions = {}): Promise<InPlacePlan> {
   const point = await deps.repository.point(request.pointId, options);
   const { vm: saved } = await readSavedVm(deps, point, options);
   const { vm } = await lookAt(deps, request.vmId, 'restore in place', options);
@@ -73,7 +73,7 @@ export async function planInPlace(deps: JobDeps, request: InPlaceRequest, option
 }
 
 interface Planning {
-  readonly deps: JobDeps;
+  readonly deps: LookDeps;
   readonly vm: Vm;
   readonly surroundings: Surroundings;
   readonly request: InPlaceRequest;

@@ -34,7 +34,7 @@ export interface UndoPlan {
 }
 
 /** What going back would do, and what stands in the way. Changes nothing. */
-export async function planUndo(deps: ControlDeps, request: UndoRequest, options: CallOptions = {}): Promise<UndoPlan> {
+export async function planUndo(deps: Pick<ControlDeps, 'cloud' | 'clock' | 'patience'>, request: UndoRequest, options: CallOptions = {}): Promise<UndoPlan> {
   const { vm } = await lookAt(deps, request.vmId, 'undo', options);
   const set = chooseUndoSet(await listUndoSets(deps.cloud, vm.id, options), vm.id, request.set);
   const surroundings = await readSurroundings(deps.cloud, undefined, options);

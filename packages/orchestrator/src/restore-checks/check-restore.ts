@@ -1,6 +1,6 @@
 import type { CallOptions } from '@onevault/base';
 import { JobError } from '../errors.ts';
-import type { JobDeps } from '../ports.ts';
+import type { LookDeps } from '../ports.ts';
 import type { RestoreRequest } from '../request.ts';
 import type { RestorePlan } from '../restore-plan.ts';
 import { previewDefinition } from '../restored-definition.ts';
@@ -22,7 +22,7 @@ export interface RestoreChecks {
 
 /** Looks at everything that OpenNebula would refuse in the middle of this restore, or leave PENDING at its end. Changes nothing. */
 export async function checkRestore(
-  deps: Pick<JobDeps, 'cloud' | 'proxyVm'>,
+  deps: Pick<LookDeps, 'cloud' | 'proxyVm'>,
   plan: RestorePlan,
   request: RestoreRequest,
   options: CallOptions = {},

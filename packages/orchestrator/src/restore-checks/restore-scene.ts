@@ -1,5 +1,5 @@
 import { type CallOptions, errorCode } from '@onevault/base';
-import { type Attributes, type Host, type Network, type OneApi, vmId } from '@onevault/one-client';
+import type { Attributes, Host, Network, OneApi, VmId } from '@onevault/one-client';
 import { number, text } from '../attributes.ts';
 import { networkCards } from '../definition/network-map.ts';
 import type { Definition } from '../definition/new-definition.ts';
@@ -38,14 +38,14 @@ export function newCards({ definition }: Pick<RestoreScene, 'definition'>): read
 
 /** As many calls as the VM has networks, and a handful more. */
 export async function readRestoreScene(
-  deps: { readonly cloud: OneApi; readonly proxyVm: number },
+  deps: { readonly cloud: OneApi; readonly proxyVm: VmId | undefined },
   plan: RestorePlan,
   request: RestoreRequest,
   definition: Definition,
   options: CallOptions,
 ): Promise<RestoreScene> {
   const { cloud } = deps;
-  const surroundings = await readSurroundings(cloud, vmId(deps.proxyVm), options);
+  const surroundings = await readSurroundings(cloud, deps.proxyVm, options);
   const networks = new Map<number, Network | 'gone'>();
   for (const { networkId } of newCards({ definition })) {
     if (networkId === undefined || networks.has(networkId)) continue;
