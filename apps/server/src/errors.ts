@@ -12,6 +12,8 @@ export type ServerErrorCode =
   | 'SERVER_CSRF'
   | 'SERVER_TOO_MANY_REQUESTS'
   | 'SERVER_BUSY'
+  /** What was asked (the cloud, a repository) has not answered in time. */
+  | 'SERVER_TIMEOUT'
   | 'SERVER_IDEMPOTENCY_CONFLICT'
   | 'SERVER_STATE_UNUSABLE'
   | 'SERVER_HANDLERS_INCOMPLETE'

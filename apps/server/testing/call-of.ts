@@ -11,6 +11,7 @@ export const SOMEBODY: Caller = {
   label: 'oneadmin',
   mayUse: () => true,
   mayManage: () => true,
+  may: () => true,
 };
 
 /** A call as the HTTP side makes it. */

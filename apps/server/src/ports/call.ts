@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Role, StreamEvent } from '@onevault/api';
+import type { Guarded, Right } from '@onevault/one-client';
 import type { InventoryVm } from './inventory.ts';
 
 /** Who asks. What they see and may touch is what OpenNebula lets that user see and touch, whatever the role. */
@@ -15,6 +16,8 @@ export interface Caller {
   readonly label: string;
   mayUse(vm: InventoryVm): boolean;
   mayManage(vm: InventoryVm): boolean;
+  /** Of any other object of OpenNebula, whatever locks it has. */
+  may(right: Right, object: Guarded): boolean;
 }
 
 /** One call of an operation, checked against its schemas; role and object rule have been looked at before the handler sees it. */

@@ -36,7 +36,7 @@ export const runRequest = z
       systemDatastore: z.int().optional(),
       nics: z.enum(['keep', 'new-addresses', 'none']).optional(),
       /** Networks of the saved VM, by id or name there, and the id or name of the one that takes the place of each. */
-      networks: z.record(z.string(), z.string()).optional(),
+      networks: z.record(z.string().max(128), z.string().max(128)).optional(),
       method: z.enum(['auto', 'direct', 'saveas']).default('auto'),
       /** Absent: as each image was. */
       persistent: z.boolean().optional(),
