@@ -9,7 +9,13 @@ export { type LogLevel, logFormatOf, serverLogger } from './logs/server-logger.t
 export type { Call, Caller, FileAnswer, Handler, HandlerTable } from './ports/call.ts';
 export type { Catalog, CatalogPoint, PointPage, RepositoryStanding, VmPoints } from './ports/catalog.ts';
 export type { Inventory, InventoryVm } from './ports/inventory.ts';
-export { NOTIFICATION_CONDITIONS, type NotificationChannel, type NotificationCondition } from './ports/notification-channel.ts';
+export {
+  NOTIFICATION_CONDITIONS,
+  type NotificationChannel,
+  type NotificationCondition,
+  WEBHOOK_FORMATS,
+  type WebhookFormat,
+} from './ports/notification-channel.ts';
 export type { RunOrigin, RunService, StartOptions } from './ports/run-service.ts';
 export type { Caps, Maintenance, RepositorySetting, ServerSettings, SettingsChange, SettingsStore } from './ports/settings-store.ts';
 export type { LiveVm, VmDetails } from './ports/vm-detail.ts';
