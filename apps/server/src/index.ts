@@ -2,20 +2,20 @@
  * The onevault server: policies, schedules, workers, REST API, web UI, metrics. A composition root; `onevault server` starts it.
  * @packageDocumentation
  */
+
+export { DatabaseCatalog } from './catalog/database-catalog.ts';
+export { OpenRepositories } from './catalog/open-repositories.ts';
+export { policyOfPoint } from './catalog/point-row.ts';
 export { notFound, ServerError, type ServerErrorCode } from './errors.ts';
+export { CloudInventory } from './inventory/cloud-inventory.ts';
+export { formerVms } from './inventory/former-vms.ts';
 export { Redactor } from './logs/redactor.ts';
 export { runLogger, runLogHandlers } from './logs/run-log.ts';
 export { type LogLevel, logFormatOf, serverLogger } from './logs/server-logger.ts';
 export type { Call, Caller, FileAnswer, Handler, HandlerTable } from './ports/call.ts';
 export type { Catalog, CatalogPoint, PointPage, RepositoryStanding, VmPoints } from './ports/catalog.ts';
 export type { Inventory, InventoryVm } from './ports/inventory.ts';
-export {
-  NOTIFICATION_CONDITIONS,
-  type NotificationChannel,
-  type NotificationCondition,
-  WEBHOOK_FORMATS,
-  type WebhookFormat,
-} from './ports/notification-channel.ts';
+export { NOTIFICATION_CONDITIONS, type NotificationChannel, type NotificationCondition } from './ports/notification-channel.ts';
 export type { RunOrigin, RunService, StartOptions } from './ports/run-service.ts';
 export type { Caps, Maintenance, RepositorySetting, ServerSettings, SettingsChange, SettingsStore } from './ports/settings-store.ts';
 export type { LiveVm, VmDetails } from './ports/vm-detail.ts';

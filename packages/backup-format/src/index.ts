@@ -27,6 +27,7 @@ export type {
   DiskWriteSpec,
   Json,
   ListedPoint,
+  PointFilter,
   PointStats,
   Repository,
   RepositoryConfig,

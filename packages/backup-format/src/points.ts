@@ -4,7 +4,7 @@ import type { Envelopes } from './format/envelopes.ts';
 import { GROUP, POINTS_PREFIX, parsePointKey, pointKey } from './format/ids.ts';
 import { MAX_JSON_BYTES } from './format/limits.ts';
 import { decodeManifest } from './format/manifest.ts';
-import type { ListedPoint, RepositoryConfig, RestorePoint } from './repository-api.ts';
+import type { ListedPoint, PointFilter, RepositoryConfig, RestorePoint } from './repository-api.ts';
 import type { ObjectStore } from './store/object-store.ts';
 import { readWhole } from './store/read-whole.ts';
 
@@ -27,8 +27,9 @@ export class Points {
   }
 
   /** Newest last; memory: one short id for every point. */
-  async *list(filter: { readonly group?: string } = {}, options: CallOptions = {}): AsyncGenerator<ListedPoint, void> {
-    yield* this.readAll(await this.places(filter, options), options);
+  async *list({ unless, ...filter }: PointFilter = {}, options: CallOptions = {}): AsyncGenerator<ListedPoint, void> {
+    const places = await this.places(filter, options);
+    yield* this.readAll(unless === undefined ? places : places.filter((place) => !unless(place)), options);
   }
 
   /** What lies at these places now, in their order; what was forgotten meanwhile is left out. */

@@ -40,7 +40,7 @@ export interface Repository extends AsyncDisposable {
   /** For people: where it is, without secrets. */
   readonly location: string;
   /** Newest last. A manifest that cannot be read is yielded as `damaged`, never skipped in silence. */
-  points(filter?: { readonly group?: string }, options?: CallOptions): AsyncIterable<ListedPoint>;
+  points(filter?: PointFilter, options?: CallOptions): AsyncIterable<ListedPoint>;
   /** By id or unique prefix of it. Throws REPO_POINT_NOT_FOUND, REPO_POINT_AMBIGUOUS, REPO_MANIFEST_INVALID. */
   point(id: string, options?: CallOptions): Promise<RestorePoint>;
   begin(spec: RestorePointSpec, options?: CallOptions): Promise<RestorePointWriter>;
@@ -76,8 +76,16 @@ export interface Repository extends AsyncDisposable {
   damagedPoints(options?: CallOptions): Promise<ReadonlySet<string>>;
   /** Counts what there is: lists everything, reads manifests and a little of each index table, no data. */
   stats(options?: CallOptions): Promise<RepositoryStats>;
+  /** Bytes of all objects: lists everything and reads nothing. */
+  storedBytes(options?: CallOptions): Promise<number>;
   /** Copies restore points into another open repository of the same block size, oldest first; yields what became of each. Throws REPO_COPY_INCOMPATIBLE, REPO_POINT_NOT_FOUND. */
   copyTo(target: Repository, options?: CopyOptions): AsyncGenerator<CopyOutcome, CopyReport>;
+}
+
+export interface PointFilter {
+  readonly group?: string;
+  /** Asked of every manifest that is listed, before any is read: those of which it answers true are passed over. Manifests never change. */
+  readonly unless?: (place: { readonly group: string; readonly id: string }) => boolean;
 }
 
 export type ListedPoint = { readonly kind: 'point'; readonly point: RestorePoint } | { readonly kind: 'damaged'; readonly key: string; readonly error: Error };

@@ -31,6 +31,7 @@ import type {
   DigestSpec,
   DiskReader,
   ListedPoint,
+  PointFilter,
   Repository,
   RepositoryConfig,
   RestorePoint,
@@ -40,7 +41,7 @@ import type {
 } from './repository-api.ts';
 import type { RepositoryDeps } from './repository-deps.ts';
 import type { RepositoryParts } from './repository-parts.ts';
-import { type RepositoryStats, repositoryStats } from './stats/repository-stats.ts';
+import { type RepositoryStats, repositoryStats, storedBytes } from './stats/repository-stats.ts';
 import type { ObjectStore } from './store/object-store.ts';
 import { KnownDamage } from './verify/known-damage.ts';
 import { type RepairOptions, type RepairReport, repairRepository } from './verify/repair.ts';
@@ -120,7 +121,7 @@ class StoredRepository implements Repository {
     return this.#parts.store.location;
   }
 
-  points(filter: { readonly group?: string } = {}, options: CallOptions = {}): AsyncIterable<ListedPoint> {
+  points(filter: PointFilter = {}, options: CallOptions = {}): AsyncIterable<ListedPoint> {
     return this.#parts.points.list(filter, options);
   }
 
@@ -206,6 +207,10 @@ class StoredRepository implements Repository {
 
   stats(options: CallOptions = {}): Promise<RepositoryStats> {
     return repositoryStats(this.#parts, options);
+  }
+
+  storedBytes(options: CallOptions = {}): Promise<number> {
+    return storedBytes(this.#parts, options);
   }
 
   copyTo(target: Repository, options: CopyOptions = {}): AsyncGenerator<CopyOutcome, CopyReport> {

@@ -65,6 +65,12 @@ export async function repositoryStats(parts: StatsParts, options: CallOptions = 
   };
 }
 
+export async function storedBytes({ store }: Pick<RepositoryParts, 'store'>, options: CallOptions = {}): Promise<number> {
+  let bytes = 0;
+  for await (const { sizeBytes } of store.list('', options)) bytes += sizeBytes;
+  return bytes;
+}
+
 type PointCounts = Pick<RepositoryStats, 'groups' | 'points' | 'unreadablePoints' | 'logicalBytes' | 'newBytes' | 'newStoredBytes'>;
 
 async function countPoints(parts: StatsParts, options: CallOptions): Promise<PointCounts> {

@@ -72,6 +72,16 @@ describe('a plan', () => {
     expect(await left()).toHaveLength(7);
   });
 
+  it('is made of manifests of which those that are known need not be read again', async () => {
+    const [a = '', b = ''] = await pointsOf([20, 21]);
+    const asked: string[] = [];
+    const listed: string[] = [];
+    for await (const one of repository.points({ unless: ({ group, id }) => asked.push(`${group}/${id}`) > 0 && id === a }))
+      listed.push(one.kind === 'point' ? one.point.id : one.key);
+    expect(asked).toEqual([`vm-1/${a}`, `vm-1/${b}`]);
+    expect(listed).toEqual([b]);
+  });
+
   it('of some points judges no others, and forgets none of them', async () => {
     await pointsOf([18, 19, 20, 21, 22]);
     const even = await planRetention(repository, twoDays, NOW, { wants: ({ capturedAt }) => Number(capturedAt.slice(8, 10)) % 2 === 0 });

@@ -36,6 +36,7 @@ describe('the figures of a repository', () => {
     expect(stats).toMatchObject({ groups: 2, points: 3, unreadablePoints: 0, markedPoints: 1, orphanPacks: { objects: 0, bytes: 0 } });
     expect(stats.logicalBytes).toBe(2 * disk.length + makeDisk(2, 3).length);
     expect(stats.storedBytes).toBe(sizes.reduce((sum, bytes) => sum + bytes, 0));
+    expect(await repository.storedBytes()).toBe(stats.storedBytes);
     expect(stats.stored['packs']?.objects).toBe((await keysOf(store, 'packs/')).length);
     expect(stats.stored['marks']?.objects).toBe(2);
     expect(second.stats.newBytes).toBeLessThan(first.stats.newBytes / 10);

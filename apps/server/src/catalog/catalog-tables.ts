@@ -1,0 +1,115 @@
+import type { SerializedError } from '@onevault/base';
+import type { Migrations } from '@onevault/run-queue';
+import { type ColumnType, type Kysely, sql } from 'kysely';
+import type { InventoryVm } from '../ports/inventory.ts';
+
+type JsonColumn<T> = ColumnType<T, string, string>;
+
+/** A restore point; all of it is in its repository too. */
+export interface PointTable {
+  repository: string;
+  id: string;
+  grp: string;
+  /** -1: its manifest does not say. */
+  vm_id: number;
+  vm_name: string;
+  captured_at: Date;
+  committed_at: Date;
+  mode: 'full' | 'incremental';
+  consistency: string;
+  size_bytes: number;
+  stored_bytes: number;
+  disks: JsonColumn<readonly { readonly key: string; readonly diskId: number; readonly target: string; readonly sizeBytes: number }[]>;
+  tags: JsonColumn<readonly string[]>;
+  holds: JsonColumn<readonly { readonly name: string; readonly until?: string }[]>;
+  damaged: boolean;
+  policy: string | null;
+}
+
+/** A manifest that cannot be read. */
+export interface UnreadableTable {
+  repository: string;
+  key: string;
+  grp: string;
+}
+
+/** What was last seen of a repository, for when it is away. */
+export interface RepositoryFacts {
+  readonly place: string;
+  readonly encrypted: boolean;
+  readonly storedBytes: number | undefined;
+  readonly freeBytes: number | undefined;
+  readonly lastVerifyAt: string | undefined;
+  readonly problem: SerializedError | undefined;
+}
+
+export interface RepositoryTable {
+  name: string;
+  facts: JsonColumn<RepositoryFacts>;
+  /** One more with each look that found anything: another server's sums are old then. */
+  revision: number;
+}
+
+/** A VM as its newest restore point has it. */
+export interface SavedVmTable {
+  grp: string;
+  point_id: string;
+  vm: JsonColumn<InventoryVm>;
+}
+
+/** The last slot of a schedule that was dealt with. */
+export interface ScheduleTable {
+  policy: string;
+  schedule: string;
+  handled: Date;
+}
+
+export interface CatalogTables {
+  point: PointTable;
+  unreadable: UnreadableTable;
+  repository: RepositoryTable;
+  saved_vm: SavedVmTable;
+  schedule: ScheduleTable;
+}
+
+/** Schema `onevault_catalog`: what was released is never changed. */
+export const CATALOG_MIGRATIONS: Migrations = {
+  '0001-catalog': {
+    async up(db: Kysely<unknown>) {
+      await sql`
+        create table onevault_catalog.point (
+          repository text not null,
+          id text not null,
+          grp text not null,
+          vm_id integer not null,
+          vm_name text not null,
+          captured_at timestamptz not null,
+          committed_at timestamptz not null,
+          mode text not null,
+          consistency text not null,
+          size_bytes bigint not null,
+          stored_bytes bigint not null,
+          disks jsonb not null,
+          tags jsonb not null,
+          holds jsonb not null,
+          damaged boolean not null,
+          policy text,
+          primary key (repository, id)
+        )`.execute(db);
+      await sql`create index point_of_group on onevault_catalog.point (grp, captured_at desc, id desc)`.execute(db);
+      await sql`create index point_of_policy on onevault_catalog.point (policy, vm_id)`.execute(db);
+      await sql`create table onevault_catalog.unreadable (repository text not null, key text not null, grp text not null, primary key (repository, key))`.execute(
+        db,
+      );
+      await sql`create table onevault_catalog.repository (name text primary key, facts jsonb not null, revision integer not null)`.execute(db);
+      await sql`create table onevault_catalog.saved_vm (grp text primary key, point_id text not null, vm jsonb not null)`.execute(db);
+      await sql`
+        create table onevault_catalog.schedule (
+          policy text not null,
+          schedule text not null,
+          handled timestamptz not null,
+          primary key (policy, schedule)
+        )`.execute(db);
+    },
+  },
+};
