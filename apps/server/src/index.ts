@@ -9,6 +9,8 @@ export { policyOfPoint } from './catalog/point-row.ts';
 export { notFound, ServerError, type ServerErrorCode } from './errors.ts';
 export { CloudInventory } from './inventory/cloud-inventory.ts';
 export { formerVms } from './inventory/former-vms.ts';
+export type { LiveDeps } from './live/live-deps.ts';
+export { createLiveHandlers, type LiveHandlers } from './live/live-handlers.ts';
 export { Redactor } from './logs/redactor.ts';
 export { runLogger, runLogHandlers } from './logs/run-log.ts';
 export { type LogLevel, logFormatOf, serverLogger } from './logs/server-logger.ts';

@@ -1,5 +1,6 @@
 import { type CallOptions, type Clock, Semaphore } from '@onevault/base';
 import { ServerError } from '../errors.ts';
+import { rejectedBy } from './rejected-by.ts';
 
 export interface BoundedLimits {
   /** At once, and waiting behind them; who comes then is turned away. */
@@ -65,12 +66,6 @@ export class Bounded {
     this.#lanes.set(name, lane);
     return lane;
   }
-}
-
-function rejectedBy(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }
 
 function busy(what: string): ServerError {

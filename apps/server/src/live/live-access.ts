@@ -69,10 +69,6 @@ export class LiveAccess implements AsyncDisposable {
     });
   }
 
-  point(repository: string, id: string, options: CallOptions): Promise<RestorePoint> {
-    return this.askRepository(repository, (open, call) => exactPoint(open, id, call), options);
-  }
-
   /** The proxy VM of a worker that was seen last; undefined where there is none. */
   async proxyVm(): Promise<VmId | undefined> {
     const workers = [...(await this.#deps.workers.list())].filter(({ proxyVm }) => proxyVm !== undefined);
@@ -96,19 +92,19 @@ function nameOf(key: string): string {
   return String(name);
 }
 
-/** A unique prefix is for people at a terminal: here it would make one point out of another that is gone. */
-async function exactPoint(repository: Repository, id: string, options: CallOptions): Promise<RestorePoint> {
-  const point = await repository.point(id, options).catch((error: unknown) => {
-    throw errorCode(error) === 'REPO_POINT_NOT_FOUND' ? notFound('restore point') : error;
-  });
-  if (point.id !== id) throw notFound('restore point');
-  return point;
-}
-
 async function closed(repository: Repository, logger: Logger): Promise<void> {
   try {
     await repository[Symbol.asyncDispose]();
   } catch (error) {
     logger.warn({ repository: repository.location, error: serializeError(error) }, 'not closed in order');
   }
+}
+
+/** A unique prefix is for people at a terminal: here it would make one point out of another that is gone. */
+export async function exactPoint(repository: Repository, id: string, options: CallOptions): Promise<RestorePoint> {
+  const point = await repository.point(id, options).catch((error: unknown) => {
+    throw errorCode(error) === 'REPO_POINT_NOT_FOUND' ? notFound('restore point') : error;
+  });
+  if (point.id !== id) throw notFound('restore point');
+  return point;
 }

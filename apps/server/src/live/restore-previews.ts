@@ -15,8 +15,10 @@ import {
   type UndoPlan,
 } from '@onevault/orchestrator';
 import type { z } from 'zod';
+import type { Caller } from '../ports/call.ts';
 import { pointOfNobody, wrongKind } from '../requests/request-errors.ts';
 import { inPlaceRequest, type RequestOf, restoreRequest, undoRequest } from '../requests/restore-requests.ts';
+import { cloudAs } from './cloud-as.ts';
 import type { LiveAccess } from './live-access.ts';
 
 type PreviewAnswer = z.output<typeof runSchemas.restorePreview>;
@@ -25,20 +27,26 @@ const MIB = 1024 * 1024;
 /** Nobody waits at a form until a VM that is busy has become free. */
 const PATIENCE = { ...DEFAULT_PATIENCE, busyMs: 2000 };
 
-/** What a run of that request would make, change and be refused. Makes no call that changes anything. */
-export async function restorePreview(access: LiveAccess, clock: Clock, request: RunRequest, options: CallOptions): Promise<PreviewAnswer> {
+export interface PreviewDeps {
+  readonly access: LiveAccess;
+  readonly clock: Clock;
+  readonly caller: Caller;
+}
+
+/** What a run of that request would make, change and be refused, judged as what becomes the caller's. Makes no call that changes anything. */
+export async function restorePreview({ access, clock, caller }: PreviewDeps, request: RunRequest, options: CallOptions): Promise<PreviewAnswer> {
   switch (request.kind) {
     case 'restore':
       return asNew(
-        await inRepository(access, clock, request.repository, options, async (deps, call) =>
+        await inRepository({ access, clock, caller }, request.repository, options, async (deps, call) =>
           previewRestore(deps, await restoreRequest(deps.cloud, request, call), call),
         ),
       );
     case 'restore-in-place':
-      return asInPlace(await inRepository(access, clock, request.repository, options, (deps, call) => inPlace(deps, request, call)));
+      return asInPlace(await inRepository({ access, clock, caller }, request.repository, options, (deps, call) => inPlace(deps, request, call)));
     case 'undo': {
       const wish = undoRequest(request, await access.proxyVm());
-      return asUndo(await access.askCloud((cloud, call) => planUndo({ cloud, clock, patience: PATIENCE }, wish, call), options));
+      return asUndo(await access.askCloud((cloud, call) => planUndo({ cloud: cloudAs(cloud, caller), clock, patience: PATIENCE }, wish, call), options));
     }
     default:
       throw wrongKind(request.kind);
@@ -47,8 +55,7 @@ export async function restorePreview(access: LiveAccess, clock: Clock, request: 
 
 /** In the lanes of both, the repository's outside: what hangs in one holds a place in the other, and no more. */
 async function inRepository<T>(
-  access: LiveAccess,
-  clock: Clock,
+  { access, clock, caller }: PreviewDeps,
   repository: string,
   options: CallOptions,
   work: (deps: LookDeps, call: CallOptions) => Promise<T>,
@@ -56,7 +63,8 @@ async function inRepository<T>(
   const proxyVm = await access.proxyVm();
   return access.askRepository(
     repository,
-    (open, outer) => access.askCloud((cloud, call) => work({ cloud, repository: open, clock, proxyVm, patience: PATIENCE }, call), outer),
+    (open, outer) =>
+      access.askCloud((cloud, call) => work({ cloud: cloudAs(cloud, caller), repository: open, clock, proxyVm, patience: PATIENCE }, call), outer),
     options,
   );
 }

@@ -1,8 +1,10 @@
 import { type CallOptions, type Clock, isAbort } from '@onevault/base';
+import { rejectedBy } from './rejected-by.ts';
 
 interface Entry<T> {
   readonly value: Promise<T>;
   readonly opening: AbortController;
+  isOpen: boolean;
   users: number;
   /** Ends the wait for the next user. */
   waiting: AbortController | undefined;
@@ -24,8 +26,8 @@ export interface Held<T> extends AsyncDisposable {
 }
 
 /**
- * What is opened at the first use, shared by all users of the same key, and closed some time after the last of them. One that fails to open is tried anew by the next;
- * opening goes on as long as anybody waits for it.
+ * What is opened at the first use, shared by all users of the same key, and closed some time after the last of them, or when room is needed. One that fails to open is tried
+ * anew by the next.
  */
 export class SharedResource<T> implements AsyncDisposable {
   readonly #options: SharedOptions<T>;
@@ -89,9 +91,14 @@ export class SharedResource<T> implements AsyncDisposable {
   #open(key: string): Entry<T> {
     const opening = new AbortController();
     const value = this.#options.open(key, { signal: opening.signal });
-    const entry: Entry<T> = { value, opening, users: 0, waiting: undefined };
+    const entry: Entry<T> = { value, opening, isOpen: false, users: 0, waiting: undefined };
     this.#entries.set(key, entry);
-    value.catch(() => this.#forget(key, entry));
+    value.then(
+      () => {
+        entry.isOpen = true;
+      },
+      () => this.#forget(key, entry),
+    );
     return entry;
   }
 
@@ -126,14 +133,10 @@ export class SharedResource<T> implements AsyncDisposable {
       (value) => this.#options.close(value),
       () => undefined,
     );
+    // What does not even open is not waited for: it is closed if it ever does.
+    if (!entry.isOpen) return Promise.resolve();
     this.#closing.add(closed);
     void closed.finally(() => this.#closing.delete(closed));
     return closed;
   }
-}
-
-function rejectedBy(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }

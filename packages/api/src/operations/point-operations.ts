@@ -77,7 +77,7 @@ export const POINT_OPERATIONS = [
     role: 'operator',
     objects: 'vm-manage',
     params: ofPoint,
-    query: vms.fileQuery,
+    query: vms.fileListQuery,
     answer: { status: 200, body: vms.fileListing },
   },
   {

@@ -161,23 +161,46 @@ export const drill = z
   })
   .meta({ id: 'Drill' });
 
-export const fileQuery = z.object({
-  filesystem: z.string().max(200).optional(),
-  /** Bytes of the path, base64url: names need not be UTF-8. */
-  path: z.string().max(6000).default(''),
-});
+const pathBytes = z
+  .string()
+  .max(6000)
+  .regex(/^[A-Za-z0-9_-]*$/, 'bytes in base64url')
+  .default('');
+
+/** Bytes of a path from the root of the file system, base64url: names need not be UTF-8. */
+export const fileQuery = z.object({ filesystem: z.string().max(200).optional(), path: pathBytes });
+
+export const fileListQuery = fileQuery.extend({ limit: z.coerce.number().int().min(1).max(20_000).default(5000) });
 
 export const fileEntry = z
   .object({
+    /** As text that can be read; what is no printable text is written as \\xNN. */
     name: z.string(),
     nameBytes: z.string().meta({ description: 'base64url' }),
+    /** other: a device, FIFO or socket, or an inode that cannot be read. */
     type: z.enum(['file', 'directory', 'symlink', 'other']),
     sizeBytes: bytes,
-    modifiedAt: timestamp,
+    modifiedAt: timestamp.optional(),
     target: z.string().optional(),
   })
   .meta({ id: 'FileEntry' });
 
 export const fileListing = z
-  .object({ filesystems: z.array(z.object({ device: z.string(), type: z.string(), label: z.string().optional() })), entries: z.array(fileEntry) })
+  .object({
+    filesystems: z.array(
+      z.object({
+        device: z.string(),
+        type: z.string(),
+        label: z.string().optional(),
+        sizeBytes: bytes,
+        /** Why it cannot be read. */
+        problem: z.string().optional(),
+      }),
+    ),
+    /** Which one the entries are of; absent where none was named and there are several. */
+    filesystem: z.string().optional(),
+    entries: z.array(fileEntry),
+    /** There are more than were asked for. */
+    truncated: z.boolean(),
+  })
   .meta({ id: 'FileListing' });
