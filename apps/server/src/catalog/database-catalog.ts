@@ -66,6 +66,7 @@ export class DatabaseCatalog implements Catalog {
     const sum = this.#groups.ofVm(vmId);
     return {
       count: sum?.count ?? 0,
+      storedBytes: sum?.storedBytes ?? 0,
       newest: sum?.newest,
       newestGood: (repository) => {
         const good = sum?.newestGood.get(repository);

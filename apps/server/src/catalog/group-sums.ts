@@ -8,6 +8,7 @@ export interface GroupSum {
   readonly group: string;
   readonly vmId: number;
   readonly count: number;
+  readonly storedBytes: number;
   readonly newest: CatalogPoint;
   /** Newest one that is not damaged, by repository. */
   readonly newestGood: ReadonlyMap<string, { readonly capturedMs: number; readonly pointId: string }>;
@@ -28,7 +29,7 @@ export async function readGroupSums(db: Kysely<CatalogTables>, groups: ReadonlyS
 async function readBatch(db: Kysely<CatalogTables>, groups: readonly string[] | undefined, now: Date): Promise<GroupSum[]> {
   const counts = await db
     .selectFrom('point')
-    .select(['grp', sql<number>`count(*)::int`.as('count')])
+    .select(['grp', sql<number>`count(*)::int`.as('count'), sql<number>`sum(stored_bytes)::bigint`.as('storedBytes')])
     .$if(groups !== undefined, (query) => query.where('grp', 'in', groups ?? []))
     .groupBy('grp')
     .execute();
@@ -52,7 +53,7 @@ async function readBatch(db: Kysely<CatalogTables>, groups: readonly string[] | 
     .orderBy('captured_at', 'desc')
     .orderBy('id', 'desc')
     .execute();
-  const countOf = new Map(counts.map(({ grp, count }) => [grp, count]));
+  const countOf = new Map(counts.map(({ grp, count, storedBytes }) => [grp, { count, storedBytes }]));
   const goodOf = new Map<string, Map<string, { capturedMs: number; pointId: string }>>();
   for (const { grp, repository, id, captured_at } of good) {
     const ofGroup = goodOf.get(grp) ?? new Map();
@@ -61,7 +62,8 @@ async function readBatch(db: Kysely<CatalogTables>, groups: readonly string[] | 
   return newest.map((row) => ({
     group: row.grp,
     vmId: row.vm_id,
-    count: countOf.get(row.grp) ?? 1,
+    count: countOf.get(row.grp)?.count ?? 1,
+    storedBytes: Number(countOf.get(row.grp)?.storedBytes ?? row.stored_bytes),
     newest: pointOfRow(row, now),
     newestGood: goodOf.get(row.grp) ?? new Map(),
   }));

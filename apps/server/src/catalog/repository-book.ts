@@ -12,6 +12,7 @@ const WEIGH_EVERY_MS = 6 * 3_600_000;
 interface Counts {
   readonly points: number;
   readonly damaged: number;
+  readonly pointBytes: number;
 }
 
 /** How each repository stood when it was last seen. */
@@ -47,6 +48,7 @@ export class RepositoryBook {
       reachable: facts !== undefined && facts.problem === undefined,
       problem: facts?.problem,
       points: counts?.points ?? 0,
+      pointBytes: Number(counts?.pointBytes ?? 0),
       storedBytes: facts?.storedBytes,
       freeBytes: facts?.freeBytes,
       lastVerifyAt: facts?.lastVerifyAt === undefined ? undefined : new Date(facts.lastVerifyAt),
@@ -93,7 +95,12 @@ export class RepositoryBook {
   async count(): Promise<void> {
     const rows = await this.#db
       .selectFrom('point')
-      .select(['repository', sql<number>`count(*)::int`.as('points'), sql<number>`(count(*) filter (where damaged))::int`.as('damaged')])
+      .select([
+        'repository',
+        sql<number>`count(*)::int`.as('points'),
+        sql<number>`(count(*) filter (where damaged))::int`.as('damaged'),
+        sql<number>`sum(size_bytes)::bigint`.as('pointBytes'),
+      ])
       .groupBy('repository')
       .execute();
     this.#counts = new Map(rows.map(({ repository, ...counts }) => [repository, counts]));

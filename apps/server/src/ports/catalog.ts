@@ -33,6 +33,8 @@ export interface PointPage {
 /** What a VM has, for lists: counted once and kept up to date. */
 export interface VmPoints {
   readonly count: number;
+  /** What they brought new into their repositories, all together. */
+  readonly storedBytes: number;
   readonly newest: CatalogPoint | undefined;
   /** Newest good one in a repository. */
   newestGood(repository: string): PointFacts | undefined;
@@ -45,6 +47,8 @@ export interface RepositoryStanding {
   readonly reachable: boolean;
   readonly problem: SerializedError | undefined;
   readonly points: number;
+  /** Of the disks of all its restore points together: with `storedBytes`, what deduplication saves. */
+  readonly pointBytes: number;
   readonly storedBytes: number | undefined;
   readonly freeBytes: number | undefined;
   readonly lastVerifyAt: Date | undefined;

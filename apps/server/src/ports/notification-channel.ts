@@ -11,6 +11,10 @@ export const NOTIFICATION_CONDITIONS = [
 ] as const;
 export type NotificationCondition = (typeof NOTIFICATION_CONDITIONS)[number];
 
+/** What a webhook's body looks like. json: ours, signed. The others are what those services take. */
+export const WEBHOOK_FORMATS = ['json', 'text', 'slack', 'mattermost', 'teams', 'ntfy'] as const;
+export type WebhookFormat = (typeof WEBHOOK_FORMATS)[number];
+
 /** What every channel has. */
 export interface ChannelBase {
   readonly name: string;
@@ -20,7 +24,7 @@ export interface ChannelBase {
 
 /** Where something is told. Secrets are names of files in the secrets directory. */
 export type NotificationChannel =
-  | (ChannelBase & { readonly kind: 'webhook'; readonly url: string; readonly secretFile: string | undefined })
+  | (ChannelBase & { readonly kind: 'webhook'; readonly url: string; readonly format?: WebhookFormat | undefined; readonly secretFile: string | undefined })
   | (ChannelBase & {
       readonly kind: 'smtp';
       readonly host: string;

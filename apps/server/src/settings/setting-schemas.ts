@@ -2,7 +2,7 @@ import { isRepositoryError, parseStoreUrl } from '@onevault/backup-format';
 import { isBaseError } from '@onevault/base';
 import { parseDuration, parseSchedule } from '@onevault/policies';
 import { z } from 'zod';
-import { NOTIFICATION_CONDITIONS, type NotificationChannel } from '../ports/notification-channel.ts';
+import { NOTIFICATION_CONDITIONS, type NotificationChannel, WEBHOOK_FORMATS } from '../ports/notification-channel.ts';
 import type { Caps, RepositorySetting } from '../ports/settings-store.ts';
 
 /** What the files beside the policies may hold. Secrets are names of files in the secrets directory and nothing else. */
@@ -70,7 +70,12 @@ const channel = {
 
 export const notificationSchema = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('webhook'), ...channel, url: z.url({ protocol: /^https?$/ }).superRefine(refuseUserInfo) }),
+    z.strictObject({
+      kind: z.literal('webhook'),
+      ...channel,
+      url: z.url({ protocol: /^https?$/ }).superRefine(refuseUserInfo),
+      format: z.enum(WEBHOOK_FORMATS).default('json'),
+    }),
     z.strictObject({
       kind: z.literal('smtp'),
       ...channel,
