@@ -27,10 +27,15 @@ function isAlive(owner: string): boolean {
   return String(processStart(pid)) === start && (boot === undefined || boot === bootId());
 }
 
-/** Field 22 of /proc/PID/stat (proc(5)): start time in ticks since boot. The command name before it may hold spaces and brackets. */
+/**
+ * Field 22 of /proc/PID/stat (proc(5)): start time in ticks since boot. The command name before it may hold spaces and brackets. A process that has ended and that
+ * nobody has waited for (field 3, Z) does nothing any more; in a container whose first process does not collect orphans it is listed for ever.
+ */
 function processStart(pid: string): number | undefined {
   const stat = read(`/proc/${pid}/stat`);
-  return stat === undefined ? undefined : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  if (stat === undefined) return undefined;
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return state === 'Z' ? undefined : Number(fields[18]);
 }
 
 /** random(4): one for each boot. */

@@ -91,7 +91,7 @@ function notOurs(origin: DiskSnapshot['origin']): SnapshotRefusal {
     : {
         code: 'SNAPSHOT_FOREIGN',
         text: 'it is not ours: taken by hand or by another program',
-        remedy: 'use what took it, or onevault snapshot --foreign beside the cloud',
+        remedy: 'use what took it, or onevault snapshot delete --foreign beside the cloud',
       };
 }
 

@@ -45,7 +45,7 @@ async function* verifyFindings(repository: Repository, points: number, clock: Cl
       'REPOSITORY_NEVER_VERIFIED',
       subject,
       'no data in it was ever read back',
-      'onevault verify --all once, then a sample after every backup',
+      'onevault verify once, then onevault verify --mode sample=5% after every backup',
     );
     return;
   }
