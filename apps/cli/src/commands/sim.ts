@@ -36,6 +36,8 @@ export function simCommand(run: RunCommand): Command {
     .option('--disk <size or file>', '256MiB, or a raw file (may be repeated)', repeat)
     .option('--persistent', 'the disks are persistent images')
     .option('--datastore <id>', 'of the images; 100 is of storage driver qcow2', '100')
+    .option('--network <name>', 'a card in this network; there is lan (may be repeated)', repeat)
+    .option('--guest-agent', 'its definition has a guest agent, which answers')
     .option('--volatile <size>', 'a volatile disk (may be repeated)', repeat)
     .option('--hypervisor <kvm|lxc>', 'lxc: to see it refused', 'kvm')
     .action((name: string, flags: CreateFlags, sub: Command) => run(sub, (context) => createVm(context, name, flags)));
@@ -69,6 +71,8 @@ interface CreateFlags {
   readonly disk?: readonly string[];
   readonly persistent?: boolean;
   readonly datastore: string;
+  readonly network?: readonly string[];
+  readonly guestAgent?: boolean;
   readonly volatile?: readonly string[];
   readonly hypervisor: string;
 }
@@ -82,6 +86,8 @@ async function createVm(context: CommandContext, name: string, flags: CreateFlag
   const made = await sim.createVm({
     name,
     disks: disks.map((disk) => ({ ...disk, datastore, persistent: flags.persistent ?? false })),
+    nics: [...(flags.network ?? [])],
+    guestAgent: flags.guestAgent === true ? 'works' : 'none',
     volatileMiB: (flags.volatile ?? []).map(parseMiB),
     hypervisor: flags.hypervisor,
   });
