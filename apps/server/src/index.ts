@@ -3,10 +3,18 @@
  * @packageDocumentation
  */
 
+export { Access, type AccessDeps } from './access/access.ts';
+export { accessHandlers } from './access/access-handlers.ts';
+export { type OidcSettings, OidcSignIn } from './access/oidc.ts';
+export { mayOfRun, vmOrUnknown } from './access/run-rights.ts';
+export { credentialsVerifier } from './access/verify-credentials.ts';
 export { DatabaseCatalog } from './catalog/database-catalog.ts';
 export { OpenRepositories } from './catalog/open-repositories.ts';
 export { policyOfPoint } from './catalog/point-row.ts';
 export { notFound, ServerError, type ServerErrorCode } from './errors.ts';
+export { createHttpServer, type HttpServer, type HttpServerDeps } from './http/create-http-server.ts';
+export type { HttpLimits, HttpSettings } from './http/http-settings.ts';
+export { findWebRoot } from './http/static-files.ts';
 export { CloudInventory } from './inventory/cloud-inventory.ts';
 export { formerVms } from './inventory/former-vms.ts';
 export type { LiveDeps } from './live/live-deps.ts';

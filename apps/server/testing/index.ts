@@ -2,5 +2,11 @@
  * For tests of what the server is made of.
  * @packageDocumentation
  */
+
+export { type AccessWorld, type AccessWorldOptions, makeAccessWorld } from './access-world.ts';
+export { ANYBODY, bearer, type RawReply, type SendOptions, type Somebody, send, signIn } from './api-client.ts';
 export { callOf, SOMEBODY } from './call-of.ts';
 export { runRecord } from './run-record.ts';
+export { sampleHandlers } from './sample-handlers.ts';
+export { sample, sampleOf } from './sample-of.ts';
+export { rolesInMemory } from './settings-in-memory.ts';

@@ -10,6 +10,7 @@ export { createOneClient, type OneClientOptions } from './client.ts';
 export { type Connection, type Environment, type FindOptions, findConnection } from './credentials.ts';
 export { isOneError, OneError, type OneErrorCode, type OneErrorDetails } from './errors.ts';
 export { type HttpTransportOptions, httpTransport } from './http-transport.ts';
+export { type Login, loginOf } from './login.ts';
 export {
   type AddressRange,
   type Attribute,

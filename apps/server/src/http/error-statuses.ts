@@ -1,0 +1,102 @@
+import type { AuditErrorCode } from '@onevault/audit-log';
+import type { RepositoryErrorCode } from '@onevault/backup-format';
+import type { GuestFilesErrorCode } from '@onevault/guest-files';
+import type { OneErrorCode } from '@onevault/one-client';
+import type { JobErrorCode } from '@onevault/orchestrator';
+import type { PolicyErrorCode } from '@onevault/policies';
+import type { QueueErrorCode } from '@onevault/run-queue';
+import type { ServerErrorCode } from '../errors.ts';
+
+/** Of our own: every code has its status. */
+const OWN: Readonly<Record<ServerErrorCode, number>> = {
+  SERVER_NOT_FOUND: 404,
+  SERVER_REQUEST_INVALID: 400,
+  SERVER_SETTINGS_INVALID: 400,
+  SERVER_SETTINGS_CONFLICT: 409,
+  SERVER_NOT_SIGNED_IN: 401,
+  SERVER_SIGN_IN_FAILED: 401,
+  SERVER_FORBIDDEN: 403,
+  SERVER_CSRF: 403,
+  SERVER_TOO_MANY_REQUESTS: 429,
+  SERVER_BUSY: 503,
+  SERVER_TIMEOUT: 504,
+  SERVER_IDEMPOTENCY_CONFLICT: 422,
+  SERVER_STATE_UNUSABLE: 503,
+  SERVER_HANDLERS_INCOMPLETE: 500,
+  SERVER_LISTEN_REFUSED: 500,
+  SERVER_INTERNAL: 500,
+};
+
+/** Of what lies below: those that are the caller's to mend, or to wait for. Every other code is 500. */
+const BELOW: Readonly<
+  Partial<Record<QueueErrorCode | PolicyErrorCode | AuditErrorCode | RepositoryErrorCode | OneErrorCode | JobErrorCode | GuestFilesErrorCode, number>>
+> = {
+  QUEUE_DATABASE_UNREACHABLE: 503,
+  QUEUE_DATABASE_IN_USE: 503,
+  QUEUE_RUN_NOT_FOUND: 404,
+  QUEUE_RUN_ENDED: 409,
+  QUEUE_CLAIM_LOST: 409,
+  QUEUE_REQUEST_INVALID: 400,
+  POLICY_DURATION_INVALID: 400,
+  POLICY_INVALID: 400,
+  POLICY_SCHEDULE_INVALID: 400,
+  POLICY_SELECTOR_INVALID: 400,
+  POLICY_WINDOW_INVALID: 400,
+  AUDIT_WRITE_FAILED: 503,
+  AUDIT_FOREIGN_WRITER: 503,
+  AUDIT_DAMAGED: 503,
+  ONE_NO_EXISTS: 404,
+  ONE_ACTION: 409,
+  ONE_LOCKED: 409,
+  ONE_ARGUMENT_INVALID: 400,
+  ONE_UNREACHABLE: 503,
+  ONE_TIMEOUT: 504,
+  ONE_HTTP_STATUS: 502,
+  ONE_AUTHENTICATION: 502,
+  ONE_AUTHORIZATION: 502,
+  ONE_REPLICATION: 503,
+  REPO_NOT_FOUND: 404,
+  REPO_OBJECT_MISSING: 404,
+  REPO_EXISTS: 409,
+  REPO_NOT_EMPTY: 409,
+  REPO_LOCKED: 409,
+  REPO_OBJECT_LOCKED: 409,
+  REPO_KEY_INVALID: 400,
+  REPO_KEY_REJECTED: 400,
+  REPO_KEY_REQUIRED: 400,
+  REPO_NOT_ENCRYPTED: 400,
+  REPO_SECRET_INVALID: 400,
+  REPO_URL_INVALID: 400,
+  REPO_PATH_INVALID: 400,
+  REPO_BUCKET_MISSING: 400,
+  REPO_CREDENTIALS_INVALID: 400,
+  REPO_ACCESS_DENIED: 502,
+  REPO_UNREACHABLE: 503,
+  REPO_NO_SPACE: 507,
+  JOB_NAME_INVALID: 400,
+  JOB_NAME_TAKEN: 409,
+  JOB_DATASTORE_INVALID: 400,
+  JOB_NETWORK_INVALID: 400,
+  JOB_OWNERSHIP_INVALID: 400,
+  JOB_DISK_UNKNOWN: 404,
+  JOB_SNAPSHOT_UNKNOWN: 404,
+  JOB_UNDO_UNKNOWN: 404,
+  JOB_RESTORE_REFUSED: 409,
+  JOB_SNAPSHOT_REFUSED: 409,
+  JOB_PLAN_REFUSED: 409,
+  JOB_VM_BUSY: 409,
+  JOB_VM_GONE: 409,
+  FILES_PATH_INVALID: 400,
+  FILES_PATH_KIND: 400,
+  FILES_PATH_NOT_FOUND: 404,
+  FILES_SYSTEM_UNKNOWN: 404,
+  FILES_FILE_SYSTEM_UNKNOWN: 404,
+  FILES_LIMIT_EXCEEDED: 413,
+  FILES_LIBGUESTFS_MISSING: 501,
+};
+
+const STATUSES: Readonly<Record<string, number>> = { ...OWN, ...BELOW };
+
+export function statusOf(code: string): number {
+  return Object.hasOwn(STATUSES, code) ? (STATUSES[code] ?? 500) : 500;
+}

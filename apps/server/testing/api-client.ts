@@ -1,0 +1,71 @@
+import { request as httpRequest } from 'node:http';
+
+export interface RawReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  /** Undefined when it is no JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers whose shape they know
+  readonly json: any;
+}
+
+export interface SendOptions {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A string goes as it is; anything else as JSON. */
+  readonly body?: unknown;
+}
+
+/** One request on a connection of its own; nothing is followed, kept or retried. */
+export function send(base: URL, path: string, { method = 'GET', headers = {}, body }: SendOptions = {}): Promise<RawReply> {
+  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest(
+      {
+        host: base.hostname,
+        port: base.port,
+        path,
+        method,
+        agent: false,
+        headers: { ...(text !== undefined && { 'content-type': 'application/json' }), ...headers },
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const answer = Buffer.concat(chunks).toString('utf8');
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text: answer, json: parsed(answer) });
+        });
+      },
+    );
+    sent.on('error', reject);
+    sent.end(text);
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Who asks: the headers that say so. */
+export interface Somebody {
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export const ANYBODY: Somebody = { headers: {} };
+
+/** A browser that has signed in. Throws when it was not let. */
+export async function signIn(base: URL, user: string, password: string): Promise<Somebody & { readonly cookie: string; readonly csrfToken: string }> {
+  const reply = await send(base, '/api/v1/session', { method: 'POST', body: { user, password } });
+  if (reply.status !== 200) throw new Error(`${user} could not sign in: ${reply.status} ${reply.text}`);
+  const [cookie = ''] = String(reply.headers['set-cookie']).split(';', 1);
+  const csrfToken = String((reply.json as { readonly csrfToken: string }).csrfToken);
+  return { cookie, csrfToken, headers: { cookie, 'x-csrf-token': csrfToken } };
+}
+
+export const bearer = (secret: string): Somebody => ({ headers: { authorization: `Bearer ${secret}` } });
