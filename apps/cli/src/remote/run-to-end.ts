@@ -36,6 +36,7 @@ export async function watchRun(context: RemoteContext, runId: string, emit: (eve
   let lastEventId: string | undefined;
   let heardMs = clock.monotonicMs();
   for (;;) {
+    const beforeId = lastEventId;
     try {
       const resume = lastEventId === undefined ? {} : { lastEventId };
       for await (const event of client.events('watchRun', { params: { runId } }, { signal, ...resume })) {
@@ -49,7 +50,8 @@ export async function watchRun(context: RemoteContext, runId: string, emit: (eve
     } catch (error) {
       if (!isApiError(error) || !error.retryable || clock.monotonicMs() - heardMs > AWAY_MS) throw error;
     }
-    await clock.sleep(AGAIN_MS, { signal });
+    // A connection that told something may be had again at once.
+    if (lastEventId === beforeId) await clock.sleep(AGAIN_MS, { signal });
   }
 }
 
