@@ -18,6 +18,16 @@ export type ServerErrorCode =
   | 'SERVER_STATE_UNUSABLE'
   | 'SERVER_HANDLERS_INCOMPLETE'
   | 'SERVER_LISTEN_REFUSED'
+  /** A command of the policy failed, or took too long. */
+  | 'SERVER_COMMAND_FAILED'
+  /** The worker of a run that is not done again by itself was not heard of again; what it had begun was taken back. */
+  | 'SERVER_WORKER_LOST'
+  /** The window of the policy ended while the run was at work. */
+  | 'SERVER_WINDOW_ENDED'
+  /** A check found damage. */
+  | 'SERVER_DAMAGE_FOUND'
+  /** The restored VM of a drill did not show that it lives. */
+  | 'SERVER_DRILL_FAILED'
   | 'SERVER_INTERNAL';
 
 /** What the server refuses, or cannot do. How each is answered over HTTP is in http/error-statuses.ts. */

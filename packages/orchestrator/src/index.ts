@@ -30,6 +30,7 @@ export type { UndoImage } from './in-place/undo-marks.ts';
 export { chooseUndoSet, listUndoSets, type UndoSet } from './in-place/undo-sets.ts';
 export type { ClaimedJournal, ClaimOptions, Journal, JournalRecord, JournalStore, RunRecord } from './journal.ts';
 export { findLeftovers, type Leftover } from './leftovers.ts';
+export { type JournalCopy, mirroredJournals } from './mirrored-journals.ts';
 export { findOrphans, type Orphan, type OrphanDeps, type OrphanOptions, type OrphanReport, type Spared } from './orphans/find-orphans.ts';
 export type { Claim, OrphanObject } from './orphans/ownership.ts';
 export { type RemovedOrphan, type RemoveOrphansDeps, removeOrphans } from './orphans/remove-orphans.ts';
@@ -74,6 +75,7 @@ export {
   recoverRuns,
 } from './recovery/recover-runs.ts';
 export type { RetriedResidue } from './recovery/retry-residue.ts';
+export { hasKept, parseJournalCopies, rememberedJournals } from './remembered-journals.ts';
 export type {
   BackupReport,
   DeltaImageReport,

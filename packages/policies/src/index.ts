@@ -13,5 +13,6 @@ export { type Due, dueRun, type LatenessRules } from './schedule/due.ts';
 export { nextRun, previousRun, runsAfter } from './schedule/runs.ts';
 export { type CalendarRule, parseSchedule, type Schedule } from './schedule/schedule.ts';
 export { closingOf, openingOf, parseWindow, type Window } from './schedule/window.ts';
+export { fitsGlob } from './select/glob.ts';
 export { judgeVm, OPT_OUT_ATTRIBUTE, optOutReason, type Selection, type Verdict } from './select/select-vms.ts';
 export { fits, parseSelector, type Selector, type VmFacts } from './select/selector.ts';

@@ -67,7 +67,6 @@ export const backupReport: BackupReport = {
   parentId: undefined,
   group: 'vm-6-aa',
   mode: 'incremental',
-  blockSizeBytes: MIB,
   disks: [
     {
       diskId: 0,

@@ -9,6 +9,8 @@ export interface PrunePolicy {
   readonly maxAgeMs?: number;
   /** Sets whose name begins so; default: all of ours. Others are neither counted nor touched. */
   readonly namePrefix?: string;
+  /** Only sets that were taken under exactly this label: those of one policy. */
+  readonly label?: string;
 }
 
 export interface PruneDecision {
@@ -33,7 +35,7 @@ export function checkPrunePolicy(policy: PrunePolicy): PrunePolicy {
  */
 export function planPrune(sets: readonly SnapshotSet[], policy: PrunePolicy, now: Date): readonly PruneDecision[] {
   const { keep, maxAgeMs } = checkPrunePolicy(policy);
-  const meant = sets.filter((set) => set.name.startsWith(policy.namePrefix ?? ''));
+  const meant = sets.filter((set) => set.name.startsWith(policy.namePrefix ?? '') && (policy.label === undefined || set.label === policy.label));
   const newestFirst = [...meant].sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.setId < b.setId ? 1 : -1));
   return newestFirst.map((set, i) => {
     const tooMany = keep !== undefined && i >= keep;

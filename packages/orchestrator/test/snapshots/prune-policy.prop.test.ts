@@ -80,6 +80,15 @@ describe('a policy for snapshots', () => {
     );
   });
 
+  it('with a label means the sets of exactly that label: a longer one is another policy', () => {
+    fc.assert(
+      fc.property(sets, fc.integer({ min: 1, max: 3 }), (all, keep) => {
+        const nightly = all.filter(({ label }) => label === 'nightly');
+        expect(planPrune(all, { keep, label: 'nightly' }, NOW)).toEqual(planPrune(nightly, { keep }, NOW));
+      }),
+    );
+  });
+
   it('never sees a foreign snapshot, nor one of a backup', () => {
     const vm = twoDisks(chain([0, 1], ['nightly', 'onevault-20261127t194200-k3f9ab-vm6-disk0']), chain([0], ['onevault-set-nightly']));
     expect(planPrune(readSnapshots(vm).sets, { keep: 1, maxAgeMs: 1 }, NOW)).toEqual([]);

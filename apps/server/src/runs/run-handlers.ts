@@ -1,0 +1,136 @@
+import type { RunRequest, StreamEvent } from '@onevault/api';
+import type { RunFilter, RunRecord, RunState } from '@onevault/run-queue';
+import { vmOrUnknown } from '../access/run-rights.ts';
+import { notFound, ServerError } from '../errors.ts';
+import type { Call, Caller, HandlerTable } from '../ports/call.ts';
+import type { Inventory } from '../ports/inventory.ts';
+import type { RunService } from '../ports/run-service.ts';
+import type { IdempotencyKeys } from './idempotency-keys.ts';
+import { runDetailView, runView } from './run-view.ts';
+
+export interface RunHandlerDeps {
+  readonly runs: RunService;
+  readonly inventory: Pick<Inventory, 'vm'>;
+  readonly keys: IdempotencyKeys;
+}
+
+interface ListQuery {
+  readonly limit: number;
+  readonly cursor?: string;
+  readonly state?: RunState;
+  readonly kind?: string;
+  readonly vmId?: number;
+  readonly policy?: string;
+}
+
+type OfRun = Call<{ readonly runId: string }>;
+
+/** Runs over the API. Who may see what: runs of a VM those who may USE it; runs of a whole repository, or of a VM that nobody knows any more, administrators. */
+export function runHandlers(deps: RunHandlerDeps): HandlerTable {
+  const { runs } = deps;
+  const own = async ({ params, caller }: OfRun): Promise<RunRecord> => {
+    const run = await runs.get(params.runId);
+    if (!maySee(caller, run.vmId, deps)) throw notFound('run');
+    return run;
+  };
+  return {
+    listRuns: ({ query, caller }: Call<unknown, ListQuery>) => listRuns(deps, caller, query),
+    startRun: (call: Call<unknown, unknown, RunRequest>) => startRun(deps, call),
+    getRun: async (call: OfRun) => runDetailView(await own(call)),
+    cancelRun: async (call: OfRun) => {
+      const { id } = await own(call);
+      await runs.cancel(id);
+      return { id };
+    },
+    watchRun: (call: OfRun) => watchRun(deps, call, own),
+    watch: (call: Call) => watchAll(deps, call),
+  };
+}
+
+function maySee(caller: Caller, vmId: number | undefined, deps: RunHandlerDeps): boolean {
+  return vmId === undefined ? caller.role === 'admin' : caller.mayUse(vmOrUnknown(vmId, deps));
+}
+
+/** Pages that are read for one that is asked for: who may see little gets a short page, and its cursor goes on behind what was read. */
+const MAX_PAGES = 10;
+
+async function listRuns(deps: RunHandlerDeps, caller: Caller, { limit, cursor, ...filter }: ListQuery): Promise<object> {
+  const items: RunRecord[] = [];
+  let after = cursor === undefined ? undefined : readCursor(cursor);
+  let isLast = false;
+  for (let pages = 0; pages < MAX_PAGES && !isLast && items.length < limit; pages++) {
+    const page: readonly RunRecord[] = await deps.runs.list({ ...filter, limit, ...(after !== undefined && { after }) });
+    const visible = page.filter(({ vmId }) => maySee(caller, vmId, deps));
+    const taken = visible.slice(0, limit - items.length);
+    items.push(...taken);
+    isLast = page.length < limit && taken.length === visible.length;
+    after = taken.length < visible.length ? taken.at(-1) : (page.at(-1) ?? after);
+  }
+  return { items: items.map(runView), ...(!isLast && after !== undefined && { next: cursorOf(after) }) };
+}
+
+type Position = NonNullable<RunFilter['after']>;
+
+function cursorOf({ queuedAt, id }: Position): string {
+  return Buffer.from(JSON.stringify([queuedAt.toISOString(), id])).toString('base64url');
+}
+
+function readCursor(cursor: string): Position {
+  try {
+    const [at, id]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    const queuedAt = new Date(String(at));
+    if (typeof id === 'string' && !Number.isNaN(queuedAt.getTime())) return { queuedAt, id };
+  } catch {
+    // refused below, as any other that is none of ours
+  }
+  throw new ServerError({ code: 'SERVER_REQUEST_INVALID', message: 'the cursor is none of this list', hint: 'take it from `next` of the page before' });
+}
+
+async function startRun({ runs, keys }: RunHandlerDeps, call: Call<unknown, unknown, RunRequest>): Promise<{ readonly id: string }> {
+  const { caller, body, idempotencyKey, signal } = call;
+  // What a user restores is theirs; what the administrator restores stays the server's, as at a terminal.
+  const owner = caller.role === 'admin' ? {} : { owner: { userId: caller.userId, groupId: caller.groupId } };
+  const start = async (): Promise<string> => (await runs.start(body, { origin: { kind: caller.kind, name: caller.label }, ...owner, signal })).id;
+  if (idempotencyKey === undefined) return { id: await start() };
+  return { id: await keys.once(`${caller.kind} ${caller.label}`, idempotencyKey, body, start) };
+}
+
+async function* watchRun({ runs }: RunHandlerDeps, call: OfRun, own: (call: OfRun) => Promise<RunRecord>): AsyncIterable<StreamEvent> {
+  const { id } = await own(call);
+  yield* runs.watch(id, { ...(call.lastEventId !== undefined && { afterEventId: call.lastEventId }), signal: call.signal });
+}
+
+async function* watchAll(deps: RunHandlerDeps, { caller, lastEventId, signal }: Call): AsyncIterable<StreamEvent> {
+  const subjects = new Subjects(deps.runs);
+  for await (const event of deps.runs.watchAll({ ...(lastEventId !== undefined && { afterEventId: lastEventId }), signal })) {
+    const subject = await subjects.of(event.runId);
+    if (subject !== undefined && maySee(caller, subject.vmId, deps)) yield event;
+  }
+}
+
+/** Whose runs are is remembered of so many. */
+const REMEMBERED = 2000;
+
+/** Which VM a run is of. */
+class Subjects {
+  readonly #runs: Pick<RunService, 'get'>;
+  readonly #known = new Map<string, { readonly vmId: number | undefined }>();
+
+  constructor(runs: Pick<RunService, 'get'>) {
+    this.#runs = runs;
+  }
+
+  /** Undefined for a run that was forgotten meanwhile. */
+  async of(runId: string | undefined): Promise<{ readonly vmId: number | undefined } | undefined> {
+    if (runId === undefined) return { vmId: undefined };
+    const known = this.#known.get(runId);
+    if (known !== undefined) return known;
+    const run = await this.#runs.get(runId).catch(() => undefined);
+    if (run === undefined) return undefined;
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
+    const subject = { vmId: run.vmId };
+    this.#known.set(runId, subject);
+    return subject;
+  }
+}

@@ -1,0 +1,100 @@
+import { type RunRequest, runSchemas } from '@onevault/api';
+import { type CallOptions, errorCode } from '@onevault/base';
+import { compose } from '@onevault/composition';
+import { type OneApi, vmId } from '@onevault/one-client';
+import {
+  groupOf,
+  hasKept,
+  type JournalCopy,
+  type JournalStore,
+  parseJournalCopies,
+  type RecoveredRun,
+  recoverRuns,
+  rememberedJournals,
+} from '@onevault/orchestrator';
+import type { RunOutcome, RunRecord } from '@onevault/run-queue';
+import { ServerError } from '../errors.ts';
+import { type WorkOrder, workOrderSchema } from '../ports/work-order.ts';
+import { repositorySettings } from './repository-settings.ts';
+import { mayComeAgain } from './retryable.ts';
+import type { WorkPlace } from './run-job.ts';
+
+/**
+ * Takes back what a dead worker's attempt left in the cloud, as its journals say, of which the queue has a copy. Answers an outcome when the dead one had done its work,
+ * or when the run must not be done again by itself; undefined when it is to be done again. Throws when something is still there that may go later.
+ */
+export async function cleanUpAfter(place: WorkPlace, dead: RunRecord, options: CallOptions): Promise<RunOutcome | undefined> {
+  const copies = parseJournalCopies(dead.notes['journals']);
+  const order = workOrderSchema.parse(dead.request);
+  const request = runSchemas.runRequest.parse(order.request);
+  await using deps = await compose(place.settings, place.logger, place.clock).openRecovery(options);
+  const journals = rememberedJournals(copies, { endpoint: deps.cloud.endpoint, owner: deps.journals.owner, residue: deps.journals.residue });
+  const report = await recoverRuns({ ...deps, journals }, options);
+  if (journals.left.size > 0) throw notYet(dead, report.runs);
+  await dropOwn(deps.journals, copies, place);
+  place.logger.warn({ runId: dead.id, worker: dead.worker, recovered: report.runs }, 'cleaned up after a dead worker');
+  return (await doneBefore(place, deps.cloud, order, request, copies, options)) ?? (mayComeAgain(dead.kind) ? undefined : lost(dead));
+}
+
+/** Its machine may be ours: what these journals say has been taken back. */
+async function dropOwn(own: JournalStore, copies: readonly JournalCopy[], { clock }: WorkPlace): Promise<void> {
+  for (const { runId } of copies) {
+    const claimed = await own.claim(runId, clock.now().toISOString());
+    await claimed?.finish();
+  }
+}
+
+async function doneBefore(
+  place: WorkPlace,
+  cloud: OneApi,
+  order: WorkOrder,
+  request: RunRequest,
+  copies: readonly JournalCopy[],
+  options: CallOptions,
+): Promise<RunOutcome | undefined> {
+  const runIds = copies.map(({ runId }) => runId);
+  if (copies.some(hasKept)) return { state: 'succeeded', report: { kind: request.kind, runIds, ...SAID_BY_NOBODY } };
+  if (request.kind !== 'backup' || order.repository === undefined || runIds.length === 0) return undefined;
+  const pointId = await committedPoint(place, cloud, order.repository, { vm: request.vmId, runIds }, options);
+  return pointId === undefined ? undefined : { state: 'succeeded', report: { kind: 'backup', pointId, runIds, ...SAID_BY_NOBODY } };
+}
+
+const SAID_BY_NOBODY = { told: [{ code: 'WORKER_LOST', text: 'its worker was not heard of again once it was done: of its report nothing is known' }] };
+
+/** A manifest is the last thing that is written: one that names the run says that it was done. */
+async function committedPoint(
+  { settings, secretsDirectory, logger, clock }: WorkPlace,
+  cloud: OneApi,
+  repository: NonNullable<WorkOrder['repository']>,
+  of: { readonly vm: number; readonly runIds: readonly string[] },
+  options: CallOptions,
+): Promise<string | undefined> {
+  const vm = await cloud.vm(vmId(of.vm), options).catch((error: unknown) => {
+    if (errorCode(error) === 'ONE_NO_EXISTS') return undefined;
+    throw error;
+  });
+  if (vm === undefined) return undefined;
+  await using open = await compose(repositorySettings(settings, secretsDirectory, repository), logger, clock).openRepository(options);
+  for await (const listed of open.points({ group: groupOf(vm) }, options))
+    if (listed.kind === 'point' && of.runIds.includes(listed.point.runId)) return listed.point.id;
+  return undefined;
+}
+
+function notYet(dead: RunRecord, runs: readonly RecoveredRun[]): ServerError {
+  const left = runs.flatMap((run) => run.left.map(({ label, error }) => (error === undefined ? label : `${label}: ${error.message}`)));
+  return new ServerError({
+    code: 'SERVER_WORKER_LOST',
+    message: `what worker ${dead.worker} left of run ${dead.id} cannot be taken away yet: ${left.join('; ') || 'OpenNebula does not answer'}`,
+    retryable: true,
+    hint: 'it is tried again in a minute',
+  });
+}
+
+function lost({ id, worker, kind, attempt }: RunRecord): RunOutcome {
+  const failure = {
+    code: 'SERVER_WORKER_LOST',
+    message: `worker ${worker} was not heard of again while it did ${kind} (run ${id}, attempt ${attempt}); what it had begun was taken back`,
+    hint: 'see how the VM is, and ask for it again: what stops a VM is not done twice by itself',
+  };
+  return { state: 'failed', failure, retry: false };
+}

@@ -1,0 +1,103 @@
+import { type RunRequest, runSchemas } from '@onevault/api';
+import { type Clock, serializeError } from '@onevault/base';
+import { parsePolicy } from '@onevault/policies';
+import type { JsonObject, RunContext, RunOutcome } from '@onevault/run-queue';
+import { ServerError } from '../errors.ts';
+import { workOrderSchema } from '../ports/work-order.ts';
+import { openBreaker, type RunHistory } from './breaker.ts';
+import { runBackup } from './kinds/backup.ts';
+import { runDrill } from './kinds/drill.ts';
+import { runRecover } from './kinds/recover.ts';
+import { runForget, runGc, runRetention, runVerify } from './kinds/repository.ts';
+import { runInPlace, runRestore } from './kinds/restore.ts';
+import { runSnapshotCreate, runSnapshotDelete, runSnapshotRevert, runUndo } from './kinds/snapshots.ts';
+import { isWorthAnotherTry, mayComeAgain } from './retryable.ts';
+import { RunJob, type WorkPlace } from './run-job.ts';
+
+/** Does what was asked for, as the same command does at a terminal. Throws only what the queue has to judge: that it was told to stop. */
+export async function executeRun(place: WorkPlace, context: RunContext, history: RunHistory): Promise<RunOutcome> {
+  const { run } = context;
+  try {
+    const order = workOrderSchema.parse(run.request);
+    const request = runSchemas.runRequest.parse(order.request);
+    const policy = order.policy === undefined ? undefined : parsePolicy(order.policy);
+    const breaker = await openBreaker(history, run, policy, place.clock.now().getTime());
+    if (breaker !== undefined) return leftAlone(breaker.failures, breaker.untilMs);
+    using window = new WindowEnd(place.clock, order.stopAtMs, context.signal);
+    try {
+      return await dispatch(new RunJob(place, context, order, policy, window.signal), request);
+    } catch (error) {
+      if (context.signal.aborted || !window.isOver) throw error;
+      return { state: 'cancelled', report: { reason: { code: 'SERVER_WINDOW_ENDED', text: 'the window of the policy ended; the next run goes on' } } };
+    }
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    return { state: 'failed', failure: failureOf(error), retry: mayComeAgain(run.kind) && isWorthAnotherTry(error) };
+  }
+}
+
+function dispatch(job: RunJob, request: RunRequest): Promise<RunOutcome> {
+  switch (request.kind) {
+    case 'backup':
+      return runBackup(job, request);
+    case 'restore':
+      return runRestore(job, request);
+    case 'restore-in-place':
+      return runInPlace(job, request);
+    case 'undo':
+      return runUndo(job, request);
+    case 'snapshot-create':
+      return runSnapshotCreate(job, request);
+    case 'snapshot-revert':
+      return runSnapshotRevert(job, request);
+    case 'snapshot-delete':
+      return runSnapshotDelete(job, request);
+    case 'drill':
+      return runDrill(job, request);
+    case 'forget':
+      return runForget(job, request);
+    case 'verify':
+      return runVerify(job, request);
+    case 'retention':
+      return runRetention(job, request);
+    case 'gc':
+      return runGc(job);
+    case 'recover':
+      return runRecover(job);
+  }
+}
+
+function leftAlone(failures: number, untilMs: number): RunOutcome {
+  const until = new Date(untilMs).toISOString();
+  const text = `the last ${failures} runs of this VM for this policy have failed: it is left alone until ${until}, unless somebody asks for a run`;
+  return { state: 'skipped', report: { reason: { code: 'BREAKER_OPEN', text }, until } };
+}
+
+/** As the CLI tells it: the first failure, not the clean-up that it made necessary. */
+export function failureOf(error: unknown): JsonObject {
+  const primary = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
+  const { code = 'SERVER_INTERNAL', message, hint, details } = serializeError(primary);
+  return JSON.parse(JSON.stringify({ code, message, hint, details }));
+}
+
+/** The signal of a run, which its window ends too. */
+class WindowEnd implements Disposable {
+  readonly signal: AbortSignal;
+  readonly #ended = new AbortController();
+  readonly #over = new AbortController();
+
+  constructor(clock: Clock, stopAtMs: number | undefined, own: AbortSignal) {
+    this.signal = stopAtMs === undefined ? own : AbortSignal.any([own, this.#ended.signal]);
+    if (stopAtMs === undefined) return;
+    const ends = (): void => this.#ended.abort(new ServerError({ code: 'SERVER_WINDOW_ENDED', message: 'the window of the policy ended' }));
+    void clock.sleep(Math.max(0, stopAtMs - clock.now().getTime()), { signal: this.#over.signal }).then(ends, () => undefined);
+  }
+
+  get isOver(): boolean {
+    return this.#ended.signal.aborted;
+  }
+
+  [Symbol.dispose](): void {
+    this.#over.abort();
+  }
+}

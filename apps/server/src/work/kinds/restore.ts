@@ -1,0 +1,26 @@
+import { pointVm } from '@onevault/composition';
+import { vmId } from '@onevault/one-client';
+import { restoreInPlace, restoreVm } from '@onevault/orchestrator';
+import type { RunOutcome } from '@onevault/run-queue';
+import { pointOfNobody } from '../../requests/request-errors.ts';
+import { inPlaceRequest, type RequestOf, restoreRequest } from '../../requests/restore-requests.ts';
+import type { RunJob } from '../run-job.ts';
+import { doneOrDegraded } from '../run-outcome.ts';
+
+export async function runRestore(job: RunJob, request: RequestOf<'restore'>): Promise<RunOutcome> {
+  const { owner } = job.order;
+  await using deps = await job.openJobs();
+  const wanted = await restoreRequest(deps.cloud, request, job.options);
+  const report = await restoreVm(deps, { ...wanted, ...job.scanning, ...(owner !== undefined && { ownership: owner }) }, job.options);
+  const notGiven = report.notes.filter(({ code }) => code === 'OWNERSHIP_NOT_GIVEN').length;
+  return doneOrDegraded(report, job, report.residue, notGiven);
+}
+
+export async function runInPlace(job: RunJob, request: RequestOf<'restore-in-place'>): Promise<RunOutcome> {
+  await using deps = await job.openJobs();
+  const { id } = pointVm(await deps.repository.point(request.pointId, job.options));
+  if (id === undefined) throw pointOfNobody(request.pointId);
+  await using _lock = await job.lockVm(deps.cloud, id);
+  const report = await restoreInPlace(deps, { ...inPlaceRequest(request, vmId(id)), ...job.scanning }, job.options);
+  return doneOrDegraded(report, job, report.residue);
+}

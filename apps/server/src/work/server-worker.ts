@@ -1,0 +1,109 @@
+import { type CallOptions, serializeError } from '@onevault/base';
+import { compose } from '@onevault/composition';
+import { recoverRuns } from '@onevault/orchestrator';
+import { type Database, Runs, serveRuns, type Worker } from '@onevault/run-queue';
+import { cleanUpAfter } from './clean-up.ts';
+import { executeRun } from './execute-run.ts';
+import { inNobodysCare } from './own-journals.ts';
+import { NOTHING_REACHED, type ProxyReach, readProxyReach } from './proxy-reach.ts';
+import type { WorkPlace } from './run-job.ts';
+import { plain } from './run-ledger.ts';
+
+export interface WorkerOptions {
+  /** Unique among the workers. */
+  readonly name: string;
+  /** Runs at once. */
+  readonly slots: number;
+}
+
+const LOOK_MS = 60_000;
+
+/** A worker on this machine's proxy VM. It looks every minute what the proxy reaches, and takes only runs that it can do. */
+export class ServerWorker implements AsyncDisposable {
+  readonly #place: WorkPlace;
+  readonly #database: Database;
+  readonly #options: WorkerOptions;
+  readonly #stop = new AbortController();
+  #reach: ProxyReach = NOTHING_REACHED;
+  #work: Promise<unknown> = Promise.resolve();
+
+  constructor(place: Omit<WorkPlace, 'inNobodysCare'>, database: Database, options: WorkerOptions) {
+    this.#place = { ...place, inNobodysCare: (journals) => inNobodysCare(database, journals) };
+    this.#database = database;
+    this.#options = options;
+  }
+
+  get reach(): ProxyReach {
+    return this.#reach;
+  }
+
+  /** Looks once what there is, takes back what runs of this machine left that died, and begins to take runs. A cloud that is away is waited for. */
+  async start(options: CallOptions = {}): Promise<void> {
+    await this.#look(options);
+    await this.#recover(options);
+    const { clock, logger } = this.#place;
+    const { signal } = this.#stop;
+    this.#work = Promise.all([serveRuns({ database: this.#database, clock, logger }, this.#worker(), { signal }), this.#keepLooking(signal)]);
+  }
+
+  /** Stops in order: what is under way is ended, taken back, and given to others. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new DOMException('the worker ends', 'AbortError'));
+    await this.#work;
+  }
+
+  #worker(): Worker {
+    const runs = new Runs(this.#database, () => '');
+    const reach = (): ProxyReach => this.#reach;
+    return {
+      name: this.#options.name,
+      concurrency: this.#options.slots,
+      get reach() {
+        return reach().reach;
+      },
+      get holds() {
+        const { proxyVm } = reach();
+        return proxyVm === undefined ? [] : [`proxy:${proxyVm.id}`];
+      },
+      standing: () => plain({ proxyVm: reach().proxyVm, datastores: reach().datastores }),
+      cleanUp: (dead, options) => cleanUpAfter(this.#here(), dead, options),
+      execute: (context) => executeRun(this.#here(), context, runs),
+    };
+  }
+
+  /** The proxy VM is known: no run need look for it among all VMs. */
+  #here(): WorkPlace {
+    const { proxyVm } = this.#reach;
+    const { settings } = this.#place;
+    return proxyVm === undefined ? this.#place : { ...this.#place, settings: { ...settings, proxyVm: proxyVm.id } };
+  }
+
+  async #keepLooking(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#place.clock.sleep(LOOK_MS, { signal }).catch(() => undefined);
+      if (!signal.aborted) await this.#look({ signal });
+    }
+  }
+
+  async #look(options: CallOptions): Promise<void> {
+    const { settings, logger, clock } = this.#place;
+    try {
+      await using cloud = await compose(settings, logger, clock).openCloud(options);
+      this.#reach = await readProxyReach(settings, cloud, options);
+    } catch (error) {
+      if (options.signal?.aborted !== true) logger.warn({ error: serializeError(error) }, 'what the proxy reaches could not be looked at');
+    }
+  }
+
+  async #recover(options: CallOptions): Promise<void> {
+    const { settings, logger, clock } = this.#place;
+    try {
+      await using deps = await compose(settings, logger, clock).openRecovery(options);
+      const { runs } = await recoverRuns({ ...deps, journals: await this.#place.inNobodysCare(deps.journals) }, options);
+      if (runs.length > 0) logger.warn({ runs }, 'dead runs recovered');
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      logger.warn({ error: serializeError(error) }, 'what earlier runs left could not be looked at');
+    }
+  }
+}
