@@ -117,7 +117,7 @@ function addGates(app: FastifyInstance, deps: HttpServerDeps, settings: HttpSett
   const { clock, logger } = deps;
   const perAddress = new RateLimit(clock, limits.perAddressPerMinute);
   const pressure = new Pressure();
-  void pressure.watch(limits, clock, stopping);
+  void pressure.watch(limits, stopping);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...COMMON_HEADERS, 'content-security-policy': DATA_POLICY, 'x-request-id': request.id });
     if (request.protocol === 'https') reply.header('strict-transport-security', HSTS);

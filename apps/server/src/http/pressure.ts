@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Clock } from '@onevault/base';
+import { systemClock } from '@onevault/base';
 import { ServerError } from '../errors.ts';
 import type { HttpLimits } from './http-settings.ts';
 
@@ -13,14 +13,14 @@ export class Pressure {
   #slowLooks = 0;
   #isFull = false;
 
-  /** Looks once a second, until aborted. */
-  async watch(limits: Pick<HttpLimits, 'eventLoopDelayMs' | 'rssBytes'>, clock: Clock, signal: AbortSignal): Promise<void> {
+  /** Looks once a second, until aborted: by the real clock, for it is the real event loop. */
+  async watch(limits: Pick<HttpLimits, 'eventLoopDelayMs' | 'rssBytes'>, signal: AbortSignal): Promise<void> {
     const delays = monitorEventLoopDelay({ resolution: 20 });
     delays.enable();
     try {
       while (!signal.aborted) {
         delays.reset();
-        await clock.sleep(LOOK_EVERY_MS, { signal }).catch(() => undefined);
+        await systemClock.sleep(LOOK_EVERY_MS, { signal }).catch(() => undefined);
         this.look(delays.count === 0 ? LOOK_EVERY_MS : delays.mean / NS_PER_MS, process.memoryUsage.rss(), limits);
       }
     } finally {

@@ -36,7 +36,7 @@ function mayUseDatastore(caller: AccessCaller, datastore: Datastore): boolean {
 }
 
 function datastoresOf(request: Extract<RunRequest, { kind: 'restore' }>): readonly number[] {
-  const perDisk = 'imageDatastores' in request ? Object.values((request.imageDatastores ?? {}) as Record<string, number>) : [];
+  const perDisk = Object.values(request.imageDatastores ?? {});
   return [...new Set([request.imageDatastore, request.systemDatastore, ...perDisk].filter((id) => id !== undefined))];
 }
 

@@ -28,7 +28,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** What the page has in the place of its nonce (`html.cspNonce` of Vite). */
-const NONCE_MARK = '__CSP_NONCE__';
+const NONCE_MARK = '__ONEVAULT_CSP_NONCE__';
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Where the built web UI is, when its package is installed. */
