@@ -49,7 +49,7 @@ function depsOf(overrides: Partial<LiveDeps> = {}): LiveDeps {
       storage: async () => [],
       volumes: async () => [],
     },
-    clock: world.deps().clock,
+    clock: systemClock,
     logger: silentLogger,
     environment: {},
     ...overrides,
@@ -196,9 +196,11 @@ describe('what is asked of a repository at once', () => {
   });
 
   it('does not wait for a repository that hangs longer than it may, and answers for the others meanwhile', async () => {
-    const asked = ask('restoreChoices', { params: { repository: 'hung', pointId } });
+    const { handlers, ...rest } = createLiveHandlers(depsOf({ clock: world.deps().clock }));
+    await using _end = rest;
+    const asked = ask('restoreChoices', { params: { repository: 'hung', pointId } }, handlers);
     asked.catch(() => undefined);
-    expect(await ask('restoreChoices', { params: ofPoint() })).toMatchObject({ originalLives: true });
+    expect(await ask('restoreChoices', { params: ofPoint() }, handlers)).toMatchObject({ originalLives: true });
     await expect(asked).rejects.toMatchObject({ code: 'SERVER_TIMEOUT', retryable: true });
   });
 

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@onevault/base';
 import type { Composition } from '@onevault/composition';
 import type { ExitCode } from './exit.ts';
+import type { RemoteWork } from './remote/remote-context.ts';
 import type { Output } from './render/output.ts';
 import type { Settings, Surroundings } from './settings.ts';
 
@@ -19,5 +20,8 @@ export interface CommandContext {
 /** A command's work: what it answers is the exit code. */
 export type CommandWork = (context: CommandContext) => Promise<ExitCode>;
 
-/** Runs a command's work with a context made from the global flags; program.ts provides it. */
-export type RunCommand = (command: { optsWithGlobals(): unknown }, work: CommandWork) => Promise<void>;
+/**
+ * Runs a command's work with a context made from the global flags; program.ts provides it. Where a server is named, `remote` does it instead; a command without one cannot be
+ * done through a server, and one that is `here` has nothing to do with servers.
+ */
+export type RunCommand = (command: { optsWithGlobals(): unknown }, work: CommandWork, remote?: RemoteWork | 'here') => Promise<void>;

@@ -16,6 +16,8 @@ export const EXIT = {
   wrongKey: 12,
   damage: 13,
   cloud: 20,
+  /** The onevault server cannot be reached, or does not let us. */
+  server: 21,
   cancelled: 130,
 } as const;
 
@@ -26,6 +28,12 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   CLI_REPOSITORY_UNSET: EXIT.usage,
   CLI_PLAN_FILE_INVALID: EXIT.usage,
   CLI_VM_IN_USE: EXIT.locked,
+  CLI_TOKEN_UNREADABLE: EXIT.usage,
+  CLI_SERVER_UNSET: EXIT.usage,
+  CLI_NOT_THROUGH_SERVER: EXIT.usage,
+  SERVER_REQUEST_INVALID: EXIT.usage,
+  SERVER_SETTINGS_INVALID: EXIT.usage,
+  SERVER_NOT_FOUND: EXIT.failed,
   FILES_PATH_INVALID: EXIT.usage,
   JOB_NAME_INVALID: EXIT.usage,
   JOB_NETWORK_INVALID: EXIT.usage,
@@ -64,7 +72,11 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   REPO_DRILL_RECORD_INVALID: EXIT.damage,
 };
 
-const BY_PREFIX: readonly (readonly [string, ExitCode])[] = [['ONE_', EXIT.cloud]];
+const BY_PREFIX: readonly (readonly [string, ExitCode])[] = [
+  ['ONE_', EXIT.cloud],
+  ['API_', EXIT.server],
+  ['SERVER_', EXIT.server],
+];
 
 export function exitCodeOf(error: unknown): ExitCode {
   const primary = primaryError(error);

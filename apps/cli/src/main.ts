@@ -7,10 +7,12 @@ import type { CommandWork } from './command-context.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode, reportError } from './exit.ts';
 import { buildProgram, isHelp } from './program.ts';
+import { notThroughServer } from './remote/not-through-server.ts';
+import { type RemoteWork, throughServer } from './remote/remote-context.ts';
 import { createOutput, type Output, type OutputMode, type TextStream } from './render/output.ts';
 import { terminalPrompt } from './secret/ask-secret.ts';
 import { type GlobalFlags, resolveSettings, type Surroundings } from './settings.ts';
-import { cancelOnSignals } from './signals.ts';
+import { cancelOnSignals, LEAVING } from './signals.ts';
 import { stderrLogger } from './stderr-logger.ts';
 
 /** Runs the command line of this process and leaves with its exit code. The only place that exits. */
@@ -39,8 +41,8 @@ async function runCommandLine(host: NodeJS.Process): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.ok;
   const json = host.argv.some((argument) => ['--json', '-j', '--jsonl'].includes(argument));
   const program = buildProgram(
-    async (command, work) => {
-      exitCode = await runWork(host, around, command.optsWithGlobals() as GlobalFlags, work);
+    async (command, work, remote) => {
+      exitCode = await runWork(host, around, command.optsWithGlobals() as GlobalFlags, chosenWork(work, remote));
     },
     { stdout: host.stdout, stderr: json ? { write: () => true } : host.stderr },
     version(),
@@ -56,6 +58,16 @@ async function runCommandLine(host: NodeJS.Process): Promise<ExitCode> {
   }
 }
 
+/** At the server where one is named and the command can be done there. */
+function chosenWork(work: CommandWork, remote: RemoteWork | 'here' | undefined): CommandWork {
+  return (context) => {
+    const { server } = context.settings;
+    if (server === undefined || remote === 'here') return work(context);
+    if (remote === undefined) throw notThroughServer();
+    return throughServer(context, server, remote);
+  };
+}
+
 async function runWork(host: NodeJS.Process, around: Surroundings, flags: GlobalFlags, work: CommandWork): Promise<ExitCode> {
   let output = plainOutput(host, flags.json === true || flags.jsonl === true ? 'json' : 'text');
   try {
@@ -68,6 +80,7 @@ async function runWork(host: NodeJS.Process, around: Surroundings, flags: Global
       // On a terminal a bar may stand there, and `^C`.
       (text) => output.note(output.stderr.isTTY === true ? `\n${text}` : text),
       () => host.exit(EXIT.cancelled),
+      settings.server === undefined ? undefined : LEAVING,
     );
     return await work({
       settings,

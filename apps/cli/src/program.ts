@@ -19,6 +19,7 @@ import { restoreCommand } from './commands/restore.ts';
 import { restoreDiskCommand } from './commands/restore-disk.ts';
 import { restorePlanCommand } from './commands/restore-plan.ts';
 import { retentionCommand } from './commands/retention/retention.ts';
+import { applyCommand, auditCommand, diffCommand, policyCommand, runCommand, tokenCommand } from './commands/server-side.ts';
 import { simCommand } from './commands/sim.ts';
 import { snapshotCommand } from './commands/snapshot/snapshot.ts';
 import { undoCommand } from './commands/undo.ts';
@@ -57,10 +58,16 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     recoverCommand,
     cleanupCommand,
     repoCommand,
-    simCommand,
-    demoCommand,
+    runCommand,
+    policyCommand,
+    applyCommand,
+    diffCommand,
+    tokenCommand,
+    auditCommand,
   ])
     program.addCommand(command(run));
+  // What is played through on this machine, whatever server the environment names.
+  for (const command of [simCommand, demoCommand]) program.addCommand(command((sub, work) => run(sub, work, 'here')));
   inherit(program, (command) =>
     command
       .configureHelp({ showGlobalOptions: true })
@@ -87,6 +94,9 @@ function addGlobalOptions(program: Command): void {
     .option('--by-difference', 'last resort, for --bus vd before 7.0.2: the one disk that came is ours (ONEVAULT_BY_DIFFERENCE=1)')
     .option('--proxy-root <dir>', "of the proxy VM's /sys and /dev (ONEVAULT_PROXY_ROOT); default: /")
     .option('--state-dir <dir>', 'journal and locks (ONEVAULT_STATE_DIR); default: /var/lib/onevault for root, else ~/.local/state/onevault')
+    .option('--server <url>', 'a onevault server that does it instead (ONEVAULT_SERVER; its token in ONEVAULT_TOKEN); --repo is then a name of its settings')
+    .option('--token-file <path>', 'holds the token, for its owner alone: mode 600 (ONEVAULT_TOKEN_FILE)')
+    .option('--ca-file <path>', 'certificates in PEM that the server’s is signed by, when they are not among those of Node (ONEVAULT_CA_FILE)')
     .optionsGroup('Output:')
     .option('-j, --json', 'one JSON document on stdout')
     .option('--jsonl', 'JSON lines on stdout: every event as it happens, the result last')

@@ -1,10 +1,11 @@
 import type { Writable } from 'node:stream';
 import { type PlaceFlags, type Settings as PlaceSettings, resolveSettings as placeSettings } from '@onevault/composition';
 import { usageError } from './errors.ts';
+import { resolveServer, type ServerFlags, type ServerSettings } from './remote/server-settings.ts';
 import type { OutputOptions } from './render/output.ts';
 
 /** What the flags say, as commander collects them; every one may be absent. */
-export interface GlobalFlags extends PlaceFlags {
+export interface GlobalFlags extends PlaceFlags, ServerFlags {
   readonly json?: boolean;
   readonly jsonl?: boolean;
   readonly progress?: boolean;
@@ -29,12 +30,14 @@ export interface Surroundings {
 
 /** Parsed once at the edge; nothing behind it reads the environment. */
 export interface Settings extends PlaceSettings {
+  /** Who does the work instead of this process; undefined: this process. */
+  readonly server: ServerSettings | undefined;
   readonly output: OutputOptions;
 }
 
 /** Flag before environment before default. */
 export function resolveSettings(flags: GlobalFlags, around: Surroundings): Settings {
-  return { ...placeSettings(flags, around), output: resolveOutput(flags, around) };
+  return { ...placeSettings(flags, around), server: resolveServer(flags, around), output: resolveOutput(flags, around) };
 }
 
 function resolveOutput(flags: GlobalFlags, around: Surroundings): OutputOptions {

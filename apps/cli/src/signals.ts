@@ -6,6 +6,20 @@ export interface SignalSource {
 
 const CANCELLING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
+/** What the signals do, for people. */
+export interface SignalWords {
+  readonly first: string;
+  readonly again: string;
+}
+
+const STOPPING: SignalWords = {
+  first: 'stopping, and taking back what was made. Once more to leave at once.',
+  again: 'leaving at once. The journal keeps what is still to be taken back; the next backup lists it.',
+};
+
+/** Of somebody who looks on at what a server does. */
+export const LEAVING: SignalWords = { first: 'no longer looking on.', again: 'leaving at once.' };
+
 /** Why a run stops: base's `isAbort` knows it by its name. */
 export class Cancelled extends Error {
   override readonly name = 'AbortError';
@@ -15,16 +29,21 @@ export class Cancelled extends Error {
  * First signal: aborts, and the run takes back what it made, in order. Second: leaves at once; the journal on disk still says what is left.
  * Disposing gives the signals back to Node.
  */
-export function cancelOnSignals(source: SignalSource, say: (text: string) => void, leave: () => void): Disposable & { readonly signal: AbortSignal } {
+export function cancelOnSignals(
+  source: SignalSource,
+  say: (text: string) => void,
+  leave: () => void,
+  words: SignalWords = STOPPING,
+): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
   const listeners = CANCELLING.map((name) => {
     const listener = (): void => {
       if (controller.signal.aborted) {
-        say(`${name} again: leaving at once. The journal keeps what is still to be taken back; the next backup lists it.`);
+        say(`${name} again: ${words.again}`);
         leave();
         return;
       }
-      say(`${name}: stopping, and taking back what was made. Once more to leave at once.`);
+      say(`${name}: ${words.first}`);
       controller.abort(new Cancelled(`cancelled by ${name}`));
     };
     source.on(name, listener);

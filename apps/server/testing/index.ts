@@ -6,6 +6,7 @@
 export { type AccessWorld, type AccessWorldOptions, makeAccessWorld } from './access-world.ts';
 export { ANYBODY, bearer, type RawReply, type SendOptions, type Somebody, send, signIn } from './api-client.ts';
 export { callOf, SOMEBODY } from './call-of.ts';
+export { backupPolicy, fleet, inventoryVm, repositoryStanding, serverSettings } from './fleet.ts';
 export { runRecord } from './run-record.ts';
 export { sampleHandlers } from './sample-handlers.ts';
 export { sample, sampleOf } from './sample-of.ts';

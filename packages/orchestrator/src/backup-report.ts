@@ -59,7 +59,7 @@ export function pointAnnotations({ deps, run, request, inventory, plan }: Backup
   };
 }
 
-export function backupReport({ run, plan }: BackupJob, point: RestorePoint, stored: StoredDisks, startedMs: number): BackupReport {
+export function backupReport({ deps, run, plan }: BackupJob, point: RestorePoint, stored: StoredDisks, startedMs: number): BackupReport {
   return {
     kind: 'backup',
     runId: run.id,
@@ -69,6 +69,7 @@ export function backupReport({ run, plan }: BackupJob, point: RestorePoint, stor
     parentId: point.parentId,
     group: point.group,
     mode: point.mode,
+    blockSizeBytes: deps.repository.config.blockSizeBytes,
     disks: stored.reports,
     skipped: skippedDisks(plan).map((disk) => ({ diskId: disk.disk.diskId, target: disk.disk.target, reasons: disk.reasons })),
     captureSpreadMs: spreadMs(stored.capturedAt),

@@ -34,6 +34,8 @@ export interface BackupReport {
   readonly parentId: string | undefined;
   readonly group: string;
   readonly mode: 'full' | 'incremental';
+  /** Of the repository: what `stats` counts blocks of. */
+  readonly blockSizeBytes: number;
   readonly disks: readonly DiskReport[];
   readonly skipped: readonly { readonly diskId: number; readonly target: string; readonly reasons: readonly Reason[] }[];
   /** From the moment of the first disk's bytes to that of the last one's, ms. */

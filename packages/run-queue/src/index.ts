@@ -9,6 +9,6 @@ export { QueueError, type QueueErrorCode } from './errors.ts';
 export type { Caps } from './occupancy.ts';
 export { type FeedDeps, RunFeed, type WatchOptions } from './run-feed.ts';
 export type { Json, JsonObject, RunEvent, RunOutcome, RunRecord, RunSpec, RunState, WaitsFor } from './run-record.ts';
-export { type Pruning, type Queued, type RunFilter, Runs } from './runs.ts';
+export { type Pruning, type Queued, type QueueTally, type RunFilter, Runs } from './runs.ts';
 export { serveRuns } from './serve-runs.ts';
 export type { WorkerRecord } from './workers.ts';

@@ -32,6 +32,14 @@ export interface Pruning {
   readonly eventsBefore: Date;
 }
 
+/** How full the queue is. */
+export interface QueueTally {
+  readonly queued: number;
+  readonly running: number;
+  /** Since when the one that waits longest has waited; of those that may begin. */
+  readonly waitingSince: Date | undefined;
+}
+
 /** All runs there are, and what may be asked of them by anybody who is not their worker. */
 export class Runs {
   readonly #database: Database;
@@ -84,6 +92,20 @@ export class Runs {
       .execute();
     const reasons = await waitingReasons(this.#database, rows);
     return rows.map((row) => recordOf(row, reasons(row)));
+  }
+
+  /** Counted by the database, whatever the length of the queue. */
+  async tally(): Promise<QueueTally> {
+    const row = await this.#database.db
+      .selectFrom('onevault.run')
+      .select([
+        sql<string>`count(*) filter (where state = 'queued')`.as('queued'),
+        sql<string>`count(*) filter (where state = 'running')`.as('running'),
+        sql<Date | null>`min(start_after) filter (where state = 'queued' and start_after <= now())`.as('since'),
+      ])
+      .where('state', 'in', ['queued', 'running'])
+      .executeTakeFirstOrThrow();
+    return { queued: Number(row.queued), running: Number(row.running), waitingSince: row.since ?? undefined };
   }
 
   /** Events of one run, or of all, behind a number. */

@@ -230,6 +230,15 @@ export function runQueueContract(name: string, open: () => Promise<QueueUnderTes
       expect(await runs.get(run.id)).toMatchObject({ state: 'degraded', worker: 'heir' });
     });
 
+    it('are counted: what waits, since when, and what runs; those that may not begin yet do not count as waiting long', async () => {
+      const before = await runs.tally();
+      const { run } = await runs.queue(runSpec({ vmId: ++vms, reach: ['nowhere'] }));
+      await runs.queue(runSpec({ vmId: ++vms, reach: ['nowhere'], startAfter: new Date(run.queuedAt.getTime() + 3_600_000) }));
+      const after = await runs.tally();
+      expect({ queued: after.queued - before.queued, running: after.running - before.running }).toEqual({ queued: 2, running: 0 });
+      expect(after.waitingSince?.getTime()).toBeLessThanOrEqual(run.queuedAt.getTime());
+    });
+
     it('are listed newest first, page by page', async () => {
       const page = await runs.list({ limit: 3 });
       const last = page.at(-1);

@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode, exitCodeOf, primaryError, reportError } from '../exit.ts';
+import { remoteBackup } from '../remote/backup.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
 import { backupFailedLine, backupLine } from '../render/summary-line.ts';
 import { asVmError } from '../select/select-vms.ts';
@@ -22,7 +23,13 @@ export function backupCommand(run: RunCommand): Command {
   const command = new Command('backup').argument('[vm...]', 'ids or names: 6, 1..5, 1,2,web').description('back up VMs, one after another');
   return addRecoverFlag(addPlanFlags(command))
     .option('--full', 'trust nothing: read every block and check that each is really in the repository')
-    .action((vms: string[], flags: BackupFlags, sub: Command) => run(sub, (context) => backup(context, vms, flags)));
+    .action((vms: string[], flags: BackupFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => backup(context, vms, flags),
+        (context) => remoteBackup(context, vms, flags),
+      ),
+    );
 }
 
 /** One VM and how it went. */

@@ -9,15 +9,22 @@ import { exportAll } from '../export/export-all.ts';
 import { addExportFlags, type ExportFlags, type ExportPlace, formatOf, placeOf, rangeOf } from '../export/export-flags.ts';
 import { exportOne } from '../export/export-one.ts';
 import type { Exported, ExportedDisk, ExportWork } from '../export/export-work.ts';
+import { needsServer } from '../remote/not-through-server.ts';
+import { exportSettings } from '../remote/settings.ts';
 import { exportLine } from '../render/summary-line.ts';
 import { selectPoint } from '../select/select-point.ts';
 
 export function exportCommand(run: RunCommand): Command {
-  return addExportFlags(
+  const command = addExportFlags(
     new Command('export')
       .argument('<point>', 'id, unique prefix of one, latest or latest~1')
       .description('disks as raw or qcow2; needs no OpenNebula, only the repository and its key'),
   ).action((point: string, flags: ExportFlags, sub: Command) => run(sub, (context) => runExport(context, point, flags)));
+  command
+    .command('settings')
+    .description('everything that is set at a server, as YAML without secrets: what apply takes; needs --server')
+    .action((_flags: object, sub: Command) => run(sub, needsServer, (context) => exportSettings(context)));
+  return command;
 }
 
 async function runExport(context: CommandContext, text: string, flags: ExportFlags): Promise<ExitCode> {

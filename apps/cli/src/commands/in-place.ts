@@ -6,6 +6,7 @@ import type { CommandContext, RunCommand } from '../command-context.ts';
 import { confirm } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode, reportError } from '../exit.ts';
+import { remoteInPlace } from '../remote/swaps.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
 import { swapLine } from '../render/summary-line.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
@@ -71,7 +72,13 @@ export function inPlaceCommand(run: RunCommand): Command {
     .option('--delta', 'begin with copies of what the VM has, made by the storage, and write only what differs')
     .option('--other-vm', 'although the point is of another VM than --vm')
     .option('--no-verify', 'do not read the written disks back')
-    .action((point: string, flags: InPlaceFlags, sub: Command) => run(sub, (context) => inPlace(context, point, flags)));
+    .action((point: string, flags: InPlaceFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => inPlace(context, point, flags),
+        (context) => remoteInPlace(context, point, flags),
+      ),
+    );
 }
 
 async function inPlace(context: CommandContext, text: string, flags: InPlaceFlags): Promise<ExitCode> {

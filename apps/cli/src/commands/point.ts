@@ -4,6 +4,7 @@ import { diskFacts, pointVm, skippedDisks } from '@onevault/composition';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
+import { remotePointList } from '../remote/points.ts';
 import { type PointHealth, pointHealth } from '../render/point-health.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
 import { formatBytes, formatTime } from '../render/units.ts';
@@ -16,7 +17,12 @@ export function pointCommand(run: RunCommand): Command {
   const command = new Command('point').description('restore points in the repository; needs no OpenNebula');
   const list = command.command('list').argument('[vm]', 'id, name or group').description('oldest first');
   addTableFlags(list.option('--tag <tags>', 'only those that have this tag, or all of these: a,b')).action(
-    (vm: string | undefined, flags: ListFlags, sub: Command) => run(sub, (context) => runPointList(context, vm, flags)),
+    (vm: string | undefined, flags: ListFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => runPointList(context, vm, flags),
+        (context) => remotePointList(context, vm, flags),
+      ),
   );
   command
     .command('show')

@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
+import { remoteRestore } from '../remote/restore.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
 import { restoreLine } from '../render/summary-line.ts';
 import { selectPoint } from '../select/select-point.ts';
@@ -44,7 +45,11 @@ export function restoreCommand(run: RunCommand): Command {
     .option('--answer <question=answer>', 'to a question of the definition: uuid, pci, sched-actions (may be repeated; docs/restored-definition.md)', repeated)
     .option('--dry-run', 'show what would be made, how the definition changes, and what speaks against it; make nothing');
   return addRecoverFlag(addImageFlags(command)).action((point: string, flags: RestoreFlags, sub: Command) =>
-    run(sub, async (context) => (flags.dryRun === true ? showRestore(context, point, flags) : exitOf(await runRestore(context, point, flags)))),
+    run(
+      sub,
+      async (context) => (flags.dryRun === true ? showRestore(context, point, flags) : exitOf(await runRestore(context, point, flags))),
+      (context) => remoteRestore(context, point, flags),
+    ),
   );
 }
 

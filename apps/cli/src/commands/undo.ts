@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { confirm } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
+import { remoteUndo, remoteUndoList } from '../remote/swaps.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
 import { swapLine } from '../render/summary-line.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
@@ -30,11 +31,23 @@ export function undoCommand(run: RunCommand): Command {
     .argument('<vm>', 'id or name')
     .option('--set <set>', 'id or its beginning; default: the newest')
     .description('bring back what was replaced; what is there now is kept as the way forward again')
-    .action((vm: string, flags: ApplyFlags, sub: Command) => run(sub, (context) => apply(context, vm, flags)));
+    .action((vm: string, flags: ApplyFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => apply(context, vm, flags),
+        (context) => remoteUndo(context, vm, flags),
+      ),
+    );
   addTableFlags(command.command('list'))
     .argument('[vm]', 'id or name; default: all')
     .description('ways back, newest first, and until when they are kept')
-    .action((vm: string | undefined, flags: TableFlags, sub: Command) => run(sub, (context) => list(context, vm, flags)));
+    .action((vm: string | undefined, flags: TableFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => list(context, vm, flags),
+        (context) => remoteUndoList(context, vm, flags),
+      ),
+    );
   command
     .command('prune')
     .argument('[vm]', 'id or name; default: all')

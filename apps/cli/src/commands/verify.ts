@@ -4,6 +4,7 @@ import { diskFacts, pointVm } from '@onevault/composition';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
+import { remoteVerify } from '../remote/verify.ts';
 import { damageLines, type PointName } from '../render/damage-text.ts';
 import { Rate } from '../render/disk-rates.ts';
 import { progressView } from '../render/progress-view.ts';
@@ -20,7 +21,13 @@ export function verifyCommand(run: RunCommand): Command {
     .description('check what a restore could need; names what is damaged, to the byte range. The next backups store it again')
     .option('--mode <mode>', 'structure, sample=<percent>% or all: no chunk data, a share of it (longest unread first), or everything', parseVerifyMode, 'all')
     .option('--seed <hex>', 'repeat the sample that printed it', parseSeed)
-    .action(({ mode, seed }: VerifyFlags, sub: Command) => run(sub, async (context) => (await runVerify(context, withSeed(mode, seed))).exitCode));
+    .action(({ mode, seed }: VerifyFlags, sub: Command) =>
+      run(
+        sub,
+        async (context) => (await runVerify(context, withSeed(mode, seed))).exitCode,
+        (context) => remoteVerify(context, mode),
+      ),
+    );
 }
 
 /** `repo check`: the structure alone. */

@@ -2,6 +2,7 @@ import { type Vm, type VmSummary, vmStateName, vmStateShortName } from '@onevaul
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
+import { remoteVmList, remoteVmShow } from '../remote/vms.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
 import { formatBytes, formatTime } from '../render/units.ts';
 import { allVms, asVmError, selectVm } from '../select/select-vms.ts';
@@ -12,13 +13,23 @@ const MIB = 1024 * 1024;
 export function vmCommand(run: RunCommand): Command {
   const command = new Command('vm').description('VMs of the cloud, as far as backing them up is concerned');
   addTableFlags(command.command('list').description('VMs this user may see')).action((flags: TableFlags, sub: Command) =>
-    run(sub, (context) => runVmList(context, flags)),
+    run(
+      sub,
+      (context) => runVmList(context, flags),
+      (context) => remoteVmList(context, flags),
+    ),
   );
   command
     .command('show')
     .argument('<vm>', 'id or name')
     .description('one VM with its disks and their snapshots')
-    .action((vm: string, _flags: object, sub: Command) => run(sub, (context) => show(context, vm)));
+    .action((vm: string, _flags: object, sub: Command) =>
+      run(
+        sub,
+        (context) => show(context, vm),
+        (context) => remoteVmShow(context, vm),
+      ),
+    );
   return command;
 }
 

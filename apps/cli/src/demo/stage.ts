@@ -35,6 +35,7 @@ export async function openStage(outer: CommandContext, options: StageOptions): P
   const place = await placeOf(simulator);
   const output = storyOutput(outer.output);
   const settings: Settings = {
+    server: undefined,
     repo: join(dir, 'repository'),
     oneEnvironment: { ONE_XMLRPC: place.endpoint, ONE_AUTH: place.authFile },
     storeEnvironment: {},

@@ -67,6 +67,7 @@ export const backupReport: BackupReport = {
   parentId: undefined,
   group: 'vm-6-aa',
   mode: 'incremental',
+  blockSizeBytes: MIB,
   disks: [
     {
       diskId: 0,

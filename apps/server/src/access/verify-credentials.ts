@@ -69,6 +69,6 @@ export function signInFailed(): ServerError {
   return new ServerError({
     code: 'SERVER_SIGN_IN_FAILED',
     message: 'user or password are not right, or the user may not sign in here',
-    hint: 'Use the user and password, or a login token, of OpenNebula; an administrator of onevault gives roles',
+    hint: 'Use the user and password, or a login token, of OpenNebula; roles are given by an administrator of onevault',
   });
 }

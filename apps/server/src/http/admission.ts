@@ -52,5 +52,5 @@ function outOfScope({ id }: Operation): ServerError {
 }
 
 function roleTooLow({ id, role }: Operation): ServerError {
-  return new ServerError({ code: 'SERVER_FORBIDDEN', message: `${id} needs the role ${role}`, hint: 'An administrator of onevault gives roles' });
+  return new ServerError({ code: 'SERVER_FORBIDDEN', message: `${id} needs the role ${role}`, hint: 'Roles are given by an administrator of onevault' });
 }

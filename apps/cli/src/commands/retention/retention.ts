@@ -4,6 +4,7 @@ import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { confirm } from '../../confirm.ts';
 import { CliError } from '../../errors.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
+import { retentionPreview } from '../../remote/policies.ts';
 import { printable } from '../../render/table.ts';
 import { count } from '../../render/units.ts';
 import { parseDate } from '../../select/date-argument.ts';
@@ -13,6 +14,7 @@ import { VmNames } from './vm-names.ts';
 
 interface RetentionFlags extends PolicyFlags {
   readonly vm?: string;
+  readonly for?: string;
   readonly at?: string;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
@@ -23,8 +25,15 @@ export function retentionCommand(run: RunCommand): Command {
   addPolicyFlags(command.command('preview'))
     .option('--vm <vm>', 'only this one: id, name or group')
     .option('--at <date>', 'as of 2027-01-01 (the end of that day in UTC) or 2027-01-01T06:00:00Z; default: now')
+    .option('--for <policy>', 'through a server: the rules of its policy of that name')
     .description('what a policy would keep and forget, with the reasons; changes nothing')
-    .action((flags: RetentionFlags, sub: Command) => run(sub, (context) => runRetention(context, { ...flags, dryRun: true })));
+    .action((flags: RetentionFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => runRetention(context, { ...flags, dryRun: true }),
+        (context) => retentionPreview(context, flags),
+      ),
+    );
   addPolicyFlags(command.command('apply'))
     .option('--vm <vm>', 'only this one: id, name or group')
     .option('--dry-run', 'change nothing: what preview says of this moment')
