@@ -68,7 +68,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, operation: O
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(typeof lastEventId === 'string' && { lastEventId }),
   };
-  if ('events' in operation.answer) return stream(request, reply, operation.answer, () => handler(call as Call<never, never, never>), call.signal, deps);
+  if ('events' in operation.answer) return await stream(request, reply, operation.answer, () => handler(call as Call<never, never, never>), call.signal, deps);
   const work = async (): Promise<unknown> => handler(call as Call<never, never, never>);
   const { answer: given, isReplay } =
     idempotencyKey === undefined ? { answer: await work(), isReplay: false } : await onceOnly(visit, operation, idempotencyKey, work, deps);
