@@ -4,6 +4,7 @@ import type { CallOptions } from '@onevault/base';
 import type { CommandContext } from '../command-context.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitCode } from '../exit.ts';
+import type { Output } from '../render/output.ts';
 import { nodeFetch } from './node-fetch.ts';
 import { readToken } from './read-token.ts';
 import { asRemoteError } from './remote-error.ts';
@@ -22,6 +23,7 @@ export async function throughServer(context: CommandContext, server: ServerSetti
   const { signal } = context;
   const token = server.token && (await readToken(server.token, { signal }));
   if (token === undefined) throw tokenUnset(server);
+  warnOfPlainHttp(server, context.output);
   using connection = nodeFetch({ ca: await readCa(server, { signal }) });
   const client = createApiClient({ baseUrl: server.url, fetch: connection.fetch, headers: () => ({ authorization: `Bearer ${token.reveal()}` }) });
   try {
@@ -39,6 +41,12 @@ export async function readCa({ caFile }: ServerSettings, { signal }: CallOptions
     signal?.throwIfAborted();
     throw usageError(`${caFile} cannot be read: ${error instanceof Error ? error.message : String(error)}`, undefined, error);
   }
+}
+
+/** What anybody on the way reads, they can use. */
+export function warnOfPlainHttp({ url }: ServerSettings, output: Pick<Output, 'warn'>): void {
+  if (url.protocol === 'http:' && !/^(localhost|\[::1\]|127\.[\d.]+)$/.test(url.hostname))
+    output.warn(`what is sent to ${url.origin} goes over the network in the clear: use https`);
 }
 
 function tokenUnset({ url }: ServerSettings): CliError {

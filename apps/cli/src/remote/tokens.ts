@@ -11,7 +11,7 @@ import { parseDate } from '../select/date-argument.ts';
 import { parseSpan } from '../select/time-span.ts';
 import { nodeFetch } from './node-fetch.ts';
 import { needsServer } from './not-through-server.ts';
-import { type RemoteContext, readCa } from './remote-context.ts';
+import { type RemoteContext, readCa, warnOfPlainHttp } from './remote-context.ts';
 import { asRemoteError } from './remote-error.ts';
 import type { ServerSettings } from './server-settings.ts';
 
@@ -75,7 +75,8 @@ function expiry(text: string, now: Date): Date {
 }
 
 /** Ended when disposed. The password goes to the server over the connection that the token would. */
-async function signIn({ settings, signal }: CommandContext, server: ServerSettings): Promise<AsyncDisposable & { readonly client: ApiClient }> {
+async function signIn({ settings, output, signal }: CommandContext, server: ServerSettings): Promise<AsyncDisposable & { readonly client: ApiClient }> {
+  warnOfPlainHttp(server, output);
   const { session } = await findConnection(settings.oneEnvironment, { signal });
   const [user = '', ...password] = session.reveal().split(':');
   if (password.length === 0) throw usageError('ONE_AUTH holds no user:password', 'sign in with credentials of OpenNebula to make a token');

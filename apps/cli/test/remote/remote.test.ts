@@ -316,4 +316,9 @@ describe('what cannot be', () => {
     expect(gone).toMatchObject({ exit: 21, err: expect.stringContaining('API_UNREACHABLE') });
     for (const { err } of [refused, gone]) expect(err).not.toContain(TOKEN);
   });
+
+  it('is trusted less when what is sent to it can be read on the way', async () => {
+    const { err } = await runMain(['vm', 'list'], { ONEVAULT_SERVER: 'http://backup.invalid:1', ONEVAULT_TOKEN: TOKEN });
+    expect(err).toContain('in the clear');
+  });
 });

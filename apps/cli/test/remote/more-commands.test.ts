@@ -1,0 +1,174 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Ran, runMain } from '../support/command-line.ts';
+import { type FakeCall, type FakeHandler, fakeServer, Refused } from '../support/fake-server.ts';
+import { BASE, NOW, run, TOKEN } from '../support/remote-answers.ts';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'onevault-remote-'));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function at(handlers: Readonly<Record<string, FakeHandler>>, ...args: readonly string[]): Promise<Ran & { readonly calls: readonly FakeCall[] }> {
+  await using server = await fakeServer({ ...BASE, ...handlers });
+  const ran = await runMain(args, { ONEVAULT_SERVER: server.url, ONEVAULT_TOKEN: TOKEN });
+  return { ...ran, calls: server.calls };
+}
+
+const started = (calls: readonly FakeCall[]): unknown[] => calls.filter(({ id }) => id === 'startRun').map(({ body }) => body);
+
+const swapReport = (action: string) => ({
+  kind: 'swap',
+  action,
+  runId: 'w-1',
+  vmId: 6,
+  vmName: 'web',
+  disks: [],
+  undoUntil: NOW,
+  notes: [],
+  warnings: [],
+  durationMs: 1,
+  residue: [],
+});
+
+const preview = {
+  objects: [{ kind: 'image', name: 'web-vda', diskId: 0, what: 'in place of image 3', temporary: false }],
+  definition: [],
+  questions: [],
+  checks: [],
+  notes: [],
+  verdict: 'possible',
+  possible: true,
+  stops: true,
+};
+
+describe('through a server', () => {
+  it('one VM is shown with its disks and what a backup would do', async () => {
+    const disk = { diskId: 0, target: 'vda', sizeBytes: 1024 ** 3, imageId: 3, image: 'root', persistent: true, snapshots: [] };
+    const getVm = () => ({
+      ...vmOf(6),
+      hypervisor: 'kvm',
+      verdict: 'degraded',
+      reasons: [{ code: 'SPACE_TIGHT', text: 'little space' }],
+      disks: [{ ...disk, capture: { verdict: 'ok', method: 'snapshot', reasons: [] } }],
+    });
+    const { exit, out } = await at({ getVm }, 'vm', 'show', 'web');
+    expect(exit).toBe(0);
+    expect(out).toContain('HYPERVISOR : kvm');
+    expect(out).toMatch(/ vda +1\.0 GiB +3 root .* snapshot/);
+    expect(out).toContain('note: little space (SPACE_TIGHT)');
+  });
+
+  it('disks go back to the VM that the restore point is of, and come back with undo', async () => {
+    const handlers = { previewRestore: () => preview, getRun: () => run('r-6', 'succeeded', { report: swapReport('in-place') }) };
+    const shown = await at(handlers, 'in-place', 'latest', '--vm', 'web', '--disk', '0', '--dry-run');
+    expect(shown).toMatchObject({ exit: 0, out: expect.stringContaining('the VM is stopped for it and started again') });
+    expect(started(shown.calls)).toEqual([]);
+    const done = await at(handlers, 'in-place', 'latest', '--vm', 'web', '--disk', '0', '--hard', '--keep-undo', '2w');
+    expect(done).toMatchObject({ exit: 0, out: expect.stringMatching(/^in-place vm=6 name=web result=ok/) });
+    expect(started(done.calls)).toEqual([
+      {
+        kind: 'restore-in-place',
+        repository: 'main',
+        pointId: '20261128t020000-b',
+        disks: [0],
+        keepUndo: '2w',
+        delta: false,
+        stopTimeout: '5m',
+        hard: true,
+      },
+    ]);
+    expect(await at(handlers, 'in-place', '20261128t020000-b', '--other-vm', '--vm', '7')).toMatchObject({ exit: 2 });
+    const back = await at({ ...handlers, getRun: () => run('r-6', 'succeeded', { report: swapReport('undo') }) }, 'undo', 'web', '-y');
+    expect(started(back.calls)).toEqual([{ kind: 'undo', vmId: 6, keepUndo: '7d', stopTimeout: '5m' }]);
+    const image = { imageId: 3, name: 'root', sizeBytes: 1024, target: 'vda' };
+    const sets = () => [{ set: 's-1', vmId: 6, since: NOW, until: NOW, complete: false, images: [image] }];
+    expect((await at({ listUndoSets: sets }, 'undo', 'list', 'web', '--csv', '--list', 'SET,DISKS')).out).toBe('SET,DISKS\ns-1,vda INCOMPLETE\n');
+  });
+
+  it('a set of snapshots is taken of each VM', async () => {
+    const report = {
+      kind: 'snapshot',
+      action: 'create',
+      runId: 'w',
+      vmId: 6,
+      vmName: 'web',
+      sets: [{ setId: 's' }],
+      disks: [],
+      notes: [],
+      durationMs: 1,
+      residue: [],
+    };
+    const { exit, calls, out } = await at(
+      { getRun: () => run('r', 'succeeded', { report }) },
+      'snapshot',
+      'create',
+      '5..6',
+      '--name',
+      'before',
+      '--max-chain',
+      '3',
+    );
+    expect(exit).toBe(0);
+    expect(out.split('\n').filter((line) => line.startsWith('snapshot action=create'))).toHaveLength(2);
+    expect(started(calls)).toEqual([5, 6].map((vmId) => ({ kind: 'snapshot-create', vmId, name: 'before', maxChain: 3 })));
+  });
+
+  it('a repository is read through, and damage has its exit code', async () => {
+    const found = (damaged: number) => ({ getRun: () => run('r-1', 'succeeded', { report: { points: 2, packs: 3, chunks: 4, damaged } }) });
+    const { exit, out, calls } = await at(found(0), 'verify', '--mode', 'sample=5%');
+    expect({ exit, out }).toEqual({ exit: 0, out: 'verify result=ok repository=main points=2 packs=3 chunks=4 damaged=0\n' });
+    expect(started(calls)).toEqual([{ kind: 'verify', repository: 'main', mode: 'sample', percent: 5 }]);
+    expect(await at(found(2), 'verify')).toMatchObject({ exit: 13, out: expect.stringContaining('result=damaged') });
+  });
+
+  it('policies are listed, and tried on all VMs before the server has them', async () => {
+    const document = { select: '*', repository: 'main' };
+    const policy = { name: 'nightly', kind: 'backup', enabled: true, document, matches: 2, nextRunAt: NOW };
+    const handlers = {
+      listPolicies: () => [policy],
+      previewPolicy: () => ({
+        selected: 1,
+        excluded: 1,
+        vms: [{ id: 6, name: 'web', verdict: 'selected', by: 'select' }],
+        nextRuns: [{ at: NOW, mode: 'auto' }],
+      }),
+    };
+    expect((await at(handlers, 'policy', 'list', '--csv', '--list', 'NAME,MATCHES,ENABLED')).out).toBe('NAME,MATCHES,ENABLED\nnightly,2,yes\n');
+    const known = await at(handlers, 'policy', 'preview', 'nightly');
+    expect(known.out).toContain('policy-preview selected=1 excluded=1');
+    expect(known.calls.at(-1)?.body).toEqual({ ...document, kind: 'backup', name: 'nightly' });
+    const file = join(directory, 'policy.yaml');
+    await writeFile(file, 'kind: snapshot\nname: hourly\nselect: "*"\n');
+    expect((await at(handlers, 'policy', 'preview', '--file', file)).calls.at(-1)?.body).toEqual({ kind: 'snapshot', name: 'hourly', select: '*' });
+    expect(await at(handlers, 'policy', 'preview', 'weekly')).toMatchObject({ exit: 2 });
+    expect(await at(handlers, 'policy', 'preview')).toMatchObject({ exit: 2 });
+    expect(await at(handlers, 'policy', 'preview', '--file', '/nowhere/p.yaml')).toMatchObject({ exit: 2 });
+  });
+
+  it('a run that was cancelled there is cancelled here', async () => {
+    expect(await at({ getRun: () => run('r-6', 'cancelled') }, 'backup', '6')).toMatchObject({
+      exit: 130,
+      err: expect.stringContaining('was cancelled at the server'),
+    });
+  });
+
+  it('a repository must be named where there are several', async () => {
+    const listRepositories = () => ['main', 'off-site'].map((name) => ({ name, place: '/x', encrypted: false, reachable: true }));
+    expect(await at({ listRepositories }, 'backup', '6')).toMatchObject({ exit: 2, err: expect.stringContaining('--repo: main, off-site') });
+    expect(started((await at({ listRepositories }, 'backup', '6', '--repo', 'off-site')).calls)).toMatchObject([{ repository: 'off-site' }]);
+  });
+
+  it('what the server says is wrong with a request is said field by field', async () => {
+    const { exit, err } = await at({ startRun: () => Promise.reject(new Refused(409, 'JOB_VM_BUSY', 'VM 6 is busy')) }, 'backup', '6', '--json');
+    expect({ exit, error: JSON.parse(err) }).toMatchObject({ exit: 1, error: { code: 'JOB_VM_BUSY', message: 'VM 6 is busy', hint: 'as the server says' } });
+  });
+});
+
+function vmOf(id: number): object {
+  const protection = { state: 'unprotected', policies: [], reason: 'no-policy' };
+  return { id, name: 'web', owner: 'alice', group: 'dev', state: 'RUNNING', labels: [], exists: true, protection, points: 0 };
+}
