@@ -1,7 +1,8 @@
 /**
- * For tests of what queues runs: the contract that every database must keep, and how to make a worker dead without waiting for it.
+ * For tests of what queues runs: the contract that every database must keep, workers that serve it, and how to make one dead without waiting for it.
  * @packageDocumentation
  */
 export { forgetWorker } from './forget-worker.ts';
-export { runQueueContract } from './run-queue-contract.ts';
+export { DONE, QueueWorld, quickClock, untilStopped } from './queue-world.ts';
+export { type QueueUnderTest, runQueueContract } from './run-queue-contract.ts';
 export { runSpec } from './run-spec.ts';

@@ -1,251 +1,282 @@
-import { type Clock, silentLogger, systemClock } from '@onevault/base';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Database, type RunContext, type RunOutcome, type RunRecord, Runs, serveRuns, type Worker } from '../src/index.ts';
-import { forgetWorker } from './forget-worker.ts';
+import type { Database, RunContext, RunOutcome, Worker } from '../src/index.ts';
+import { deathsContract } from './deaths-contract.ts';
+import { eventsContract } from './events-contract.ts';
+import { DONE, QueueWorld, quickClock, untilStopped } from './queue-world.ts';
 import { runSpec } from './run-spec.ts';
 
 export interface QueueUnderTest extends AsyncDisposable {
   readonly database: Database;
 }
 
-/** Polls in milliseconds; deadlines are the engine's. */
-const quick: Clock = {
-  ...systemClock,
-  now: systemClock.now,
-  monotonicMs: systemClock.monotonicMs,
-  sleep: (ms, options) => systemClock.sleep(ms / 100, options),
-};
-
 /** What any database under the queue must do. `open` gives a new, empty one. */
 export function runQueueContract(name: string, open: () => Promise<QueueUnderTest>): void {
   describe(`runs ${name}`, () => {
     let under: QueueUnderTest;
-    let runs: Runs;
-    let ids = 0;
-    let vms = 100;
-    const stops: AbortController[] = [];
-    const serving: Promise<void>[] = [];
-
+    let world: QueueWorld;
     beforeAll(async () => {
       under = await open();
-      runs = new Runs(under.database, () => `run-${String(++ids).padStart(6, '0')}`);
+      world = new QueueWorld(under.database);
     }, 60_000);
     afterEach(async () => {
-      for (const stop of stops.splice(0)) stop.abort();
-      await Promise.all(serving.splice(0));
-    });
+      await world.stop();
+      // What a test left waiting is not the next one's.
+      for (const { id } of await world.runs.list({ state: 'queued', limit: 1000 })) await world.runs.cancel(id);
+    }, 30_000);
     afterAll(() => under[Symbol.asyncDispose](), 60_000);
 
-    function work(execute: Worker['execute'], overrides: Partial<Worker> = {}): AbortController {
-      const stop = new AbortController();
-      const worker: Worker = {
-        name: `worker-${stops.length}-${ids}`,
-        reach: new Set(),
-        concurrency: 2,
-        cleanUp: async () => undefined,
-        execute,
-        ...overrides,
-      };
-      stops.push(stop);
-      serving.push(serveRuns({ database: under.database, clock: quick, logger: silentLogger }, worker, { signal: stop.signal }));
-      return stop;
-    }
-    async function ended(id: string): Promise<RunRecord> {
-      return settled(id, (run) => run.endedAt !== undefined);
-    }
-    async function settled(id: string, is: (run: RunRecord) => boolean): Promise<RunRecord> {
-      return expect
-        .poll(async () => runs.get(id), { timeout: 20_000, interval: 20 })
-        .toSatisfy(is)
-        .then(() => runs.get(id));
-    }
-    const done: RunOutcome = { state: 'succeeded', report: { points: 1 } };
-    const remember =
-      (into: RunRecord[]): Worker['cleanUp'] =>
-      async (dead) => {
-        into.push(dead);
-        return undefined;
-      };
-    const untilStopped = (signal: AbortSignal) =>
-      new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
-
-    it('are done once, and tell how it went', async () => {
-      const { run } = await runs.queue(runSpec({ vmId: ++vms, vmName: 'web' }));
-      expect(run).toMatchObject({ state: 'queued', attempt: 0, vmName: 'web', request: { repository: 'main' } });
-      let times = 0;
-      work(async (context) => {
-        times++;
-        await context.note({ journal: ['j-1'] });
-        context.progress({ doneBytes: 5 });
-        context.event('step.started', { step: 'scan' });
-        return done;
-      });
-      expect(await ended(run.id)).toMatchObject({
-        state: 'succeeded',
-        attempt: 1,
-        report: { points: 1 },
-        notes: { journal: ['j-1'] },
-        progress: { doneBytes: 5 },
-      });
-      expect((await runs.events({ runId: run.id, afterSeq: 0, limit: 10 })).map(({ type, data }) => [type, data])).toMatchObject([
-        ['run.queued', { kind: 'backup', vmId: vms }],
-        ['run.started', { attempt: 1 }],
-        ['step.started', { step: 'scan' }],
-        ['run.ended', { state: 'succeeded' }],
-      ]);
-      expect(times).toBe(1);
-    });
-
-    it('that are the same wait once, and may be asked for again when it has begun', async () => {
-      const spec = runSpec({ vmId: ++vms });
-      const first = await runs.queue(spec);
-      expect(await runs.queue({ ...spec, request: { ...spec.request } })).toMatchObject({ isNew: false, run: { id: first.run.id } });
-      expect(await runs.queue({ ...spec, request: { repository: 'other' } })).toMatchObject({ isNew: true });
-      work(async () => done);
-      await ended(first.run.id);
-      expect(await runs.queue(spec)).toMatchObject({ isNew: true });
-    });
-
-    it('of a schedule come once for each of its times, also when it has long ended', async () => {
-      const spec = runSpec({ vmId: ++vms, schedule: { policy: 'nightly', slot: new Date('2026-11-27T22:00:00Z') } });
-      const all = await Promise.all(Array.from({ length: 4 }, () => runs.queue(spec)));
-      expect(all.filter(({ isNew }) => isNew)).toHaveLength(1);
-      work(async () => done);
-      await ended(all[0]?.run.id ?? '');
-      expect(await runs.queue(spec)).toMatchObject({ isNew: false, run: { state: 'succeeded' } });
-      expect(await runs.queue({ ...spec, vmId: ++vms })).toMatchObject({ isNew: true });
-    });
-
-    it('never hold more places than there are, whoever works', async () => {
-      const queued = await Promise.all(Array.from({ length: 8 }, () => runs.queue(runSpec({ vmId: ++vms, holds: [`vm:${vms}`, 'host:a'] }))));
-      await runs.setCaps({ host: 2 });
-      let now = 0;
-      let most = 0;
-      const execute = async ({ run }: RunContext): Promise<RunOutcome> => {
-        if (!run.holds.includes('host:a')) return done;
-        most = Math.max(most, ++now);
-        await quick.sleep(2000);
-        now--;
-        return done;
-      };
-      for (let i = 0; i < 3; i++) work(execute, { name: `crowd-${i}` });
-      for (const { run } of queued) expect(await ended(run.id)).toMatchObject({ state: 'succeeded', attempt: 1 });
-      expect(most).toBe(2);
-    });
-
-    it('go by priority', async () => {
-      const low = await runs.queue(runSpec({ vmId: ++vms, priority: 10 }));
-      const high = await runs.queue(runSpec({ vmId: ++vms, priority: 90 }));
-      const order: string[] = [];
-      work(
-        async ({ run }) => {
-          order.push(run.id);
-          return done;
-        },
-        { concurrency: 1 },
-      );
-      await ended(low.run.id);
-      expect(order.filter((id) => id === low.run.id || id === high.run.id)).toEqual([high.run.id, low.run.id]);
-    });
-
-    it('wait for a worker that reaches what they need', async () => {
-      const { run } = await runs.queue(runSpec({ vmId: ++vms, reach: ['datastore-100', 'datastore-1'] }));
-      const near = await runs.queue(runSpec({ vmId: ++vms, reach: ['datastore-1'] }));
-      const by: Record<string, string> = {};
-      const execute =
-        (worker: string): Worker['execute'] =>
-        async (context) => {
-          by[context.run.id] = worker;
-          return done;
-        };
-      work(execute('near'), { reach: new Set(['datastore-1']) });
-      await ended(near.run.id);
-      expect((await runs.get(run.id)).state).toBe('queued');
-      work(execute('far'), { reach: new Set(['datastore-1', 'datastore-100', 'datastore-7']) });
-      await ended(run.id);
-      expect(by[run.id]).toBe('far');
-    });
-
-    it('that fail are tried again as often as they may, and no more', async () => {
-      const { run } = await runs.queue(runSpec({ vmId: ++vms, retry: { times: 2, afterMs: 0 } }));
-      const hopeless = await runs.queue(runSpec({ vmId: ++vms, retry: { times: 2, afterMs: 0 } }));
-      work(async (context) => {
-        if (context.run.id === hopeless.run.id) return { state: 'failed', failure: { code: 'NO_WAY' }, retry: false };
-        throw new Error(`attempt ${context.run.attempt}`);
-      });
-      expect(await ended(run.id)).toMatchObject({ state: 'failed', attempt: 3, failure: { message: 'attempt 3' } });
-      expect(await ended(hopeless.run.id)).toMatchObject({ state: 'failed', attempt: 1, failure: { code: 'NO_WAY' } });
-    });
-
-    it('can be cancelled: at once while they wait, in order while they run', async () => {
-      const waiting = await runs.queue(runSpec({ vmId: ++vms }));
-      expect(await runs.cancel(waiting.run.id)).toMatchObject({ state: 'cancelled' });
-      const { run } = await runs.queue(runSpec({ vmId: ++vms }));
-      let executed = 0;
-      work(async ({ signal }) => {
-        executed++;
-        return untilStopped(signal);
-      });
-      await settled(run.id, ({ state }) => state === 'running');
-      await runs.cancel(run.id);
-      expect(await ended(run.id)).toMatchObject({ state: 'cancelled' });
-      expect(executed).toBe(1);
-      await expect(runs.cancel(run.id)).rejects.toMatchObject({ code: 'QUEUE_RUN_ENDED' });
-      await expect(runs.cancel('run-x')).rejects.toMatchObject({ code: 'QUEUE_RUN_NOT_FOUND' });
-    });
-
-    it('of a worker that ends in order are done by another one, as if for the first time', async () => {
-      const { run } = await runs.queue(runSpec({ vmId: ++vms }));
-      const stop = work(async ({ signal }) => untilStopped(signal), { name: 'leaving' });
-      await settled(run.id, ({ state }) => state === 'running');
-      stop.abort();
-      work(async () => done, { name: 'staying' });
-      expect(await ended(run.id)).toMatchObject({ state: 'succeeded', worker: 'staying', attempt: 1 });
-    });
-
-    it('of a worker that died are cleaned up after and then done by another one; what the dead one still says counts for nothing', async () => {
-      const { run } = await runs.queue(runSpec({ vmId: ++vms }));
-      let revive: () => void = () => undefined;
-      const revived = new Promise<void>((resolve) => {
-        revive = resolve;
-      });
-      let said: unknown;
-      work(
-        async (context) => {
-          await context.note({ journal: ['j-dead'] });
-          await revived;
-          said = await context.note({ late: true }).catch((error: unknown) => error);
-          return done;
-        },
-        { name: 'dead', concurrency: 1 },
-      );
-      await settled(run.id, ({ notes }) => notes['journal'] !== undefined);
-      await forgetWorker(under.database, 'dead');
-      const cleaned: RunRecord[] = [];
-      work(async () => ({ state: 'degraded', report: { by: 'heir' } }), { name: 'heir', cleanUp: remember(cleaned) });
-      expect(await ended(run.id)).toMatchObject({ state: 'degraded', worker: 'heir', attempt: 2, report: { by: 'heir' } });
-      expect(cleaned).toMatchObject([{ worker: 'dead', attempt: 1, notes: { journal: ['j-dead'] } }]);
-      revive();
-      await expect.poll(() => said, { timeout: 10_000 }).toMatchObject({ code: 'QUEUE_CLAIM_LOST' });
-      expect(await runs.get(run.id)).toMatchObject({ state: 'degraded', worker: 'heir' });
-    });
-
-    it('are counted: what waits, since when, and what runs; those that may not begin yet do not count as waiting long', async () => {
-      const before = await runs.tally();
-      const { run } = await runs.queue(runSpec({ vmId: ++vms, reach: ['nowhere'] }));
-      await runs.queue(runSpec({ vmId: ++vms, reach: ['nowhere'], startAfter: new Date(run.queuedAt.getTime() + 3_600_000) }));
-      const after = await runs.tally();
-      expect({ queued: after.queued - before.queued, running: after.running - before.running }).toEqual({ queued: 2, running: 0 });
-      expect(after.waitingSince?.getTime()).toBeLessThanOrEqual(run.queuedAt.getTime());
-    });
-
-    it('are listed newest first, page by page', async () => {
-      const page = await runs.list({ limit: 3 });
-      const last = page.at(-1);
-      const next = await runs.list({ limit: 3, after: { queuedAt: last?.queuedAt ?? new Date(0), id: last?.id ?? '' } });
-      const all = await runs.list({ limit: 6 });
-      expect([...page, ...next].map(({ id }) => id)).toEqual(all.map(({ id }) => id));
-      expect(await runs.list({ limit: 5, vmId: vms })).toHaveLength(1);
-    });
+    oneRun(() => world);
+    order(() => world);
+    endings(() => world);
+    deathsContract(() => world);
+    eventsContract(() => world);
   });
+}
+
+function oneRun(the: () => QueueWorld): void {
+  it('are done once, and tell how it went', async () => {
+    const world = the();
+    const vmId = world.nextVm();
+    const { run } = await world.runs.queue(runSpec({ vmId, vmName: 'web' }));
+    expect(run).toMatchObject({ state: 'queued', attempt: 0, vmName: 'web', request: { repository: 'main' }, waitsFor: { code: 'worker', reach: [] } });
+    let times = 0;
+    world.work(async (context) => {
+      times++;
+      await context.note({ journal: ['j-1'] });
+      context.progress({ doneBytes: 5 });
+      context.event('step.started', { step: 'scan' });
+      return DONE;
+    });
+    expect(await world.ended(run.id)).toMatchObject({
+      state: 'succeeded',
+      attempt: 1,
+      report: { points: 1 },
+      notes: { journal: ['j-1'] },
+      progress: { doneBytes: 5 },
+      waitsFor: undefined,
+    });
+    expect(await world.runs.events({ runId: run.id, afterSeq: 0, limit: 10 })).toMatchObject([
+      { type: 'run.queued', data: { kind: 'backup', vmId } },
+      { type: 'run.started', data: { attempt: 1 } },
+      { type: 'step.started', data: { step: 'scan' } },
+      { type: 'run.ended', data: { state: 'succeeded' } },
+    ]);
+    expect(times).toBe(1);
+  });
+
+  it('that are the same wait once, and may be asked for again when it has begun', async () => {
+    const { runs, ended, work, nextVm } = bound(the());
+    const spec = runSpec({ vmId: nextVm() });
+    const first = await runs.queue(spec);
+    expect(await runs.queue({ ...spec, request: { ...spec.request } })).toMatchObject({ isNew: false, run: { id: first.run.id } });
+    expect(await runs.queue({ ...spec, request: { repository: 'other' } })).toMatchObject({ isNew: true });
+    work(async () => DONE);
+    await ended(first.run.id);
+    expect(await runs.queue(spec)).toMatchObject({ isNew: true });
+  });
+
+  it('that are given back wait beside the same that was asked for meanwhile', async () => {
+    const { runs, ended, until, work, nextVm } = bound(the());
+    const spec = runSpec({ vmId: nextVm() });
+    const first = await runs.queue(spec);
+    const stop = work(async ({ signal }) => untilStopped(signal));
+    await until(first.run.id, ({ state }) => state === 'running');
+    const second = await runs.queue(spec);
+    expect(second.isNew).toBe(true);
+    stop.abort();
+    await until(first.run.id, ({ state }) => state === 'queued');
+    work(async () => DONE);
+    for (const { run } of [first, second]) expect(await ended(run.id)).toMatchObject({ state: 'succeeded', attempt: 1 });
+  });
+
+  it('of a schedule come once for each of its times, also when it has long ended', async () => {
+    const { runs, ended, work, nextVm } = bound(the());
+    const spec = runSpec({ vmId: nextVm(), schedule: { policy: 'nightly', slot: new Date('2026-11-27T22:00:00Z') } });
+    const all = await Promise.all(Array.from({ length: 4 }, () => runs.queue(spec)));
+    expect(all.filter(({ isNew }) => isNew)).toHaveLength(1);
+    work(async () => DONE);
+    await ended(all[0]?.run.id ?? '');
+    expect(await runs.queue(spec)).toMatchObject({ isNew: false, run: { state: 'succeeded' } });
+    expect(await runs.queue({ ...spec, vmId: nextVm() })).toMatchObject({ isNew: true });
+  });
+
+  it('are listed newest first, page by page', async () => {
+    const { runs, nextVm } = bound(the());
+    for (let i = 0; i < 6; i++) await runs.queue(runSpec({ vmId: nextVm(), kind: 'verify' }));
+    const page = await runs.list({ limit: 3, kind: 'verify' });
+    const last = page.at(-1);
+    const next = await runs.list({ limit: 3, kind: 'verify', after: { queuedAt: last?.queuedAt ?? new Date(0), id: last?.id ?? '' } });
+    const all = await runs.list({ limit: 6, state: 'queued' });
+    expect([...page, ...next].map(({ id }) => id)).toEqual(all.map(({ id }) => id));
+    expect(await runs.list({ limit: 5, vmId: page[0]?.vmId ?? 0 })).toHaveLength(1);
+  });
+}
+
+function order(the: () => QueueWorld): void {
+  it('never hold more places than there are, whoever works', async () => {
+    const { runs, ended, work, nextVm } = bound(the());
+    const queued = await Promise.all(Array.from({ length: 8 }, () => nextVm()).map((vmId) => runs.queue(runSpec({ vmId, holds: [`vm:${vmId}`, 'host:a'] }))));
+    await runs.setCaps({ host: 2 });
+    let now = 0;
+    let most = 0;
+    const execute = async (): Promise<RunOutcome> => {
+      most = Math.max(most, ++now);
+      await quickClock.sleep(2000);
+      now--;
+      return DONE;
+    };
+    for (let i = 0; i < 3; i++) work(execute);
+    for (const { run } of queued) expect(await ended(run.id)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    expect(most).toBe(2);
+  });
+
+  it('that find no place say what they wait for, and let others pass', async () => {
+    const { runs, ended, until, work, nextVm } = bound(the());
+    await runs.setCaps({ vm: 1, host: 'unlimited' });
+    const [first, second, third] = await Promise.all(
+      [1, 1, 2].map((vm, index) => runs.queue(runSpec({ vmId: nextVm(), priority: 90 - index, holds: [`vm:x${vm}`, 'host:a'] }))),
+    );
+    const stop = work(async ({ run, signal }) => (run.id === third?.run.id ? DONE : untilStopped(signal)), { concurrency: 4 });
+    await ended(third?.run.id ?? '');
+    expect(await runs.get(second?.run.id ?? '')).toMatchObject({ state: 'queued', waitsFor: { code: 'place', resource: 'vm:x1' } });
+    expect(await runs.workers()).toMatchObject([{ slots: 4, running: 1, alive: true, reach: [] }]);
+    stop.abort();
+    await until(first?.run.id ?? '', ({ state }) => state === 'queued');
+    await expect.poll(() => runs.workers()).toEqual([]);
+    await expect(runs.setCaps({ host: 0 })).rejects.toMatchObject({ code: 'QUEUE_REQUEST_INVALID' });
+  });
+
+  it('hold what their worker has one of, too', async () => {
+    const { runs, ended, work, nextVm } = bound(the());
+    await runs.setCaps({ proxy: 1 });
+    const queued = [await runs.queue(runSpec({ vmId: nextVm() })), await runs.queue(runSpec({ vmId: nextVm() }))];
+    let now = 0;
+    const execute = async (): Promise<RunOutcome> => {
+      expect(++now).toBe(1);
+      await quickClock.sleep(3000);
+      now--;
+      return DONE;
+    };
+    work(execute, { holds: ['proxy:a'], concurrency: 4 });
+    for (const { run } of queued) expect(await ended(run.id)).toMatchObject({ state: 'succeeded', attempt: 1 });
+  });
+
+  it('go by priority, ten minutes of waiting to a point', async () => {
+    const { runs, ended, work, nextVm, database } = bound(the());
+    const old = await runs.queue(runSpec({ vmId: nextVm(), priority: 10 }));
+    await database.db
+      .updateTable('onevault.run')
+      .set({ turn: new Date(Date.now() - 100 * 600_000) })
+      .where('id', '=', old.run.id)
+      .execute();
+    const low = await runs.queue(runSpec({ vmId: nextVm(), priority: 10 }));
+    const high = await runs.queue(runSpec({ vmId: nextVm(), priority: 90 }));
+    const done: string[] = [];
+    const execute: Worker['execute'] = async ({ run }) => {
+      done.push(run.id);
+      return DONE;
+    };
+    work(execute, { concurrency: 1 });
+    await ended(low.run.id);
+    expect(done).toEqual([old.run.id, high.run.id, low.run.id]);
+  });
+
+  it('wait for a worker that reaches what they need', async () => {
+    const { runs, ended, work, nextVm } = bound(the());
+    const { run } = await runs.queue(runSpec({ vmId: nextVm(), reach: ['datastore-100', 'datastore-1'] }));
+    const near = await runs.queue(runSpec({ vmId: nextVm(), reach: ['datastore-1'] }));
+    work(async () => DONE, { name: 'near', reach: new Set(['datastore-1']) });
+    await ended(near.run.id);
+    expect(await runs.get(run.id)).toMatchObject({ state: 'queued', waitsFor: { code: 'worker', reach: ['datastore-100', 'datastore-1'] } });
+    work(async () => DONE, { name: 'far', reach: new Set(['datastore-1', 'datastore-100', 'datastore-7']) });
+    expect(await ended(run.id)).toMatchObject({ worker: 'far' });
+  });
+
+  it('are begun in their time or not at all', async () => {
+    const { runs, ended, work, nextVm } = bound(the());
+    const late = await runs.queue(runSpec({ vmId: nextVm(), startBefore: new Date(0) }));
+    const early = await runs.queue(runSpec({ vmId: nextVm(), startAfter: new Date(8.64e14) }));
+    work(async () => DONE);
+    expect(await ended(late.run.id)).toMatchObject({ state: 'skipped', attempt: 0, report: { reason: 'not begun in time' } });
+    expect(await runs.get(early.run.id)).toMatchObject({ state: 'queued', waitsFor: { code: 'time' } });
+  });
+}
+
+function endings(the: () => QueueWorld): void {
+  it('that fail are tried again as often as they may, and no more', async () => {
+    const { runs, ended, work, nextVm } = bound(the());
+    const { run } = await runs.queue(runSpec({ vmId: nextVm(), retry: { times: 2, afterMs: 0 } }));
+    const hopeless = await runs.queue(runSpec({ vmId: nextVm(), retry: { times: 2, afterMs: 0 } }));
+    work(async (context: RunContext) => {
+      if (context.run.id === hopeless.run.id) return { state: 'failed', failure: { code: 'NO_WAY' }, retry: false };
+      throw new Error(`attempt ${context.run.attempt}`);
+    });
+    expect(await ended(run.id)).toMatchObject({ state: 'failed', attempt: 3, failure: { message: 'attempt 3' } });
+    expect(await ended(hopeless.run.id)).toMatchObject({ state: 'failed', attempt: 1, failure: { code: 'NO_WAY' } });
+  });
+
+  it('wait for their next try as long as the cause asks for, with the reason of the last one', async () => {
+    const { runs, until, work, nextVm } = bound(the());
+    const { run } = await runs.queue(runSpec({ vmId: nextVm(), retry: { times: 2, afterMs: 0 } }));
+    work(async () => ({ state: 'failed', failure: { code: 'BUSY' }, retry: true, retryAfterMs: 3_600_000 }));
+    const waiting = await until(run.id, ({ state, attempt }) => state === 'queued' && attempt === 1);
+    expect(waiting).toMatchObject({ failure: { code: 'BUSY' }, waitsFor: { code: 'time' }, worker: undefined });
+    expect(await runs.cancel(run.id)).toMatchObject({ state: 'cancelled' });
+  });
+
+  it('can be cancelled: at once while they wait, in order while they run', async () => {
+    const { runs, ended, until, work, nextVm } = bound(the());
+    const waiting = await runs.queue(runSpec({ vmId: nextVm() }));
+    expect(await runs.cancel(waiting.run.id)).toMatchObject({ state: 'cancelled' });
+    const { run } = await runs.queue(runSpec({ vmId: nextVm() }));
+    let executed = 0;
+    work(async ({ signal }) => {
+      executed++;
+      return untilStopped(signal);
+    });
+    await until(run.id, ({ state }) => state === 'running');
+    await runs.cancel(run.id);
+    expect(await ended(run.id)).toMatchObject({ state: 'cancelled' });
+    expect(executed).toBe(1);
+    await expect(runs.cancel(run.id)).rejects.toMatchObject({ code: 'QUEUE_RUN_ENDED' });
+    await expect(runs.cancel('run-x')).rejects.toMatchObject({ code: 'QUEUE_RUN_NOT_FOUND' });
+  });
+
+  it('of a worker that ends in order are done by another one, as if for the first time', async () => {
+    const { runs, ended, until, work, nextVm } = bound(the());
+    const { run } = await runs.queue(runSpec({ vmId: nextVm() }));
+    const stop = work(async ({ signal }) => untilStopped(signal), { name: 'leaving' });
+    await until(run.id, ({ state }) => state === 'running');
+    stop.abort();
+    work(async () => DONE, { name: 'staying' });
+    expect(await ended(run.id)).toMatchObject({ state: 'succeeded', worker: 'staying', attempt: 1 });
+  });
+
+  it('are forgotten when they ended long ago, with their events, and those that wait are not', async () => {
+    const { runs, ended, work, nextVm } = bound(the());
+    const { run } = await runs.queue(runSpec({ vmId: nextVm() }));
+    const scheduled = await runs.queue(runSpec({ vmId: nextVm(), schedule: { policy: 'daily', slot: new Date('2026-11-27T01:00:00Z') } }));
+    work(async () => DONE);
+    await ended(run.id);
+    await ended(scheduled.run.id);
+    await the().stop();
+    const waiting = await runs.queue(runSpec({ vmId: nextVm() }));
+    const future = new Date(8.64e14);
+    expect((await runs.prune({ endedBefore: future, eventsBefore: future })).runs).toBeGreaterThan(0);
+    await expect(runs.get(run.id)).rejects.toMatchObject({ code: 'QUEUE_RUN_NOT_FOUND' });
+    expect(await runs.get(scheduled.run.id)).toMatchObject({ state: 'succeeded' });
+    expect(await runs.events({ runId: scheduled.run.id, afterSeq: 0, limit: 10 })).toEqual([]);
+    expect(await runs.events({ runId: waiting.run.id, afterSeq: 0, limit: 10 })).toHaveLength(1);
+  });
+}
+
+function bound(world: QueueWorld) {
+  return {
+    runs: world.runs,
+    database: world.database,
+    nextVm: () => world.nextVm(),
+    ended: (id: string) => world.ended(id),
+    until: world.until.bind(world),
+    work: world.work.bind(world),
+  };
 }
