@@ -50,7 +50,10 @@ export async function startPostgres({ fsync = false }: PostgresOptions = {}): Pr
   const isRoot = process.getuid?.() === 0;
   if (isRoot) await chown(directory, UNPRIVILEGED, UNPRIVILEGED);
   const data = join(directory, 'data');
-  const [initdb, ...args] = unprivileged([join(bin, 'initdb'), '-D', data, '-U', 'onevault', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'], isRoot);
+  const [initdb, ...args] = unprivileged(
+    [join(bin, 'initdb'), '-D', data, '-U', 'onevault', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
+    isRoot,
+  );
   await run(initdb, args, { cwd: directory });
   const port = await freePort();
   const log = join(directory, 'log');
@@ -67,7 +70,13 @@ export async function startPostgres({ fsync = false }: PostgresOptions = {}): Pr
   };
   const start = async (): Promise<void> => {
     const out = await open(log, 'a');
-    const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${directory}`, `fsync=${fsync ? 'on' : 'off'}`, 'max_connections=60'];
+    const settings = [
+      `port=${port}`,
+      'listen_addresses=127.0.0.1',
+      `unix_socket_directories=${directory}`,
+      `fsync=${fsync ? 'on' : 'off'}`,
+      'max_connections=60',
+    ];
     const [program, ...rest] = unprivileged([join(bin, 'postgres'), '-D', data, ...settings.flatMap((setting) => ['-c', setting])], isRoot);
     server = spawn(program, rest, { cwd: directory, stdio: ['ignore', out.fd, out.fd] });
     await out.close();

@@ -7,7 +7,7 @@ import { runSpec } from './run-spec.ts';
 /** What those see who watch runs, whichever process writes. */
 export function eventsContract(the: () => QueueWorld): void {
   it('tell all that happens to whoever reads on behind the last number, in one order and without a gap', async () => {
-    const { runs, database, ...world } = parts(the());
+    const { runs, ...world } = parts(the());
     const before = await runs.lastSeq();
     const ids = await Promise.all(Array.from({ length: 6 }, async () => (await runs.queue(runSpec({ vmId: world.nextVm() }))).run.id));
     for (let worker = 0; worker < 3; worker++)
@@ -20,13 +20,15 @@ export function eventsContract(the: () => QueueWorld): void {
       });
     const read: RunEvent[] = [];
     const ended = () => read.filter(({ type }) => type === 'run.ended').length;
-    while (ended() < ids.length) read.push(...(await runs.events({ afterSeq: read.at(-1)?.seq ?? before, limit: 50 })));
+    while (ended() < ids.length) {
+      read.push(...(await runs.events({ afterSeq: read.at(-1)?.seq ?? before, limit: 50 })));
+      await quickClock.sleep(100); // the embedded database answers without leaving the others a turn
+    }
     expect(read).toEqual(await runs.events({ afterSeq: before, limit: 1000 }));
     for (const id of ids) {
       const steps = read.filter(({ runId, type }) => runId === id && type === 'step').map(({ data }) => data['i']);
       expect(steps).toEqual(Array.from({ length: 40 }, (_, i) => i));
     }
-    expect(database.kind).toBeDefined();
   });
 
   it('can be watched: one of them or all, from now or from where one left, slow readers like fast ones', async () => {
@@ -78,5 +80,5 @@ async function collect(watched: AsyncIterable<RunEvent>, isEnough: (events: read
 }
 
 function parts(world: QueueWorld) {
-  return { runs: world.runs, database: world.database, nextVm: () => world.nextVm(), work: world.work.bind(world), ended: world.ended.bind(world) };
+  return { runs: world.runs, nextVm: () => world.nextVm(), work: world.work.bind(world), ended: world.ended.bind(world) };
 }
