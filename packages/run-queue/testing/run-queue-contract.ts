@@ -27,6 +27,7 @@ export function runQueueContract(name: string, open: () => Promise<QueueUnderTes
 
     oneRun(() => world);
     order(() => world);
+    tally(() => world);
     endings(() => world);
     deathsContract(() => world);
     eventsContract(() => world);
@@ -199,6 +200,16 @@ function order(the: () => QueueWorld): void {
     work(async () => DONE);
     expect(await ended(late.run.id)).toMatchObject({ state: 'skipped', attempt: 0, report: { reason: 'not begun in time' } });
     expect(await runs.get(early.run.id)).toMatchObject({ state: 'queued', waitsFor: { code: 'time' } });
+  });
+}
+
+function tally(the: () => QueueWorld): void {
+  it('are counted: what waits, since when, and what runs; those that may not begin yet do not count as waiting long', async () => {
+    const { runs, nextVm } = bound(the());
+    expect(await runs.tally()).toEqual({ queued: 0, running: 0, waitingSince: undefined });
+    const { run } = await runs.queue(runSpec({ vmId: nextVm() }));
+    await runs.queue(runSpec({ vmId: nextVm(), startAfter: new Date(run.queuedAt.getTime() + 3_600_000) }));
+    expect(await runs.tally()).toEqual({ queued: 2, running: 0, waitingSince: run.startAfter });
   });
 }
 

@@ -37,7 +37,7 @@ const CLOSE_MS = 5000;
 /** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE. */
 export async function openDatabase(place: DatabasePlace, { clock, heartbeatSeconds = 60 }: DatabaseOptions): Promise<Database> {
   await using scope = new Scope();
-  const db = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, clock, scope);
+  const db = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, heartbeatSeconds * 1000, clock, scope);
   const schema = async <T>(name: string, migrations: Migrations): Promise<Kysely<T>> => {
     await migrate(db, `onevault_${name}`, migrations);
     return db.withSchema(`onevault_${name}`) as unknown as Kysely<T>;
@@ -63,8 +63,8 @@ async function embedded(directory: string, scope: Scope): Promise<Kysely<Tables>
   return new Kysely<Tables>({ dialect: new EmbeddedDialect(pglite) });
 }
 
-function postgresql(url: Secret, clock: Clock, scope: Scope): Kysely<Tables> {
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connectPostgresql(url) }) });
+function postgresql(url: Secret, heartbeatMs: number, clock: Clock, scope: Scope): Kysely<Tables> {
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connectPostgresql(url, heartbeatMs) }) });
   // A server that does not answer any more must not keep us from ending.
   scope.defer(() => Promise.race([db.destroy(), clock.sleep(CLOSE_MS)]));
   return db;

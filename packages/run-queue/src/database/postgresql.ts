@@ -4,22 +4,22 @@ import pg from 'pg';
 
 /** Connections of one process at most. */
 const POOL_CONNECTIONS = 8;
-/** A server that lost us in the middle of a transaction lets go of its locks, which others wait for, ms. */
-const IDLE_IN_TRANSACTION_MS = 10_000;
-/** A network that swallows everything looks like a query that takes long: after so long the connection is given up, ms. */
-const QUERY_MS = 60_000;
 const CONNECT_MS = 10_000;
 const INT8 = pg.types.builtins.INT8;
 
-/** Connections to a PostgreSQL server. One that broke is never used again; a server that went away and came back is simply connected to anew. */
-export function connectPostgresql(url: Secret): PostgresPool {
+/**
+ * Connections to a PostgreSQL server. One that broke is never used again; a server that went away and came back is simply connected to anew. A server that lost us in
+ * the middle of a transaction ends it, and with it the locks that others wait for, long before they are taken for dead; a network that swallows everything looks like
+ * a query that takes long, and is given up when we are.
+ */
+export function connectPostgresql(url: Secret, heartbeatMs: number): PostgresPool {
   const pool = new pg.Pool({
     connectionString: url.reveal(),
     application_name: 'onevault',
     max: POOL_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: QUERY_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    query_timeout: heartbeatMs,
+    idle_in_transaction_session_timeout: Math.ceil(heartbeatMs / 6),
     keepAlive: true,
     // bigint as a number, as the embedded database gives it: what we count stays far below 2^53.
     types: { getTypeParser: (oid, format) => (oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) },

@@ -1,0 +1,125 @@
+import { Scope, Secret, systemClock } from '@onevault/base';
+import { type Database, openDatabase, type RunOutcome } from '@onevault/run-queue';
+import { DONE, QueueWorld, runSpec, untilStopped } from '@onevault/run-queue/testing';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { cutLine } from '../support/cut-line.ts';
+import { type Postgres, postgresRequirements, startPostgres } from '../support/postgres.ts';
+import { describeWith } from '../support/requires.ts';
+
+/** Short, so that a death is seen in seconds; all that is judged by it is scaled with it. */
+const HEARTBEAT_SECONDS = 3;
+
+describeWith(postgresRequirements, 'when the database is out of reach', () => {
+  let server: Postgres;
+  let databases = 0;
+  beforeAll(async () => {
+    server = await startPostgres();
+  }, 60_000);
+  afterAll(() => server[Symbol.asyncDispose](), 30_000);
+
+  async function open(scope: Scope, url: Secret): Promise<Database> {
+    return scope.use(await openDatabase({ kind: 'postgresql', url }, { clock: systemClock, heartbeatSeconds: HEARTBEAT_SECONDS }));
+  }
+  function newDatabase(): Promise<Secret> {
+    return server.createDatabase(`outage_${++databases}`);
+  }
+
+  it('runs go on over a crash of PostgreSQL, and none is lost or done twice', { timeout: 60_000 }, async () => {
+    await using scope = new Scope();
+    const url = await newDatabase();
+    const world = new QueueWorld(await open(scope, url), systemClock);
+    scope.defer(() => world.stop());
+    const begun = new Map<string, number>();
+    const finish: (() => void)[] = [];
+    const execute = async ({ run }: { readonly run: { readonly id: string } }): Promise<RunOutcome> => {
+      begun.set(run.id, (begun.get(run.id) ?? 0) + 1);
+      if (begun.size <= 4) await new Promise<void>((resolve) => finish.push(resolve));
+      return DONE;
+    };
+    const ids = await Promise.all(Array.from({ length: 12 }, async () => (await world.runs.queue(runSpec({ vmId: world.nextVm() }))).run.id));
+    for (let i = 0; i < 2; i++) world.work(execute, { database: await open(scope, url) });
+    await expect.poll(() => finish.length, { timeout: 10_000 }).toBe(4);
+    await server.stop('immediate');
+    for (const done of finish) done(); // while nobody can be told
+    await expect(world.runs.queue(runSpec({ vmId: world.nextVm() }))).rejects.toThrow();
+    await server.start();
+    for (const id of ids) expect(await world.ended(id)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    expect([...begun.values()]).toEqual(ids.map(() => 1));
+  });
+
+  it('a worker that is cut off ends its run in order before another one begins it, and what it says later counts for nothing', {
+    timeout: 60_000,
+  }, async () => {
+    await using scope = new Scope();
+    const url = await newDatabase();
+    const line = scope.use(await cutLine(server.port));
+    const world = new QueueWorld(await open(scope, url), systemClock);
+    scope.defer(() => world.stop());
+    const order: string[] = [];
+    const { run } = await world.runs.queue(runSpec({ vmId: world.nextVm() }));
+    world.work(
+      async (context) => {
+        order.push('begun');
+        await untilStopped(context.signal).catch(() => order.push('ended in order'));
+        return { state: 'succeeded', report: { by: 'lost' } };
+      },
+      { name: 'lost', concurrency: 1, database: await open(scope, new Secret(url.reveal().replace(`:${server.port}/`, `:${line.port}/`))) },
+    );
+    await expect.poll(() => order, { timeout: 10_000 }).toEqual(['begun']);
+    line.cut();
+    const execute = async (): Promise<RunOutcome> => {
+      order.push('begun by the heir');
+      return { state: 'succeeded', report: { by: 'heir' } };
+    };
+    const cleanUp = async (): Promise<undefined> => void order.push('cleaned up');
+    world.work(execute, { name: 'heir', cleanUp, database: await open(scope, url) });
+    expect(await world.ended(run.id)).toMatchObject({ state: 'succeeded', attempt: 2, report: { by: 'heir' } });
+    expect(order).toEqual(['begun', 'ended in order', 'cleaned up', 'begun by the heir']);
+    line.mend();
+    // It takes runs again, and has said nothing about the one that it lost.
+    const next = await world.runs.queue(runSpec({ vmId: world.nextVm(), reach: ['here'] }));
+    world.work(async () => DONE, { reach: new Set(['here']) });
+    await world.ended(next.run.id);
+    expect(await world.runs.get(run.id)).toMatchObject({ attempt: 2, report: { by: 'heir' } });
+  });
+
+  it('a process that is lost in the middle of a transaction does not keep others from theirs', { timeout: 60_000 }, async () => {
+    await using scope = new Scope();
+    const url = await newDatabase();
+    const line = scope.use(await cutLine(server.port));
+    const lost = await open(scope, new Secret(url.reveal().replace(`:${server.port}/`, `:${line.port}/`)));
+    const world = new QueueWorld(await open(scope, url), systemClock);
+    scope.defer(() => world.stop());
+    const { run } = await world.runs.queue(runSpec({ vmId: world.nextVm() }));
+    // It has the run's lock, and its line is cut before it gives it back.
+    let isCut = (): void => undefined;
+    const cut = new Promise<void>((resolve) => {
+      isCut = resolve;
+    });
+    const held = lost.db.transaction().execute(async (trx) => {
+      await trx.selectFrom('onevault.run').selectAll().forUpdate().execute();
+      line.cut();
+      isCut();
+      await trx.selectFrom('onevault.run').selectAll().execute();
+    });
+    scope.defer(() => held.catch(() => undefined));
+    await cut;
+    world.work(async () => DONE);
+    expect(await world.ended(run.id)).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('servers that open an empty database at once all find their tables', { timeout: 60_000 }, async () => {
+    await using scope = new Scope();
+    const url = await newDatabase();
+    const all = await Promise.all(Array.from({ length: 4 }, () => open(scope, url)));
+    const tables = await Promise.all(
+      all.map((database) =>
+        database.schema<{ thing: { id: number } }>('things', {
+          '1-thing': { up: async (db) => void (await db.schema.createTable('thing').addColumn('id', 'bigint').execute()) },
+        }),
+      ),
+    );
+    await tables[0]?.insertInto('thing').values({ id: 5_000_000_000 }).execute();
+    for (const db of tables) expect(await db.selectFrom('thing').selectAll().execute()).toEqual([{ id: 5_000_000_000 }]);
+  });
+});
