@@ -120,9 +120,19 @@ function order(the: () => QueueWorld): void {
     await runs.setCaps({ host: 2 });
     let now = 0;
     let most = 0;
+    let first: (() => void) | undefined;
     const execute = async (): Promise<RunOutcome> => {
       most = Math.max(most, ++now);
-      await quickClock.sleep(2000);
+      // Two by two: each waits for one that is at work at the same time.
+      await new Promise<void>((resolve) => {
+        if (first === undefined) first = resolve;
+        else {
+          first();
+          first = undefined;
+          resolve();
+        }
+      });
+      await quickClock.sleep(500);
       now--;
       return DONE;
     };
