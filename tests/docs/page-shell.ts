@@ -104,6 +104,8 @@ export async function openPageShell(): Promise<PageShell> {
     TMPDIR: join(root, 'tmp'),
     ONEVAULT_PROXY_ROOT: join(sim.dir, 'proxy', String(proxy)),
     ONEVAULT_STATE_DIR: join(root, 'var/lib/onevault'),
+    // For scenes: where the documentation itself is.
+    ONEVAULT_DOCS: join(REPOSITORY, 'docs'),
     AWS_EC2_METADATA_DISABLED: 'true',
     // In the hurried time of resident.mjs.
     ONE_XMLRPC_TIMEOUT: '1200',
