@@ -18,6 +18,8 @@ const PROSE = new Set([
   'while',
   'overlay',
   'server',
+  'gives',
+
   'is',
   'has',
   'made',

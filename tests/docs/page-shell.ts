@@ -159,9 +159,11 @@ function shim(port: number): string {
   return `#!/bin/bash
 [ -n "$ONEVAULT_DOCS_PROCESS" ] && exec '${process.execPath}' '${BIN}' "$@"
 case " $* " in ${OWN_PROCESS.map((words) => `*" ${words} "*`).join(' | ')}) exec '${process.execPath}' '${BIN}' "$@" ;; esac
-exec {line}<>/dev/tcp/127.0.0.1/${port} || exit 99
+exec 8>&1 9>&2 {line}<>/dev/tcp/127.0.0.1/${port} || exit 99
 { printf '%s\\0' "$$" "$PWD" "$#" "$@"; env -0; printf '\\0'; } >&"$line"
-read -r code <&"$line" && exit "$code"
+read -r code <&"$line" || code='the resident command is gone'
+[[ $code =~ ^[0-9]+$ ]] || { echo "$code"; exit 98; }
+exit "$code"
 `;
 }
 

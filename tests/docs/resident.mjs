@@ -1,16 +1,16 @@
 // The built command in one process for a whole page: a start costs a third of a second, and the pages have hundreds of commands. The shim on PATH
 // (page-shell.ts) sends its arguments, its environment and its pid; what the command prints goes straight into the shim's own streams.
 import { EventEmitter } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, openSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { systemClock } from '@onevault/base';
-import { main } from '../../apps/cli/dist/main.js';
 
 // The simulator takes no time; between two looks at it the command need not take any either.
 const HURRY = 20;
-const { sleep, monotonicMs } = systemClock;
-systemClock.sleep = (ms, options) => sleep(ms / HURRY, options);
-systemClock.monotonicMs = () => monotonicMs() * HURRY;
+const { setTimeout: timer, performance: watch } = globalThis;
+const elapsed = watch.now.bind(watch);
+globalThis.setTimeout = (callback, ms, ...rest) => timer(callback, ms / HURRY, ...rest);
+watch.now = () => elapsed() * HURRY;
+const { main } = await import('../../apps/cli/dist/main.js');
 
 const server = createServer((socket) => {
   let request = '';
@@ -28,7 +28,7 @@ const server = createServer((socket) => {
 });
 
 async function answer(socket, request) {
-  socket.end(`${await run(request)}\n`);
+  socket.end(`${await run(request).catch((error) => `broken: ${error}`)}\n`);
 }
 
 async function run({ pid, cwd, args, env }) {
@@ -36,7 +36,8 @@ async function run({ pid, cwd, args, env }) {
   for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
   Object.assign(process.env, env);
   process.chdir(cwd);
-  const streams = [1, 2].map((fd) => createWriteStream(`/proc/${pid}/fd/${fd}`, { flags: 'a' }));
+  // 8 and 9 are the shim's own copies of its streams: 1 is the connection while it writes to that.
+  const streams = [8, 9].map((fd) => createWriteStream('', { fd: openSync(`/proc/${pid}/fd/${fd}`, 'a') }));
   const code = await new Promise((resolve, reject) => {
     const host = Object.assign(new EventEmitter(), {
       argv: [process.execPath, 'onevault', ...args],

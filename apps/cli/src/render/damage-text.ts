@@ -17,7 +17,7 @@ const RANGES_SHOWN = 8;
 export function damageLines(damage: Damage, nameOf: (pointId: string) => PointName | undefined): string[] {
   const head = `damaged: ${damage.key}: ${damage.error.message} (${errorCode(damage.error) ?? damage.error.name})`;
   const affected = damage.affects.map((one) => `  ${affectedText(one, nameOf(one.pointId))}`);
-  return [head, ...(affected.length > 0 ? affected : ['  no restore point needs it'])].map(printable);
+  return [head, ...(affected.length > 0 ? affected : ['  no restore point needs it: onevault repo gc --repack-below 100% takes it away'])].map(printable);
 }
 
 function affectedText(affected: Damage['affects'][number], name: PointName | undefined): string {
