@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { mayBePlain, readPlainAnswer } from './plain-answer.ts';
 import { type Decoded, ResponseDecoder } from './wire-codec.ts';
 
-/** The codec reads this much in a few milliseconds: below it there is nothing to gain. */
-const LARGE_BYTES = 32 * 1024;
+/** The codec reads less than this in no time; the body of one VM takes it a few milliseconds, and a workflow reads hundreds. */
+const LARGE_BYTES = 1024;
 
 /**
  * Decodes an answer as it arrives. What begins as oned's successes begin is held until it is whole and, if it is large, tried as a plain answer;
