@@ -17,6 +17,8 @@ export type ServerErrorCode =
   | 'SERVER_IDEMPOTENCY_CONFLICT'
   | 'SERVER_STATE_UNUSABLE'
   | 'SERVER_HANDLERS_INCOMPLETE'
+  /** A channel refused what was to be told, or did not answer. */
+  | 'SERVER_NOTIFICATION_FAILED'
   | 'SERVER_LISTEN_REFUSED'
   /** A command of the policy failed, or took too long. */
   | 'SERVER_COMMAND_FAILED'

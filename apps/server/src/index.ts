@@ -23,6 +23,7 @@ export { Redactor } from './logs/redactor.ts';
 export { runLogger, runLogHandlers } from './logs/run-log.ts';
 export { type LogLevel, logFormatOf, serverLogger } from './logs/server-logger.ts';
 export { type MetricsDeps, metricsHandlers, openMetrics, type ServerMetrics } from './metrics/server-metrics.ts';
+export { type Notifier, type NotifierDeps, notificationHandlers, openNotifier } from './notify/notifier.ts';
 export type { Call, Caller, FileAnswer, Handler, HandlerTable } from './ports/call.ts';
 export type { Catalog, CatalogPoint, PointPage, RepositoryStanding, VmPoints } from './ports/catalog.ts';
 export type { Inventory, InventoryVm } from './ports/inventory.ts';

@@ -113,27 +113,26 @@ async function fill(
       'queue',
       call,
       async () => setQueue(own, await deps.queue(), nowMs),
-      () => [own.queued, own.running, own.waited],
+      () => {
+        for (const figure of [own.queued, own.running, own.waited]) figure.remove();
+      },
     ),
     asked(
       deps,
       'workers',
       call,
       async () => setWorkers(own, await deps.workers.list(), nowMs),
-      () => [own.workers, own.slots],
+      () => {
+        own.workers.reset();
+        own.slots.remove();
+      },
     ),
   ]);
   own.problems.set(problems.filter((isProblem) => isProblem).length);
 }
 
 /** Answers whether it could not be asked; then its figures are absent rather than old. */
-async function asked(
-  { clock, logger }: MetricsDeps,
-  what: string,
-  { signal }: CallOptions,
-  ask: () => Promise<void>,
-  clear: () => void,
-): Promise<boolean> {
+async function asked({ clock, logger }: MetricsDeps, what: string, { signal }: CallOptions, ask: () => Promise<void>, clear: () => void): Promise<boolean> {
   const over = new AbortController();
   const deadline = clock.sleep(ASK_MS, { signal: AbortSignal.any([over.signal, ...(signal ? [signal] : [])]) }).then(() => {
     throw new Error(`no answer within ${ASK_MS} ms`);
