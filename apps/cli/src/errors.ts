@@ -14,6 +14,7 @@ export type CliErrorCode =
   | 'CLI_TOKEN_UNREADABLE'
   | 'CLI_SERVER_UNSET'
   | 'CLI_NOT_THROUGH_SERVER'
+  | 'CLI_RUN_SKIPPED'
   | 'CLI_SIM_FAILED'
   | 'CLI_DEMO_MISMATCH';
 

@@ -34,6 +34,12 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   SERVER_REQUEST_INVALID: EXIT.usage,
   SERVER_SETTINGS_INVALID: EXIT.usage,
   SERVER_NOT_FOUND: EXIT.failed,
+  SERVER_DAMAGE_FOUND: EXIT.damage,
+  // How a run of the server failed, not the server.
+  SERVER_COMMAND_FAILED: EXIT.failed,
+  SERVER_WORKER_LOST: EXIT.failed,
+  SERVER_WINDOW_ENDED: EXIT.failed,
+  SERVER_DRILL_FAILED: EXIT.failed,
   FILES_PATH_INVALID: EXIT.usage,
   JOB_NAME_INVALID: EXIT.usage,
   JOB_NETWORK_INVALID: EXIT.usage,

@@ -4,6 +4,7 @@ import type { CommandContext, RunCommand } from '../command-context.ts';
 import { confirm } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
+import { remoteOrphans } from '../remote/standing.ts';
 import { orphanColumns, REMOVED_COLUMNS, sparedColumns } from '../render/orphan-text.ts';
 import { doneWith } from '../render/recover-text.ts';
 import { renderTable } from '../render/table.ts';
@@ -25,7 +26,13 @@ export function cleanupCommand(run: RunCommand): Command {
     .option('-y, --yes', 'with --apply: do not ask')
     .option('--older-than <age>', '30m, 12h, 7d: leave alone what is younger, for clouds with other proxies at work')
     .option('--other-proxies', 'also what another proxy VM has attached: it will not come back')
-    .action((flags: CleanupFlags, sub: Command) => run(sub, (context) => cleanup(context, flags)));
+    .action((flags: CleanupFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => cleanup(context, flags),
+        (context) => remoteOrphans(context, flags),
+      ),
+    );
 }
 
 async function cleanup(context: CommandContext, flags: CleanupFlags): Promise<ExitCode> {

@@ -9,6 +9,7 @@ import { checkProxyStorage, chooseIdentification, fixProxyStorage, type StorageF
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
+import { remoteDoctor } from '../remote/standing.ts';
 import { countFindings, doctorLine, findingLines } from '../render/doctor-text.ts';
 
 interface DoctorFlags {
@@ -22,7 +23,13 @@ export function doctorCommand(run: RunCommand): Command {
       '--fix',
       "make the proxy machine leave guests' disks alone: writes the LVM, multipath, RAID and udev settings it finds missing, and keeps what was there",
     )
-    .action((flags: DoctorFlags, sub: Command) => run(sub, (context) => doctor(context, flags)));
+    .action((flags: DoctorFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => doctor(context, flags),
+        (context) => remoteDoctor(context, flags),
+      ),
+    );
 }
 
 async function doctor(context: CommandContext, flags: DoctorFlags): Promise<ExitCode> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Answer, type CallInput, isApiError, type StreamEvent } from '@onevault/api';
 import { isAbort } from '@onevault/base';
 import type { JobEvent } from '@onevault/orchestrator';
+import { CliError } from '../errors.ts';
 import { Cancelled } from '../signals.ts';
 import type { RemoteContext } from './remote-context.ts';
 import { failureError } from './remote-error.ts';
@@ -67,14 +68,21 @@ export async function runToEnd(context: RemoteContext, request: RequestInput, em
 
 /** Throws what the run failed with; when who watches goes away, says that it goes on. */
 export async function watchToEnd(context: RemoteContext, runId: string, emit: (event: JobEvent) => void): Promise<RemoteRun> {
+  context.output.note(`run ${runId} at ${context.server.url.host}`);
   const run = await watchRun(context, runId, emit).catch((error: unknown) => {
     if (isAbort(error) || context.signal.aborted)
       context.output.warn(`run ${runId} goes on at the server; onevault run cancel ${runId} stops it, onevault run watch ${runId} looks on`);
     throw error;
   });
   if (run.state === 'failed') throw failureError(run.failure ?? { message: `run ${runId} failed` }, runId);
+  if (run.state === 'skipped') throw skipped(run);
   if (run.state === 'cancelled') throw new Cancelled(`run ${runId} was cancelled at the server`);
   return run;
+}
+
+function skipped({ id, waitsFor }: RemoteRun): CliError {
+  const why = waitsFor === undefined ? 'nobody began it in time' : `${waitsFor.text} (${waitsFor.code})`;
+  return new CliError({ code: 'CLI_RUN_SKIPPED', message: `run ${id} was left out: ${why}`, hint: 'ask for it again, or look at the window of its policy' });
 }
 
 /** The report of the workflow, which a run that succeeded has. */

@@ -149,6 +149,30 @@ describe('through a server', () => {
     expect(await at(handlers, 'policy', 'preview', '--file', '/nowhere/p.yaml')).toMatchObject({ exit: 2 });
   });
 
+  it('what its doctor finds is said as by the one here, and what dead runs left is listed', async () => {
+    const findings = [
+      { area: 'cloud', severity: 'ok', code: 'CLOUD_VERSION', what: 'cloud', why: 'answers' },
+      { area: 'space', severity: 'error', code: 'SPACE_LOW', what: 'disk', why: 'is full', remedy: 'make room' },
+    ];
+    const { exit, out } = await at({ doctor: () => findings }, 'doctor');
+    expect({ exit, out }).toEqual({
+      exit: 3,
+      out: expect.stringMatching(/PROBLEM +space +disk: is full \[SPACE_LOW\]\n +do: make room\ndoctor: 1 problem, 0 warnings, 1 ok\n$/),
+    });
+    const orphan = { kind: 'image', name: 'image ov-1 (id 7)', id: 7, runId: 'w-1', where: 'datastore 1', sizeBytes: 1024 };
+    expect(await at({ listOrphans: () => [orphan] }, 'cleanup', '--list')).toMatchObject({ exit: 3, out: expect.stringContaining('image ov-1 (id 7)') });
+    expect(await at({ listOrphans: () => [] }, 'cleanup')).toMatchObject({ exit: 0, out: 'nothing of ours is left behind\n' });
+    expect(await at({}, 'cleanup', '--apply', '--yes')).toMatchObject({ exit: 2 });
+  });
+
+  it('a run that found damage, or that nobody began, has its exit code', async () => {
+    const failure = { code: 'SERVER_DAMAGE_FOUND', message: '2 damaged objects' };
+    expect(await at({ getRun: () => run('r-1', 'failed', { failure }) }, 'verify')).toMatchObject({ exit: 13 });
+    const waitsFor = { code: 'NOT_BEGUN_IN_TIME', text: 'its window is over' };
+    const left = await at({ getRun: () => run('r-6', 'skipped', { waitsFor }) }, 'backup', '6', '--json');
+    expect(left).toMatchObject({ exit: 1, err: expect.stringContaining('CLI_RUN_SKIPPED') });
+  });
+
   it('a run that was cancelled there is cancelled here', async () => {
     expect(await at({ getRun: () => run('r-6', 'cancelled') }, 'backup', '6')).toMatchObject({
       exit: 130,
