@@ -51,6 +51,8 @@ function send(error: unknown, request: FastifyRequest, reply: FastifyReply, logg
   if (problem.status >= 500) logger.error({ requestId: request.id, error: serializeError(error) }, 'a request failed');
   const retryAfterS = retryAfterOf(error, problem.status);
   if (retryAfterS !== undefined) void reply.header('retry-after', String(retryAfterS));
+  // What is left of a body that nobody wanted is not read, and is no next request either.
+  if (!request.raw.complete) void reply.header('connection', 'close');
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
   return reply.code(problem.status).type('application/problem+json').header('cache-control', 'no-store').send(JSON.stringify(problem));
 }

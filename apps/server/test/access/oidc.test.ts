@@ -62,21 +62,22 @@ class Provider {
 }
 
 let provider: Provider;
+/** The cloud that the provider's users are looked up in. */
+let plain: AccessWorld;
 let world: AccessWorld;
 let base: URL;
 
 beforeAll(async () => {
   provider = new Provider();
   await provider.listen();
-  const plain = await makeAccessWorld();
+  plain = await makeAccessWorld();
   const oidc = new OidcSignIn({ issuer: new URL(provider.issuer), clientId: 'onevault', name: 'the company' }, plain.access.deps);
   world = await makeAccessWorld({ access: { oidc, cloud: plain.cloud } });
   base = (await world.serve(objects, sampleHandlers())).url;
-  const { [Symbol.asyncDispose]: close } = world;
-  Object.assign(world, { [Symbol.asyncDispose]: async () => (await close.call(world), plain[Symbol.asyncDispose]()) });
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
+  await plain[Symbol.asyncDispose]();
   provider.close();
 });
 

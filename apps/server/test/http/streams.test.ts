@@ -99,7 +99,12 @@ describe('an event stream', () => {
     const stream = await open(url);
     stream.pause();
     let before = -1;
-    await expect.poll(() => taken === before || ((before = taken), false), { interval: 100, timeout: 10_000 }).toBe(true);
+    const isStill = (): boolean => {
+      const was = before;
+      before = taken;
+      return was === taken;
+    };
+    await expect.poll(isStill, { interval: 100, timeout: 10_000 }).toBe(true);
     expect(taken).toBeGreaterThan(0);
     expect(taken * 64).toBeLessThan(16 * 1024); // KiB, most of it in the kernel's buffers
     stream.destroy();
