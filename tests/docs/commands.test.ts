@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, type ExpectStatic, test } from 'vitest';
 import { testWith } from '../support/requires.ts';
+import { unexecuted } from './elsewhere.ts';
 import { missingLines } from './loosely.ts';
-import { type Elsewhere, readPage, type Step } from './page.ts';
+import { readPage, type Step } from './page.ts';
 import { openPageShell, type PageShell } from './page-shell.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -20,7 +21,7 @@ function pagesOf(directory: string): string[] {
 /** Every command that the documentation shows is executed: here, or by the test that its page names. */
 describe.concurrent('the commands of', () => {
   for (const name of PAGES.filter((page) => existsSync(join(ROOT, page)))) {
-    const page = readPage(join(ROOT, name));
+    const page = readPage(readFileSync(join(ROOT, name), 'utf8'));
     test(`${name} say how they are run`, ({ expect }) => {
       expect([...page.problems, ...page.elsewhere.flatMap(unexecuted)]).toEqual([]);
     });
@@ -52,23 +53,4 @@ async function take(shell: PageShell, page: string, step: Step, expect: ExpectSt
   if (process.env['ONEVAULT_SHOW_PAGES'] === '1') process.stdout.write(`${told}= ${exit}\n`);
   expect.soft(exit, told).toBe(step.exit);
   expect.soft(missingLines(step.shown, printed), told).toEqual([]);
-}
-
-/** A file executes a command when it names the program and the words behind it, up to the first that is an option, a path or a placeholder. */
-function unexecuted({ line, by, commands }: Elsewhere): string[] {
-  const paths = by.split(', ').map((path) => join(ROOT, path));
-  const absent = paths.filter((path) => !existsSync(path));
-  if (absent.length > 0) return [`line ${line}: ${absent.join(', ')}: no such file`];
-  const text = paths.map((path) => readFileSync(path, 'utf8')).join('\n');
-  return commands.flatMap((command) => {
-    const lacking = namesOf(command).filter((name) => !text.includes(name));
-    return lacking.length === 0 ? [] : [`line ${line}: ${by} does not name '${lacking.join("', '")}' of: ${command}`];
-  });
-}
-
-function namesOf(command: string): string[] {
-  const [program = '', ...words] = command.replace(/^(\w+=\S*\s+(\\\n\s*)?)+/, '').split(/\s+/);
-  const end = words.findIndex((word) => !/^[a-z][a-z-]*$/.test(word));
-  const verbs = words.slice(0, Math.min(end === -1 ? words.length : end, 2));
-  return program === 'onevault' ? verbs : [program, ...verbs.slice(0, 1)];
 }

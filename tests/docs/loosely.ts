@@ -17,7 +17,7 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/\b\d{4}-\d{2}-\d{2}\b/g, '<date>'],
   [/\b\d+(\.\d+)? ?([KMGT]iB|B)\/s\b/g, '<rate>'],
   [/\b\d+(\.\d+)? ?([KMGT]iB|B)(?![\w/])/g, '<size>'],
-  [/\b(\d+(\.\d+)?(ms|s|m|h|d)(?![\w/]))+/g, '<duration>'],
+  [/\b(\d+(\.\d+)?(ms|s|m|h|d))+(?![\w/])/g, '<duration>'],
   [/\b[0-9a-f]{8,64}\b/g, '<hex>'],
 ];
 

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { type Requirement, requiresCommand } from '../support/requires.ts';
 import { type Comment, type Fence, markdownPieces } from './markdown-pieces.ts';
 import { fenceCommands, type ShellCommand, shellCommands } from './shell-commands.ts';
@@ -40,14 +39,14 @@ const DATA = new Set(['text', 'json', 'yaml', 'ts', 'python', 'ini', 'xml', 'pro
  *     <!-- here: WORD = command -->          from here on WORD stands for what the command prints
  *     <!-- killed: STEP = command -->        the command was killed with -9 while OpenNebula was at that step, which then ended
  *     <!-- needs: program package -->        the page runs only where there is that program
- *     <!-- executed by: path, path -->           the block cannot run here; that file executes it and names its commands
+ *     <!-- executed by: path, path -->       the block cannot run here; that file executes it and names its commands
  *     <!-- file: path -->                    the block is the content of that file
  *     <!-- goes on: text -->                 the first command serves until the page ends; the rest waits until it has printed the text
  */
-export function readPage(path: string): Page {
+export function readPage(text: string): Page {
   const page: Draft = { steps: [], elsewhere: [], needs: [], problems: [] };
   let about: Comment | undefined;
-  for (const piece of markdownPieces(readFileSync(path, 'utf8'))) {
+  for (const piece of markdownPieces(text)) {
     if (piece.kind === 'comment' && STANDALONE.has(piece.about)) readStandalone(page, piece);
     else if (piece.kind === 'comment') about = piece;
     else {
