@@ -32,7 +32,7 @@ export async function startRun({ client, clock, signal }: RemoteContext, body: R
 }
 
 /** Tells what happens in a run, from its beginning, and answers the run when it has ended, however often the connection breaks. An abort leaves the run to the server. */
-export async function watchRun(context: RemoteContext, runId: string, emit: (event: JobEvent) => void): Promise<RemoteRun> {
+async function watchRun(context: RemoteContext, runId: string, emit: (event: JobEvent) => void): Promise<RemoteRun> {
   const { client, clock, signal } = context;
   let lastEventId: string | undefined;
   let heardMs = clock.monotonicMs();

@@ -27,7 +27,7 @@ export async function listSnapshotSets(access: LiveAccess, vmId: number, options
 }
 
 /** Pure. */
-export function snapshotSets(vm: Vm, version: string, proxyVm: number | undefined): SetAnswer[] {
+function snapshotSets(vm: Vm, version: string, proxyVm: number | undefined): SetAnswer[] {
   const { sets, others } = readSnapshots(vm);
   const answers = [
     ...sets.map((set) => answerOf({ vm, version, proxyVm }, { name: set.name, set, members: set.members, missing: set.missing }, ofSet(set))),

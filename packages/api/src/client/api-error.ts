@@ -1,6 +1,3 @@
-/** What the client finds by itself; everything else is the server's own code. */
-export type ClientErrorCode = 'API_UNREACHABLE' | 'API_ANSWER_INVALID';
-
 export interface ApiErrorFacts {
   readonly code: string;
   readonly message: string;
