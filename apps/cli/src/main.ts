@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { systemClock } from '@onevault/base';
 import { compose } from '@onevault/composition';
@@ -14,6 +13,7 @@ import { terminalPrompt } from './secret/ask-secret.ts';
 import { type GlobalFlags, resolveSettings, type Surroundings } from './settings.ts';
 import { cancelOnSignals, LEAVING } from './signals.ts';
 import { stderrLogger } from './stderr-logger.ts';
+import { version } from './version.ts';
 
 /** Runs the command line of this process and leaves with its exit code. The only place that exits. */
 export async function main(host: NodeJS.Process): Promise<void> {
@@ -104,9 +104,4 @@ function refusedArguments(error: CommanderError): Error {
 /** Before the flags are understood. */
 function plainOutput(streams: { readonly stdout: TextStream; readonly stderr: TextStream }, mode: OutputMode): Output {
   return createOutput(streams, { mode, quiet: false, verbosity: 0, progress: false, color: false });
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown';
 }

@@ -19,6 +19,7 @@ import { restoreCommand } from './commands/restore.ts';
 import { restoreDiskCommand } from './commands/restore-disk.ts';
 import { restorePlanCommand } from './commands/restore-plan.ts';
 import { retentionCommand } from './commands/retention/retention.ts';
+import { serverCommand } from './commands/server/server.ts';
 import { applyCommand, auditCommand, diffCommand, policyCommand, runCommand, tokenCommand } from './commands/server-side.ts';
 import { simCommand } from './commands/sim.ts';
 import { snapshotCommand } from './commands/snapshot/snapshot.ts';
@@ -64,6 +65,7 @@ export function buildProgram(run: RunCommand, streams: { readonly stdout: TextSt
     diffCommand,
     tokenCommand,
     auditCommand,
+    serverCommand,
   ])
     program.addCommand(command(run));
   // What is played through on this machine, whatever server the environment names.

@@ -42,3 +42,5 @@ export { openSettings, type SettingsStoreDeps } from './settings/settings-store.
 export { repositorySettings } from './work/repository-settings.ts';
 export { ServerWorker } from './work/server-worker.ts';
 export { workerRegistry } from './work/worker-registry.ts';
+export type { ServerOptions, ServerRole } from './start/server-options.ts';
+export { type RunningServer, startServer } from './start/start-server.ts';

@@ -4,6 +4,7 @@
  */
 export { parseBytes } from './byte-size.ts';
 export { type Composition, compose, type OpenCloudOptions } from './compose.ts';
+export { type DoctorFacts, doctorFacts } from './doctor-facts.ts';
 export { commandProbes } from './drill/command-probes.ts';
 export { type ConsoleAddress, tcpConsoles } from './drill/tcp-consoles.ts';
 export { CompositionError, type CompositionErrorCode } from './errors.ts';

@@ -1,11 +1,7 @@
-import type { StatsFs } from 'node:fs';
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { parseStoreUrl } from '@onevault/backup-format';
-import { type CallOptions, errorCode, Scope } from '@onevault/base';
-import { findProxyVm } from '@onevault/composition';
-import { type DoctorDeps, type Finding, runDoctor, type Volume } from '@onevault/orchestrator';
-import { checkProxyStorage, chooseIdentification, fixProxyStorage, type StorageFinding } from '@onevault/proxy-attach';
+import { type CallOptions, Scope } from '@onevault/base';
+import { doctorFacts } from '@onevault/composition';
+import { type DoctorDeps, type Finding, runDoctor } from '@onevault/orchestrator';
+import { checkProxyStorage, fixProxyStorage } from '@onevault/proxy-attach';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../command-context.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
@@ -60,55 +56,12 @@ async function fixStorage(root: string, { output }: CommandContext, options: Cal
 
 /** What the doctor opens is given back when `scope` ends; the repository by the check that opened it. */
 function doctorDeps({ compose, settings, clock }: CommandContext, scope: Scope): DoctorDeps {
-  let frontEnd: { readonly theirs: Date; readonly ours: Date } | undefined;
+  const facts = doctorFacts(settings, clock);
   return {
+    ...facts,
     clock,
-    openCloud: async (options) => {
-      const onServerTime = (theirs: Date): void => {
-        frontEnd = { theirs, ours: clock.now() };
-      };
-      return scope.use(await compose.openCloud({ ...options, onServerTime }));
-    },
-    frontEndTime: () => frontEnd,
-    findProxy: (cloud, options) => findProxyVm(settings, cloud, options),
-    identification: (version) => identificationText(chooseIdentification(version, settings.identification)),
-    storage: (options): Promise<readonly StorageFinding[]> => checkProxyStorage(settings.proxyRoot, options),
+    openCloud: async (options) => scope.use(await compose.openCloud({ ...options, onServerTime: facts.onServerTime })),
     journals: compose.journals(),
     openRepository: settings.repo === undefined ? undefined : (options) => compose.openRepository(options),
-    volumes: () => volumes(settings),
   };
-}
-
-function identificationText({ bus, serialReachesGuest, byDifference }: ReturnType<typeof chooseIdentification>): string {
-  const ways = [
-    serialReachesGuest ? 'by a serial of ours' : undefined,
-    bus === 'sd' ? 'by their SCSI address' : undefined,
-    byDifference ? 'at worst by what came' : undefined,
-  ];
-  return `${ways.filter((way) => way !== undefined).join(' and ')} (bus ${bus})`;
-}
-
-const MIB = 1024 * 1024;
-
-/** The state directory, whose journal no run can do without, and a repository on a file system. */
-function volumes({ stateDir, repo }: CommandContext['settings']): Promise<Volume[]> {
-  const places = [{ use: 'state directory', path: stateDir, neededBytes: 16 * MIB }];
-  const address = repo === undefined ? undefined : parseStoreUrl(repo);
-  if (address?.kind === 'file') places.push({ use: 'repository', path: address.path, neededBytes: 512 * MIB });
-  return Promise.all(
-    places.map(async (place) => {
-      const { bavail, blocks, bsize } = await statfsOfNearest(place.path);
-      return { ...place, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
-    }),
-  );
-}
-
-/** Of the directory, or where it would be made. */
-async function statfsOfNearest(path: string): Promise<StatsFs> {
-  try {
-    return await statfs(path);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
-    return statfsOfNearest(dirname(path));
-  }
 }

@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto';
+import { OPERATIONS } from '@onevault/api';
+import { openAuditLog } from '@onevault/audit-log';
+import { type CallOptions, isAbort, Scope, serializeError } from '@onevault/base';
+import { compose, doctorFacts } from '@onevault/composition';
+import { findConnection } from '@onevault/one-client';
+import { type Database, Runs } from '@onevault/run-queue';
+import { sql } from 'kysely';
+import { Access } from '../access/access.ts';
+import { accessHandlers } from '../access/access-handlers.ts';
+import { credentialsVerifier } from '../access/verify-credentials.ts';
+import { DatabaseCatalog } from '../catalog/database-catalog.ts';
+import { OpenRepositories } from '../catalog/open-repositories.ts';
+import { notFound, ServerError } from '../errors.ts';
+import { createHttpServer } from '../http/create-http-server.ts';
+import { findWebRoot } from '../http/static-files.ts';
+import { CloudInventory } from '../inventory/cloud-inventory.ts';
+import { formerVms } from '../inventory/former-vms.ts';
+import { createLiveHandlers } from '../live/live-handlers.ts';
+import { Redactor } from '../logs/redactor.ts';
+import { runLogHandlers } from '../logs/run-log.ts';
+import type { HandlerTable } from '../ports/call.ts';
+import { workOrderSchema } from '../ports/work-order.ts';
+import { IdempotencyKeys } from '../runs/idempotency-keys.ts';
+import { QueuedRuns } from '../runs/queued-runs.ts';
+import { runHandlers } from '../runs/run-handlers.ts';
+import { openSettings } from '../settings/settings-store.ts';
+import { repositorySettings } from '../work/repository-settings.ts';
+import { workerRegistry } from '../work/worker-registry.ts';
+import { runIds } from './run-ids.ts';
+import type { ServerOptions } from './server-options.ts';
+import type { StateDirectory } from './state-directory.ts';
+
+export interface ApiSide extends AsyncDisposable {
+  readonly url: URL;
+  reload(): Promise<void>;
+}
+
+/** Everything that answers: settings, what there is in OpenNebula and the repositories, runs, access, HTTP. Parts are joined here and nowhere else. */
+export async function startApiSide(options: ServerOptions, database: Database, state: StateDirectory, call: CallOptions): Promise<ApiSide> {
+  await using scope = new Scope();
+  const parts = await openParts(options, database, state, scope, call);
+  const { access, cloud, inventory, catalog, runs, live, settings, keys } = parts;
+  const handlers = complete({
+    ...accessHandlers(access),
+    ...live.handlers,
+    ...runHandlers({ runs, inventory, keys }),
+    ...runLogHandlers({ runs, redactor: parts.redactor }),
+  });
+  const http = scope.use(
+    await createHttpServer(
+      {
+        access,
+        objects: { cloud, inventory, catalog, runs },
+        ready: {
+          database: async () => void (await sql`select 1`.execute(database.db)),
+          openNebula: async (signal) => void (await cloud.version({ signal })),
+        },
+        clock: options.clock,
+        logger: options.logger,
+        randomBytes,
+        version: options.version,
+      },
+      handlers,
+      { webRoot: findWebRoot(), ...options.http },
+    ),
+  );
+  const owned = scope.move();
+  return {
+    url: http.url,
+    reload: async () => {
+      await http.reload();
+      await settings.reload();
+    },
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+async function openParts(options: ServerOptions, database: Database, state: StateDirectory, scope: Scope, call: CallOptions) {
+  const { clock, logger, settings: own, env, version } = options;
+  const facts = doctorFacts(own, clock);
+  const composition = compose(own, logger, clock);
+  const cloud = scope.use(await composition.openCloud({ ...call, onServerTime: facts.onServerTime }));
+  const settings = await openSettings({ directory: state.settings, clock, logger });
+  const openRepository = async (name: string, repositoryCall: CallOptions) => {
+    const setting = settings.current().repositories.find((repository) => repository.name === name);
+    if (setting === undefined) throw notFound('repository');
+    const { place, secretFile } = setting;
+    const opened = repositorySettings(own, state.secrets, { name, place, ...(secretFile !== undefined && { secretFile }) });
+    return compose(opened, logger, clock).openRepository(repositoryCall);
+  };
+  const repositories = scope.use(new OpenRepositories({ openRepository, clock }));
+  const catalog = await DatabaseCatalog.open({ database, settings, repositories, clock, logger });
+  const inventory = new CloudInventory({ cloud, clock, logger, former: formerVms(catalog, logger) });
+  catalog.identify((vmId) => inventory.groupOf(vmId));
+  const queue = new Runs(database, runIds({ clock, randomBytes }));
+  const workers = workerRegistry(queue);
+  const runs = await QueuedRuns.open({ runs: queue, settings, inventory, catalog, workers, clock, logger });
+  scope.defer(async () => runs[Symbol.dispose]());
+  const audit = scope.use(await openAuditLog({ directory: state.audit, clock }));
+  const { endpoint, http } = await findConnection(own.oneEnvironment, call);
+  const verify = credentialsVerifier({ endpoint, http, clock, logger });
+  const access = await Access.open({
+    cloud,
+    verify,
+    settings,
+    audit,
+    auditDirectory: state.audit,
+    tokenPath: state.tokens,
+    clock,
+    logger,
+    randomBytes,
+    version,
+  });
+  scope.defer(async () => access[Symbol.dispose]());
+  const doctor = facts;
+  const journals = composition.journals();
+  const live = scope.use(createLiveHandlers({ cloud, settings, openRepository, inventory, workers, journals, doctor, clock, logger, environment: env }));
+  const keys = await IdempotencyKeys.open(database);
+  const background = new Background(scope, options);
+  background.run('inventory', (signal) => inventory.keepFresh({ signal }));
+  background.run('catalog', (signal) => catalog.keepFresh({ signal }));
+  scope.use(afterRuns(runs, catalog, options));
+  return { access, cloud, inventory, catalog, runs, live, settings, keys, redactor: new Redactor() };
+}
+
+/** What goes on beside the answers until the server ends; each part sees to its own failures. */
+class Background {
+  readonly #options: Pick<ServerOptions, 'logger'>;
+  readonly #over = new AbortController();
+  readonly #work: Promise<void>[] = [];
+
+  constructor(scope: Scope, options: Pick<ServerOptions, 'logger'>) {
+    this.#options = options;
+    scope.defer(async () => {
+      this.#over.abort(new DOMException('the server ends', 'AbortError'));
+      await Promise.all(this.#work);
+    });
+  }
+
+  run(part: string, work: (signal: AbortSignal) => Promise<void>): void {
+    const { signal } = this.#over;
+    const done = work(signal).catch((error: unknown) => {
+      if (!signal.aborted && !isAbort(error)) this.#options.logger.error({ part, error: serializeError(error) }, 'a part of the server has stopped');
+    });
+    this.#work.push(done);
+  }
+}
+
+const WRITING: ReadonlySet<string> = new Set(['backup', 'drill', 'forget', 'retention', 'verify']);
+
+/** A run that wrote a repository is seen in the catalog at once, not at its next look. */
+function afterRuns(runs: QueuedRuns, catalog: DatabaseCatalog, { logger }: Pick<ServerOptions, 'logger'>): AsyncDisposable {
+  const listener = runs.onEnded(({ kind, request }) => {
+    const name = workOrderSchema.safeParse(request).data?.repository?.name;
+    if (name === undefined || !WRITING.has(kind)) return;
+    void catalog.refresh(name).catch((error: unknown) => logger.warn({ repository: name, error: serializeError(error) }, 'repository cannot be read'));
+  });
+  return { [Symbol.asyncDispose]: async () => listener[Symbol.dispose]() };
+}
+
+/** Operations whose part is not there are refused by name: the server does not pretend. */
+function complete(handlers: HandlerTable): HandlerTable {
+  const missing = OPERATIONS.filter(({ id }) => !Object.hasOwn(handlers, id)).map(({ id }) => id);
+  const refuse = (id: string) => async (): Promise<never> => {
+    throw new ServerError({ code: 'SERVER_HANDLERS_INCOMPLETE', message: `this server cannot do ${id}` });
+  };
+  return { ...Object.fromEntries(missing.map((id) => [id, refuse(id)])), ...handlers };
+}

@@ -1,0 +1,37 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ServerError } from '../errors.ts';
+
+/** Where what matters lies: everything but the database is to be kept in a backup of its own. */
+export interface StateDirectory {
+  readonly settings: string;
+  readonly secrets: string;
+  readonly audit: string;
+  readonly database: string;
+  readonly tokens: string;
+}
+
+/** Makes what is missing, for this user alone. Throws SERVER_STATE_UNUSABLE. */
+export async function openStateDirectory(path: string): Promise<StateDirectory> {
+  const places = {
+    settings: join(path, 'settings'),
+    secrets: join(path, 'secrets'),
+    audit: join(path, 'audit'),
+    database: join(path, 'database'),
+  };
+  try {
+    for (const directory of [path, ...Object.values(places)]) await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw unusable(path, error);
+  }
+  return { ...places, tokens: join(path, 'tokens.json') };
+}
+
+function unusable(path: string, cause: unknown): ServerError {
+  return new ServerError({
+    code: 'SERVER_STATE_UNUSABLE',
+    message: `the state directory ${path} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`,
+    hint: 'name a directory that this user may write with --state-dir or ONEVAULT_STATE_DIR',
+    cause,
+  });
+}
