@@ -33,11 +33,15 @@ export type { Caps, Maintenance, RepositorySetting, ServerSettings, SettingsChan
 export type { LiveVm, VmDetails } from './ports/vm-detail.ts';
 export { type WorkOrder, workOrderSchema } from './ports/work-order.ts';
 export type { WorkerRegistry, WorkerStanding } from './ports/worker-registry.ts';
+export { ProtectionBoard } from './protection/protection-board.ts';
+export { WriteBack } from './protection/write-back.ts';
 export { IdempotencyKeys } from './runs/idempotency-keys.ts';
 export { planRun } from './runs/plan-run.ts';
 export { QueuedRuns } from './runs/queued-runs.ts';
 export { runHandlers } from './runs/run-handlers.ts';
 export { requestOf, runDetailView, runView } from './runs/run-view.ts';
+export { databaseSlots } from './scheduler/handled-slots.ts';
+export { Scheduler } from './scheduler/scheduler.ts';
 export { openSettings, type SettingsStoreDeps } from './settings/settings-store.ts';
 export { repositorySettings } from './work/repository-settings.ts';
 export { ServerWorker } from './work/server-worker.ts';

@@ -9,7 +9,7 @@ export { type CompiledPolicy, type CompiledSchedule, compilePolicy, nextRuns } f
 export { parsePolicy } from './policy/parse-policy.ts';
 export { type BackupPolicy, backupPolicySchema, type Policy, type SnapshotPolicy, snapshotPolicySchema } from './policy/policy-schema.ts';
 export { type PointFacts, type Protection, protectionOf } from './protection/protection.ts';
-export { type Due, dueRun, type LatenessRules } from './schedule/due.ts';
+export { type Due, dueRun, type LatenessRules, trustedHandled } from './schedule/due.ts';
 export { nextRun, previousRun, runsAfter } from './schedule/runs.ts';
 export { type CalendarRule, parseSchedule, type Schedule } from './schedule/schedule.ts';
 export { closingOf, openingOf, parseWindow, type Window } from './schedule/window.ts';

@@ -20,14 +20,18 @@ export interface Due {
 /** A clock that was this far ahead was wrong, and what it made us believe is forgotten. */
 const CLOCK_TOLERANCE_MS = 26 * 3_600_000;
 
+/** What is to be remembered as handled: itself, unless a clock that was wrong made us believe in a future that is not there yet. */
+export function trustedHandled(handledMs: number, nowMs: number): number {
+  return handledMs > nowMs + CLOCK_TOLERANCE_MS ? nowMs : handledMs;
+}
+
 /**
  * Whether a run is due at `nowMs`, when the slot `handledMs` was the last one dealt with (or the policy has been there since). A clock that is set back brings
  * no run a second time; one that is set forward, or a long sleep, brings one run. `handledMs` in the future beyond any doubt counts as now.
  */
 export function dueRun(schedule: Schedule, handledMs: number, nowMs: number, rules: LatenessRules): Due | undefined {
   const slotMs = previousRun(schedule, nowMs);
-  const handled = handledMs > nowMs + CLOCK_TOLERANCE_MS ? nowMs : handledMs;
-  if (slotMs === undefined || slotMs <= handled) return undefined;
+  if (slotMs === undefined || slotMs <= trustedHandled(handledMs, nowMs)) return undefined;
   const lateMs = nowMs - slotMs;
   if (lateMs <= rules.startWithinMs) return { slotMs, verdict: 'on-time', lateMs };
   return { slotMs, verdict: rules.missed === 'run' ? 'late' : 'missed', lateMs };

@@ -1,0 +1,43 @@
+import { type CompiledSchedule, type Policy, parseSchedule } from '@onevault/policies';
+import type { ServerSettings } from '../ports/settings-store.ts';
+import type { SlotKey } from './handled-slots.ts';
+
+/** One schedule of anything that runs by itself. */
+export interface TimetableEntry {
+  readonly key: SlotKey;
+  readonly schedule: CompiledSchedule;
+  readonly what:
+    | { readonly kind: 'policy'; readonly policy: Policy; readonly selection: ServerSettings['policies'][number]['selection'] }
+    | { readonly kind: 'gc'; readonly repository: string }
+    | { readonly kind: 'verify'; readonly repository: string; readonly mode: 'structure' | 'sample' | 'all' };
+}
+
+/** Looking after a repository may begin later than it should, and is made up for. */
+const MAINTENANCE_LATENESS = { startWithinMs: 6 * 3_600_000, missed: 'run' } as const;
+
+/** Everything that the settings want done at its time. Policies that are switched off are not in it: what they miss is not made up for. */
+export function timetableOf(settings: ServerSettings): readonly TimetableEntry[] {
+  const policies = settings.policies
+    .filter(({ policy }) => policy.enabled)
+    .flatMap(({ policy, selection, schedules }) =>
+      schedules.map((schedule): TimetableEntry => {
+        const text = `${schedule.schedule.text} ${policy.timezone} ${schedule.mode}`;
+        return { key: { policy: policy.name, schedule: text }, schedule, what: { kind: 'policy', policy, selection } };
+      }),
+    );
+  const maintenance = settings.repositories.flatMap(({ name, maintenance: { timezone, gc, verify, verifyMode } }) => {
+    const entry = (at: string | undefined, what: TimetableEntry['what']): TimetableEntry[] => {
+      if (at === undefined) return [];
+      const schedule = {
+        schedule: parseSchedule(at, timezone),
+        mode: 'auto',
+        lateness: MAINTENANCE_LATENESS,
+        window: undefined,
+        stopAtWindowEnd: false,
+      } as const;
+      return [{ key: { policy: `repository ${name}`, schedule: `${what.kind} ${at} ${timezone}` }, schedule, what }];
+    };
+    return [...entry(gc, { kind: 'gc', repository: name }), ...entry(verify, { kind: 'verify', repository: name, mode: verifyMode })];
+  });
+  return [...policies, ...maintenance];
+}
