@@ -101,17 +101,18 @@ class Work implements Disposable {
       if (this.#held.silentMs > heartbeatMs / 2) this.#end('silent', silent(this.#held.run));
       if (beating) continue; // one that does not come back must not hold up our own judgement
       beating = true;
-      void this.#beat().finally(() => {
+      void this.#beat(over).finally(() => {
         beating = false;
       });
     }
   }
 
-  async #beat(): Promise<void> {
+  async #beat(over: AbortSignal): Promise<void> {
     try {
       const { cancelRequested } = await this.#held.beat();
       if (cancelRequested) this.#end('cancelled', new Cancelled('the run was cancelled'));
     } catch (error) {
+      if (over.aborted) return; // it had ended when the beat arrived
       this.#deps.logger.warn({ runId: this.#held.run.id, error: serializeError(error) }, 'heartbeat failed');
       if (errorCode(error) === 'QUEUE_CLAIM_LOST') this.#end('lost', error);
     }

@@ -1,19 +1,26 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { systemClock } from '@onevault/base';
-import { describe, expect, it } from 'vitest';
-import { openDatabase, Runs } from '../src/index.ts';
-import { runQueueContract, runSpec } from '../testing/index.ts';
+import { expect, it } from 'vitest';
+import { type Database, openDatabase, type RunRecord } from '../src/index.ts';
+import { DONE, QueueWorld, runQueueContract } from '../testing/index.ts';
 
 async function scratch(): Promise<{ readonly directory: string } & AsyncDisposable> {
   const directory = await mkdtemp(join(tmpdir(), 'onevault-db-'));
   return { directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true }) };
 }
 
+function open(directory: string): Promise<Database> {
+  return openDatabase({ kind: 'embedded', directory }, { clock: systemClock });
+}
+
 runQueueContract('in the embedded database', async () => {
   const { directory, ...owned } = await scratch();
-  const database = await openDatabase({ kind: 'embedded', directory }, { clock: systemClock });
+  const database = await open(directory);
   return {
     database,
     async [Symbol.asyncDispose]() {
@@ -23,16 +30,28 @@ runQueueContract('in the embedded database', async () => {
   };
 });
 
-describe('the embedded database', () => {
-  it('belongs to one process at a time, and is there again afterwards', { timeout: 60_000 }, async () => {
-    await using place = await scratch();
-    const open = () => openDatabase({ kind: 'embedded', directory: place.directory }, { clock: systemClock });
-    {
-      await using first = await open();
-      await new Runs(first, () => 'run-1').queue(runSpec());
-      await expect(open()).rejects.toMatchObject({ code: 'QUEUE_DATABASE_IN_USE' });
-    }
-    await using second = await open();
-    expect(await new Runs(second, () => 'run-2').get('run-1')).toMatchObject({ state: 'queued', vmId: 17 });
+it('the embedded database belongs to one process; what that one had said when it was killed is there, and its run is done at once', {
+  timeout: 90_000,
+}, async () => {
+  await using place = await scratch();
+  const first = spawn(process.execPath, [fileURLToPath(new URL('dying-process.mjs', import.meta.url)), place.directory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
+  await once(first.stdout, 'data');
+  await expect(open(place.directory)).rejects.toMatchObject({ code: 'QUEUE_DATABASE_IN_USE' });
+  const exit = once(first, 'exit');
+  first.kill('SIGKILL');
+  await exit;
+  await using database = await open(place.directory);
+  const world = new QueueWorld(database);
+  const cleaned: RunRecord[] = [];
+  world.work(async () => DONE, {
+    cleanUp: async (dead) => {
+      cleaned.push(dead);
+      return undefined;
+    },
+  });
+  expect(await world.ended('run-1')).toMatchObject({ state: 'succeeded', attempt: 2, vmId: 17 });
+  expect(cleaned).toMatchObject([{ worker: 'all', attempt: 1, notes: { journal: ['j-1'] } }]);
+  await world.stop();
 });

@@ -4,6 +4,7 @@ import { deathsContract } from './deaths-contract.ts';
 import { eventsContract } from './events-contract.ts';
 import { DONE, QueueWorld, quickClock, untilStopped } from './queue-world.ts';
 import { runSpec } from './run-spec.ts';
+import { transactionsContract } from './transactions-contract.ts';
 
 export interface QueueUnderTest extends AsyncDisposable {
   readonly database: Database;
@@ -31,6 +32,7 @@ export function runQueueContract(name: string, open: () => Promise<QueueUnderTes
     endings(() => world);
     deathsContract(() => world);
     eventsContract(() => world);
+    transactionsContract(() => world);
   });
 }
 
