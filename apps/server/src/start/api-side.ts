@@ -21,6 +21,7 @@ import { Redactor } from '../logs/redactor.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
 import type { HandlerTable } from '../ports/call.ts';
 import { workOrderSchema } from '../ports/work-order.ts';
+import { forgetOldRuns } from '../runs/forget-old-runs.ts';
 import { IdempotencyKeys } from '../runs/idempotency-keys.ts';
 import { QueuedRuns } from '../runs/queued-runs.ts';
 import { runHandlers } from '../runs/run-handlers.ts';
@@ -120,6 +121,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   const background = new Background(scope, options);
   background.run('inventory', (signal) => inventory.keepFresh({ signal }));
   background.run('catalog', (signal) => catalog.keepFresh({ signal }));
+  background.run('old runs', (signal) => forgetOldRuns(queue, options, signal));
   scope.use(afterRuns(runs, catalog, options));
   return { access, cloud, inventory, catalog, runs, live, settings, keys, redactor: new Redactor() };
 }
