@@ -75,6 +75,11 @@ export class DatabaseCatalog implements Catalog {
     };
   }
 
+  /** Which restore points a VM's id means. */
+  groupOf(vmId: number): string | undefined {
+    return this.#groups.ofVm(vmId)?.group;
+  }
+
   /** Newest groups of VMs that have restore points. */
   groups(): readonly { readonly vmId: number; readonly group: string; readonly newest: CatalogPoint }[] {
     return this.#groups.perVm();

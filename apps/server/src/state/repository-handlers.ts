@@ -1,0 +1,61 @@
+import type { HandlerTable } from '../ports/call.ts';
+import type { RepositoryStanding } from '../ports/catalog.ts';
+import type { Maintenance, RepositorySetting } from '../ports/settings-store.ts';
+import type { CallOf, StateDeps } from './state-deps.ts';
+
+const ONCE_A_WEEK: Maintenance = { timezone: 'UTC', gc: 'Sun 06:00', verify: 'Sat 06:00', verifyMode: 'sample' };
+
+export function repositoryHandlers(deps: StateDeps): HandlerTable {
+  return {
+    listRepositories: async () => repositoryViews(deps),
+    putRepository: (call: CallOf<'putRepository'>) => putRepository(deps, call),
+    deleteRepository: async ({ params }: CallOf<'deleteRepository'>) => deps.settings.removeRepository(params.name),
+    exportSettings: async () => ({ contentType: 'application/yaml', filename: 'onevault.yaml', body: deps.settings.export() }),
+    applySettings: async ({ body, signal }: CallOf<'applySettings'>) => {
+      const changes = body.dryRun ? deps.settings.diff(body.yaml) : await deps.settings.apply(body.yaml, { signal });
+      return { changes, applied: !body.dryRun };
+    },
+  };
+}
+
+export function repositoryViews({ catalog, settings }: StateDeps): object[] {
+  const of = new Map(settings.current().repositories.map((setting) => [setting.name, setting]));
+  return catalog.repositories().map((standing) => viewOf(standing, of.get(standing.name)?.maintenance));
+}
+
+/** Opened first: one that cannot be opened is none. */
+async function putRepository(deps: StateDeps, { params, body, signal }: CallOf<'putRepository'>): Promise<object | undefined> {
+  const before = deps.settings.current().repositories.find(({ name }) => name === params.name);
+  const setting: RepositorySetting = {
+    name: params.name,
+    place: body.place,
+    secretFile: body.secretFile,
+    maintenance: maintenanceOf(before?.maintenance ?? ONCE_A_WEEK, body.maintenance ?? {}),
+  };
+  await (await deps.openPlace(setting, { create: body.create, signal }))[Symbol.asyncDispose]();
+  await deps.settings.putRepository(setting);
+  await deps.catalog.refresh(params.name, { signal });
+  return repositoryViews(deps).find((view) => 'name' in view && view.name === params.name);
+}
+
+function maintenanceOf(before: Maintenance, { timezone, gc, verify, verifyMode }: NonNullable<CallOf<'putRepository'>['body']['maintenance']>): Maintenance {
+  const schedule = (now: string | undefined, then: string | undefined): string | undefined => (now === undefined ? then : now === 'none' ? undefined : now);
+  return {
+    timezone: timezone ?? before.timezone,
+    gc: schedule(gc, before.gc),
+    verify: schedule(verify, before.verify),
+    verifyMode: verifyMode ?? before.verifyMode,
+  };
+}
+
+function viewOf(standing: RepositoryStanding, maintenance: Maintenance | undefined): object {
+  const { problem, lastVerifyAt, storedBytes, freeBytes, pointBytes: _pointBytes, ...plain } = standing;
+  return {
+    ...plain,
+    ...(problem && { problem: { code: problem.code ?? problem.name, text: problem.message } }),
+    ...(lastVerifyAt && { lastVerifyAt: lastVerifyAt.toISOString() }),
+    ...(storedBytes !== undefined && { storedBytes }),
+    ...(freeBytes !== undefined && { freeBytes }),
+    ...(maintenance && { maintenance: { ...maintenance, gc: maintenance.gc ?? 'none', verify: maintenance.verify ?? 'none' } }),
+  };
+}
