@@ -1,4 +1,4 @@
-import type { Answer } from '@onevault/api';
+import { type Answer, isApiError } from '@onevault/api';
 import { CliError, usageError } from '../errors.ts';
 import type { RemoteContext } from './remote-context.ts';
 import { selectRemotePast } from './remote-vms.ts';
@@ -46,7 +46,18 @@ async function nth(context: Asking, vmId: number, back: number, text: string): P
 async function byId(context: Asking, id: string): Promise<RemotePoint> {
   if (!/^[0-9A-Za-z-]{1,80}$/.test(id)) throw usageError(`'${id}' is no id of a restore point`, 'onevault point list VM shows them');
   const repository = await repositoryAt(context);
-  return context.client.call('getPoint', { params: { repository, pointId: id } }, { signal: context.signal });
+  return context.client.call('getPoint', { params: { repository, pointId: id } }, { signal: context.signal }).catch((error: unknown) => {
+    throw isApiError(error, 'SERVER_NOT_FOUND') ? noSuchPoint(id, repository, error) : error;
+  });
+}
+
+function noSuchPoint(id: string, repository: string, cause: unknown): CliError {
+  return new CliError({
+    code: 'CLI_POINT_NOT_FOUND',
+    message: `there is no restore point ${id} in repository ${repository}`,
+    hint: 'give the whole id; with --vm its beginning is enough, and latest is one',
+    cause,
+  });
 }
 
 /** The repository that is meant at the server: the one that was named, or its only one. */

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { type Answer, type CallInput, isApiError, type StreamEvent } from '@onevault/api';
-import { isAbort } from '@onevault/base';
 import type { JobEvent } from '@onevault/orchestrator';
 import { CliError } from '../errors.ts';
 import { Cancelled } from '../signals.ts';
@@ -56,9 +55,10 @@ async function watchRun(context: RemoteContext, runId: string, emit: (event: Job
   }
 }
 
-/** The server's event with the fields of the workflow's own, as --jsonl prints it. */
+/** The server's event with the fields of the workflow's own, as --jsonl prints it. That a worker took the run is no beginning of a workflow, though the server calls it so. */
 function jobEvent({ time, runId, type, data }: StreamEvent): JobEvent {
-  return { time, ...(runId !== undefined && { runId }), ...data, type } as unknown as JobEvent;
+  const isTaken = type === 'run.started' && data['kind'] === undefined;
+  return { time, ...(runId !== undefined && { runId }), ...data, type: isTaken ? 'run.taken' : type } as unknown as JobEvent;
 }
 
 /** Begins a run and watches it to its end. Throws what it failed with. */
@@ -70,14 +70,17 @@ export async function runToEnd(context: RemoteContext, request: RequestInput, em
 export async function watchToEnd(context: RemoteContext, runId: string, emit: (event: JobEvent) => void): Promise<RemoteRun> {
   context.output.note(`run ${runId} at ${context.server.url.host}`);
   const run = await watchRun(context, runId, emit).catch((error: unknown) => {
-    if (isAbort(error) || context.signal.aborted)
-      context.output.warn(`run ${runId} goes on at the server; onevault run cancel ${runId} stops it, onevault run watch ${runId} looks on`);
-    throw error;
+    throw context.signal.aborted ? goesOn(runId) : error;
   });
   if (run.state === 'failed') throw failureError(run.failure ?? { message: `run ${runId} failed` }, runId);
   if (run.state === 'skipped') throw skipped(run);
   if (run.state === 'cancelled') throw new Cancelled(`run ${runId} was cancelled at the server`);
   return run;
+}
+
+/** Said in every mode: a program that is stopped must know it, too. */
+function goesOn(runId: string): Cancelled {
+  return new Cancelled(`run ${runId} goes on at the server; onevault run cancel ${runId} stops it, onevault run watch ${runId} looks on`);
 }
 
 function skipped({ id, waitsFor }: RemoteRun): CliError {

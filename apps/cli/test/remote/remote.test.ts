@@ -44,6 +44,7 @@ describe('a command through a server', () => {
     expect(exit).toBe(0);
     expect(out.split('\n').filter((line) => line.startsWith('backup vm=6 name=web result=ok'))).toHaveLength(2);
     expect(err).toContain('VM 6 web: backup, run w-1');
+    expect(err).not.toContain('undefined');
     const started = only(calls, 'startRun');
     expect(started.map(({ body }) => body)).toEqual([6, 5].map((vmId) => ({ kind: 'backup', vmId, repository: 'main', mode: 'full' })));
     expect(new Set(started.map(({ headers }) => headers['idempotency-key'])).size).toBe(2);
@@ -55,8 +56,8 @@ describe('a command through a server', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { type: string; vmName?: string });
-    expect(lines.map(({ type }) => type)).toEqual(['run.started', 'backup.result']);
-    expect(lines[0]).toMatchObject({ schemaVersion: 1, vmName: 'web' });
+    expect(lines.map(({ type }) => type)).toEqual(['run.taken', 'run.started', 'backup.result']);
+    expect(lines[1]).toMatchObject({ schemaVersion: 1, vmName: 'web' });
   });
 
   it('fails as the run failed, with its code, hint and the exit code of that code', async () => {
