@@ -6,7 +6,6 @@
 export { Access, type AccessDeps } from './access/access.ts';
 export { accessHandlers } from './access/access-handlers.ts';
 export { type OidcSettings, OidcSignIn } from './access/oidc.ts';
-export { readOidcSettings } from './access/oidc-settings.ts';
 export { mayOfRun, vmOrUnknown } from './access/run-rights.ts';
 export { credentialsVerifier } from './access/verify-credentials.ts';
 export { DatabaseCatalog } from './catalog/database-catalog.ts';

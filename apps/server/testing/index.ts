@@ -3,6 +3,8 @@
  * @packageDocumentation
  */
 
+export { type ApiSide, startApiSide } from '../src/start/api-side.ts';
+export { openStateDirectory } from '../src/start/state-directory.ts';
 export { type AccessWorld, type AccessWorldOptions, makeAccessWorld } from './access-world.ts';
 export { ANYBODY, bearer, type RawReply, type SendOptions, type Somebody, send, signIn } from './api-client.ts';
 export { callOf, SOMEBODY } from './call-of.ts';

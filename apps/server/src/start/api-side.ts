@@ -8,6 +8,8 @@ import { type Database, Runs } from '@onevault/run-queue';
 import { sql } from 'kysely';
 import { Access } from '../access/access.ts';
 import { accessHandlers } from '../access/access-handlers.ts';
+import { OidcSignIn } from '../access/oidc.ts';
+import { readOidcSettings } from '../access/oidc-settings.ts';
 import { credentialsVerifier } from '../access/verify-credentials.ts';
 import { DatabaseCatalog } from '../catalog/database-catalog.ts';
 import { OpenRepositories } from '../catalog/open-repositories.ts';
@@ -101,8 +103,10 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   const audit = scope.use(await openAuditLog({ directory: state.audit, clock }));
   const { endpoint, http } = await findConnection(own.oneEnvironment, call);
   const verify = credentialsVerifier({ endpoint, http, clock, logger });
+  const oidc = await readOidcSettings(env);
   const access = await Access.open({
     cloud,
+    oidc: oidc && new OidcSignIn(oidc, { cloud, clock, randomBytes }),
     verify,
     settings,
     audit,
