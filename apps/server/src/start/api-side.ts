@@ -19,6 +19,7 @@ import { findWebRoot } from '../http/static-files.ts';
 import { CloudInventory } from '../inventory/cloud-inventory.ts';
 import { formerVms } from '../inventory/former-vms.ts';
 import { createLiveHandlers } from '../live/live-handlers.ts';
+import { Redactor } from '../logs/redactor.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
 import type { HandlerTable } from '../ports/call.ts';
 import { workOrderSchema } from '../ports/work-order.ts';
@@ -29,7 +30,6 @@ import { runHandlers } from '../runs/run-handlers.ts';
 import { openSettings } from '../settings/settings-store.ts';
 import { repositorySettings } from '../work/repository-settings.ts';
 import { workerRegistry } from '../work/worker-registry.ts';
-import { startObserving } from './observing.ts';
 import { runIds } from './run-ids.ts';
 import type { ServerOptions } from './server-options.ts';
 import type { StateDirectory } from './state-directory.ts';
@@ -48,8 +48,7 @@ export async function startApiSide(options: ServerOptions, database: Database, s
     ...accessHandlers(access),
     ...live.handlers,
     ...runHandlers({ runs, inventory, keys }),
-    ...runLogHandlers({ runs, redactor: options.redactor }),
-    ...(await startObserving({ ...parts, ...options, settings, state }, scope, call)),
+    ...runLogHandlers({ runs, redactor: parts.redactor }),
   });
   const http = scope.use(
     await createHttpServer(
@@ -128,7 +127,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   background.run('catalog', (signal) => catalog.keepFresh({ signal }));
   background.run('old runs', (signal) => forgetOldRuns(queue, options, signal));
   scope.use(afterRuns(runs, catalog, options));
-  return { access, cloud, inventory, catalog, runs, live, settings, keys, queue, workers };
+  return { access, cloud, inventory, catalog, runs, live, settings, keys, redactor: new Redactor() };
 }
 
 /** What goes on beside the answers until the server ends; each part sees to its own failures. */

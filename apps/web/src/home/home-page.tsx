@@ -1,0 +1,134 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { Overview } from '../api/answers.ts';
+import { call } from '../api/calls.ts';
+import { StorageBar } from '../repositories/storage-bar.tsx';
+import { LiveRuns } from '../runs/live-runs.tsx';
+import { useMay } from '../session/session.tsx';
+import { formatDuration } from '../show/format.ts';
+import { LinkButton } from '../show/link-button.tsx';
+import { Notice } from '../show/notice.tsx';
+import { Empty, Loaded, Page, Panel } from '../show/page.tsx';
+import { When } from '../show/when.tsx';
+import { Failures } from './failures.tsx';
+import { ProtectionFigures } from './protection-figures.tsx';
+
+/** The worst are named; the list of VMs has them all. */
+const NAMED = 12;
+
+export function HomePage() {
+  const overview = useQuery({ queryKey: ['overview'], queryFn: ({ signal }) => call('overview', {}, { signal }), refetchInterval: 30_000 });
+  return (
+    <Page title="Home" name="Home">
+      <Loaded asked={overview} rows={6}>
+        {(data) => (
+          <>
+            <Beginning overview={data} />
+            {data.nothingRanSince !== undefined && (
+              <Notice tone="bad" title="No run has succeeded lately">
+                <span>
+                  The last one was <When at={data.nothingRanSince} age />. Look at the <Link to="/policies">policies</Link> and at the{' '}
+                  <Link to="/infrastructure">proxies</Link>.
+                </span>
+              </Notice>
+            )}
+            <ProtectionFigures protection={data.protection} orphans={data.orphans} />
+            <div className="ov-columns">
+              <div className="ov-stack">
+                <OutOfRpo overview={data} />
+              </div>
+              <div className="ov-stack">
+                <LiveRuns queued={data.queued} />
+                <Failures failures={data.failures} />
+                <Repositories overview={data} />
+              </div>
+            </div>
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}
+
+/** What a new server needs first. */
+function Beginning({ overview }: { readonly overview: Overview }) {
+  const admin = useMay('admin');
+  if (overview.repositories.length > 0) return null;
+  return (
+    <Notice tone="info" title="Nothing is set up yet">
+      <span>There is no repository to keep restore points in{admin ? '.' : '; an administrator of onevault makes one.'}</span>
+      {admin && (
+        <span>
+          <LinkButton to="/setup" variant="filled">
+            Set up onevault
+          </LinkButton>
+        </span>
+      )}
+    </Notice>
+  );
+}
+
+function OutOfRpo({ overview }: { readonly overview: Overview }) {
+  const { outOfRpo: all } = overview.protection;
+  return (
+    <Panel
+      title="Out of RPO"
+      actions={
+        all > 0 && (
+          <Link to="/vms" search={{ protection: 'out-of-rpo' }}>
+            All {all}
+          </Link>
+        )
+      }
+      flush
+    >
+      {overview.outOfRpo.length === 0 ? (
+        <Empty>No VM is later than its policy allows.</Empty>
+      ) : (
+        <table className="ov-table">
+          <caption className="ov-unseen">VMs whose newest restore point is too old, worst first</caption>
+          <thead>
+            <tr>
+              <th scope="col">VM</th>
+              <th scope="col">Policy</th>
+              <th scope="col" className="ov-right">
+                Late by
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {overview.outOfRpo.slice(0, NAMED).map(({ vmId, name, policy, lateMs }) => (
+              <tr key={`${vmId} ${policy}`}>
+                <td>
+                  <Link to="/vms/$vmId" params={{ vmId: String(vmId) }}>
+                    {name}
+                  </Link>{' '}
+                  <span className="ov-dim">{vmId}</span>
+                </td>
+                <td data-title="Policy">
+                  <Link to="/policies/$name" params={{ name: policy }}>
+                    {policy}
+                  </Link>
+                </td>
+                <td data-title="Late by" className="ov-right ov-tone-warn">
+                  {formatDuration(lateMs)}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+function Repositories({ overview }: { readonly overview: Overview }) {
+  return (
+    <Panel title="Repositories" actions={<Link to="/repositories">All</Link>}>
+      {overview.repositories.length === 0 && <Empty>None yet.</Empty>}
+      {overview.repositories.map((repository) => (
+        <StorageBar key={repository.name} repository={repository} />
+      ))}
+    </Panel>
+  );
+}

@@ -1,0 +1,106 @@
+import { Button } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { IconTrash } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import type { PolicySummary } from '../api/answers.ts';
+import { call } from '../api/calls.ts';
+import { RecentRuns } from '../runs/recent-runs.tsx';
+import { useMay } from '../session/session.tsx';
+import { Notice } from '../show/notice.tsx';
+import { Loaded, Page } from '../show/page.tsx';
+import { Status } from '../show/status.tsx';
+import { TypedConfirm } from '../show/typed-confirm.tsx';
+import { useAct } from '../show/use-act.ts';
+import { newPolicy, type PolicyDoc } from './policy-document.ts';
+import { PolicyEditor } from './policy-editor.tsx';
+import { RetentionCalendar } from './retention-calendar.tsx';
+
+const editRoute = getRouteApi('/policies/$name');
+const newRoute = getRouteApi('/policies/new');
+
+export function NewPolicyPage() {
+  const kind = newRoute.useSearch().kind === 'snapshot' ? 'snapshot' : 'backup';
+  const navigate = useNavigate();
+  const repositories = useQuery({ queryKey: ['repositories'], queryFn: ({ signal }) => call('listRepositories', {}, { signal }) });
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  return (
+    <Page title={`New ${kind} policy`} name="New policy">
+      <Loaded asked={repositories}>
+        {(all) => (
+          <>
+            {kind === 'backup' && all.length === 0 && <Notice tone="warn">There is no repository yet: a backup policy needs one.</Notice>}
+            <PolicyEditor
+              key={kind}
+              initial={newPolicy(kind, all[0]?.name, timeZone)}
+              repositories={all.map(({ name }) => name)}
+              isNew
+              onSaved={({ name }) => void navigate({ to: '/policies/$name', params: { name } })}
+            />
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}
+
+export function PolicyPage() {
+  const { name } = editRoute.useParams();
+  const admin = useMay('admin');
+  const policies = useQuery({ queryKey: ['policies'], queryFn: ({ signal }) => call('listPolicies', {}, { signal }) });
+  const repositories = useQuery({ queryKey: ['repositories'], queryFn: ({ signal }) => call('listRepositories', {}, { signal }) });
+  return (
+    <Page title={name} name={name} lead="a policy" actions={admin && <RemovePolicy name={name} />}>
+      <Loaded asked={policies}>
+        {(all) => {
+          const policy = all.find((each) => each.name === name);
+          if (policy === undefined) return <Notice tone="warn">There is no policy of that name.</Notice>;
+          return (
+            <>
+              {!policy.enabled && (
+                <Notice tone="warn">
+                  <Status tone="off">It is off: nothing runs by itself.</Status>
+                </Notice>
+              )}
+              <PolicyEditor key={name} initial={documentOf(policy)} repositories={(repositories.data ?? []).map((each) => each.name)} readOnly={!admin} />
+              {policy.kind === 'backup' && <RetentionCalendar name={name} document={documentOf(policy)} />}
+              <RecentRuns policy={name} title="Runs of this policy" />
+            </>
+          );
+        }}
+      </Loaded>
+    </Page>
+  );
+}
+
+function documentOf({ document, kind, name }: PolicySummary): PolicyDoc {
+  return { ...document, kind, name };
+}
+
+function RemovePolicy({ name }: { readonly name: string }) {
+  const navigate = useNavigate();
+  const [opened, confirm] = useDisclosure(false);
+  const remove = useAct(() => call('deletePolicy', { params: { name } }), {
+    renews: ['policies', 'overview', 'vms'],
+    done: () => `The policy ${name} is gone`,
+  });
+  return (
+    <>
+      <Button leftSection={<IconTrash size={14} />} onClick={confirm.open}>
+        Remove
+      </Button>
+      <TypedConfirm
+        opened={opened}
+        onClose={confirm.close}
+        title={`Remove the policy ${name}`}
+        word={name}
+        verb="Remove it"
+        pending={remove.isPending}
+        error={remove.error}
+        onConfirm={() => remove.mutate(undefined, { onSuccess: () => void navigate({ to: '/policies' }) })}
+      >
+        Nothing runs for it any more, and its retention removes nothing any more. Restore points stay.
+      </TypedConfirm>
+    </>
+  );
+}

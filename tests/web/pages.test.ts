@@ -1,0 +1,83 @@
+import { startFakeServer } from '@onevault/web/testing';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeWith, requiresCommand } from '../support/requires.ts';
+import { keepScreenshot, launchChromium, NARROW, openPage, overflows, settle, signIn, violations, WIDE } from './browser.ts';
+
+/** A page takes a second; on a machine that does ten other things, half a minute. */
+const SLOW_MACHINE_MS = 120_000;
+const NOON = Date.UTC(2026, 10, 28, 12);
+
+/** Every page, and something that stands on it once it is there. `$point` is the newest restore point of VM 1. */
+const PAGES: readonly (readonly [name: string, path: string, sees: string])[] = [
+  ['home', '/', 'Out of RPO'],
+  ['setup', '/setup', 'What is there'],
+  ['vms', '/vms', 'app-0002'],
+  ['vm', '/vms/1', 'before-update'],
+  ['snapshots', '/snapshots', 'Of a VM'],
+  ['runs', '/runs', 'Any state'],
+  ['run', '/runs/p-failed', 'Phases'],
+  ['running', '/runs/r-0001', 'PARENT_TRUSTED'],
+  ['point', '/points/main/$point', 'Kept by'],
+  ['files', '/points/main/$point/files?filesystem=%2Fdev%2Fsda1', 'swapfile'],
+  ['restore-vm', '/restore', 'Which VM?'],
+  ['restore-point', '/restore?vmId=1', 'Which restore point?'],
+  ['restore-what', '/restore?vmId=1&repository=main&pointId=$point', 'As a new VM'],
+  ['policies', '/policies', 'all of production'],
+  ['policy', '/policies/nightly', 'November 2026'],
+  ['new-policy', '/policies/new?kind=snapshot', 'How many stay'],
+  ['repositories', '/repositories', 'offsite'],
+  ['infrastructure', '/infrastructure', 'onevault-p-failed-0'],
+  ['users', '/users', 'given by name'],
+  ['tokens', '/tokens', 'Make a token'],
+  ['audit', '/audit', 'signIn'],
+  ['settings', '/settings', 'Show what would change'],
+  ['reports', '/reports', 'for a spreadsheet'],
+  ['not-found', '/nothing/here', 'There is no such page'],
+];
+
+describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'each page in Chromium', () => {
+  let browser: Awaited<ReturnType<typeof launchChromium>>;
+  let server: Awaited<ReturnType<typeof startFakeServer>>;
+  let wide: Awaited<ReturnType<typeof openPage>>;
+
+  beforeAll(async () => {
+    server = await startFakeServer({ now: () => NOON });
+    browser = await launchChromium();
+    wide = await openPage(browser, server.url);
+    await wide.page.clock.setFixedTime(NOON);
+    await wide.page.goto(server.url);
+    await signIn(wide.page, 'oneadmin');
+  }, SLOW_MACHINE_MS);
+  afterAll(async () => {
+    await browser?.[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
+  });
+
+  async function go(page: Page, path: string, sees: string): Promise<void> {
+    await page.goto(`${server.url}${path.replace('$point', server.api.state.pointsOf(1)[0]?.id ?? '')}`);
+    await settle(page);
+    await page.getByText(sees).first().waitFor({ state: 'attached' });
+  }
+
+  it.each(PAGES)(
+    '%s: is there, and axe finds nothing serious in light, in dark and on 360 pixels',
+    async (name, path, sees) => {
+      const { page, faults } = wide;
+      await page.emulateMedia({ colorScheme: 'light' });
+      await go(page, path, sees);
+      const found = [...(await violations(page))];
+      await keepScreenshot(page, `page-${name}-light`);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      found.push(...(await violations(page)));
+      await keepScreenshot(page, `page-${name}-dark`);
+      await page.setViewportSize(NARROW);
+      found.push(...(await overflows(page)), ...(await violations(page)));
+      await keepScreenshot(page, `page-${name}-narrow`);
+      await page.setViewportSize(WIDE);
+      expect(found).toEqual([]);
+      expect(faults.splice(0)).toEqual([]);
+    },
+    SLOW_MACHINE_MS,
+  );
+});
