@@ -5,7 +5,7 @@ let world: WorkWorld;
 beforeAll(async () => {
   world = await makeWorkWorld();
   await world.worker('proxy-1');
-}, 60_000);
+}, 180_000);
 afterAll(() => world[Symbol.asyncDispose](), 60_000);
 
 /** The newest point; the catalog of the test has them in the order of the repository. */

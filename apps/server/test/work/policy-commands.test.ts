@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { systemClock } from '@onevault/base';
+import { parsePolicy } from '@onevault/policies';
+import { describe, expect, it } from 'vitest';
+import { betweenCommands } from '../../src/work/policy-commands.ts';
+import { RunLedger } from '../../src/work/run-ledger.ts';
+
+const policyWith = (commands: object) =>
+  parsePolicy({
+    kind: 'backup',
+    name: 'nightly',
+    repository: 'main',
+    timezone: 'UTC',
+    select: { include: ['name=web'] },
+    schedules: [{ at: 'every 1d' }],
+    commands,
+  });
+
+function stage() {
+  const events: { type: string; data: Readonly<Record<string, unknown>> }[] = [];
+  const ledger = new RunLedger({ event: (type, data) => void events.push({ type, data }), progress: () => undefined }, systemClock);
+  const env = { PATH: process.env['PATH'], ONEVAULT_PASSPHRASE: 'hush-hush', AWS_SECRET_ACCESS_KEY: 'hush-hush' };
+  return { events, deps: { env, clock: systemClock, ledger, run: { id: 'run-1', vmId: 6, vmName: 'web' } } };
+}
+
+describe('commands of a policy', () => {
+  it('run around the work and know what it is about, but none of our secrets', async () => {
+    const { events, deps } = stage();
+    const show = { command: ['env'] };
+    expect(await betweenCommands(deps, policyWith({ before: show, after: show }), {}, async () => 'done')).toBe('done');
+    const [before = '', after = ''] = events.filter(({ type }) => type === 'command.finished').map(({ data }) => String(data['output']));
+    for (const line of ['ONEVAULT_PHASE=before', 'ONEVAULT_VM_ID=6', 'ONEVAULT_VM_NAME=web', 'ONEVAULT_POLICY=nightly', 'ONEVAULT_RUN_ID=run-1'])
+      expect(before.split('\n')).toContain(line);
+    expect(after.split('\n')).toContain('ONEVAULT_OUTCOME=succeeded');
+    expect(JSON.stringify(events)).not.toContain('hush-hush');
+  });
+
+  it('have no shell: what looks like one is an argument', async () => {
+    const { events, deps } = stage();
+    await betweenCommands(deps, policyWith({ before: { command: ['printf', '%s', '$HOME; exit 3'] } }), {}, async () => undefined);
+    expect(events.at(-1)?.data).toMatchObject({ output: '$HOME; exit 3', exitCode: 0 });
+  });
+
+  it.each([
+    ['fails', ['false']],
+    ['does not exist', ['/no/such/program']],
+  ])('before the work, when one %s: it is not begun, and what comes behind it runs all the same', async (_, command) => {
+    const { events, deps } = stage();
+    let worked = false;
+    const policy = policyWith({ before: { command }, after: { command: ['true'] } });
+    const work = async (): Promise<void> => {
+      worked = true;
+    };
+    await expect(betweenCommands(deps, policy, {}, work)).rejects.toMatchObject({ code: 'SERVER_COMMAND_FAILED' });
+    expect(worked).toBe(false);
+    expect(events.filter(({ type, data }) => type === 'command.started' && data['phase'] === 'after')).toHaveLength(1);
+  });
+
+  it('that may fail are told, and the work goes on', async () => {
+    const { events, deps } = stage();
+    expect(await betweenCommands(deps, policyWith({ before: { command: ['false'], onFailure: 'continue' } }), {}, async () => 'done')).toBe('done');
+    expect(events.at(-1)).toMatchObject({ type: 'warning', data: { code: 'COMMAND_FAILED' } });
+  });
+
+  it('that take too long are ended with all that they started', async () => {
+    const { events, deps } = stage();
+    const policy = policyWith({ before: { command: ['sh', '-c', 'sleep 600 & echo $!; wait'], timeout: '1s' } });
+    await expect(betweenCommands(deps, policy, {}, async () => undefined)).rejects.toMatchObject({ code: 'SERVER_COMMAND_FAILED' });
+    const pid = Number(events.find(({ type }) => type === 'command.finished')?.data['output']);
+    expect(pid).toBeGreaterThan(0);
+    // Gone, or a corpse that nobody has collected.
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '0 (sleep) Z');
+    expect(stat).toMatch(/\) Z/);
+  });
+
+  it('behind work that failed do not hide its failure', async () => {
+    const { deps } = stage();
+    const work = async (): Promise<never> => {
+      throw new Error('the work');
+    };
+    await expect(betweenCommands(deps, policyWith({ after: { command: ['false'] } }), {}, work)).rejects.toThrow('the work');
+  });
+});

@@ -1,0 +1,124 @@
+import { type Clock, silentLogger } from '@onevault/base';
+import { type RunContext, serveRuns } from '@onevault/run-queue';
+import { forgetWorker } from '@onevault/run-queue/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { executeRun } from '../../src/work/execute-run.ts';
+import { hurriedClock, makeWorkWorld, type WorkWorld } from '../../testing/work-world.ts';
+
+/** All of them when there is time: each is a run, its clean-up and another run. */
+const EVERY = process.env['ONEVAULT_LONG'] === '1' ? 1 : 7;
+
+let world: WorkWorld;
+beforeAll(async () => {
+  world = await makeWorkWorld({ disks: [{ sizeMiB: 1 }, { sizeMiB: 1 }] });
+}, 180_000);
+afterAll(() => world[Symbol.asyncDispose](), 60_000);
+
+const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
+
+/** A worker on another machine that is gone when it has noted something: nothing of it moves any more. Answers once it has died, or was done before. */
+function mortal(name: string, dies: (count: number, noted: string) => boolean): { readonly gone: Promise<'died' | 'done'> } {
+  let dead = false;
+  const clock: Clock = {
+    ...hurriedClock,
+    now: hurriedClock.now,
+    monotonicMs: hurriedClock.monotonicMs,
+    sleep: (ms, call) => (dead ? never() : hurriedClock.sleep(ms, call)),
+  };
+  const place = {
+    ...world.place,
+    settings: { ...world.place.settings, stateDir: `${world.place.settings.stateDir}-${name}` },
+    clock,
+    inNobodysCare: async <T>(all: T) => all,
+  };
+  let tell: (how: 'died' | 'done') => void = () => undefined;
+  const gone = new Promise<'died' | 'done'>((resolve) => {
+    tell = resolve;
+  });
+  const stop = new AbortController();
+  const execute = async (context: RunContext) => {
+    let notes = 0;
+    const note: RunContext['note'] = async (noted) => {
+      await context.note(noted);
+      if (!dies(++notes, JSON.stringify(noted))) return;
+      dead = true;
+      tell('died');
+      await never();
+    };
+    const outcome = await executeRun(place, { ...context, note }, world.queue);
+    tell('done');
+    stop.abort();
+    return outcome;
+  };
+  const worker = { name, concurrency: 1, reach: new Set(['proxy', 'datastore-1', 'datastore-100']), cleanUp: async () => undefined, execute };
+  void serveRuns({ database: world.database, clock, logger: silentLogger }, worker, { signal: stop.signal });
+  return { gone };
+}
+
+/** Until another worker has the run: a beat that was under way may still have come after the death. */
+async function taken(id: string, from: string): Promise<void> {
+  for (;;) {
+    await forgetWorker(world.database, from);
+    await hurriedClock.sleep(500);
+    if ((await world.queue.get(id)).worker !== from) return;
+  }
+}
+
+async function pointCount(): Promise<number> {
+  await world.look();
+  return world.points().length;
+}
+
+describe('a worker that dies', { timeout: 120_000 }, () => {
+  it('in the middle of a backup, at any moment: another one takes back what it left and does it, once', async () => {
+    let moments = 0;
+    for (let moment = 1; ; moment += EVERY) {
+      const before = await pointCount();
+      const name = `mortal-${moment}`;
+      const id = await world.start({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'full' });
+      const { gone } = mortal(name, (count) => count === moment);
+      const how = await gone;
+      if (how === 'done') {
+        expect(await world.ended(id)).toMatchObject({ state: 'succeeded', attempt: 1 });
+        break;
+      }
+      moments++;
+      const heir = await world.worker(`heir-${moment}`);
+      await taken(id, name);
+      expect(await world.ended(id), `moment ${moment}`).toMatchObject({ state: 'succeeded', attempt: 2, worker: `heir-${moment}` });
+      await heir[Symbol.asyncDispose]();
+      expect(await pointCount(), `moment ${moment}`).toBe(before + 1);
+      expect(await world.leftovers(), `moment ${moment}`).toEqual([]);
+    }
+    expect(moments).toBeGreaterThan(1);
+  });
+
+  it('in a restore in place: the VM is as it was, and whoever asked decides whether it is done again', async () => {
+    await world.look();
+    const point = { repository: 'main', pointId: world.points().at(-1)?.id ?? '' };
+    const images = async (): Promise<unknown> => (await world.cloud.vm(world.vm as never)).disks.map(({ target, imageId }) => ({ target, imageId }));
+    const before = await images();
+    for (const moment of [6, 12]) {
+      const id = await world.start({ kind: 'restore-in-place', ...point, keepUndo: '7d', delta: false });
+      expect(await mortal(`swapping-${moment}`, (count) => count === moment).gone).toBe('died');
+      const heir = await world.worker(`swap-heir-${moment}`);
+      await taken(id, `swapping-${moment}`);
+      expect(await world.ended(id)).toMatchObject({ state: 'failed', failure: { code: 'SERVER_WORKER_LOST' } });
+      await heir[Symbol.asyncDispose]();
+      expect(await images()).toEqual(before);
+      expect((await world.simulator.sim.control.state()).vms.find(({ id: vm }) => vm === world.vm)?.stateText).toBe('RUNNING');
+      expect(await world.leftovers()).toEqual([]);
+    }
+  });
+
+  it('after its restore was whole: it is not made twice', async () => {
+    await world.look();
+    const id = await world.start({ kind: 'restore', repository: 'main', pointId: world.points().at(-1)?.id ?? '', name: 'once', method: 'auto', hold: false });
+    expect(await mortal('restoring', (_, noted) => noted.includes('"kept"')).gone).toBe('died');
+    await world.worker('restore-heir');
+    await taken(id, 'restoring');
+    expect(await world.ended(id)).toMatchObject({ state: 'succeeded', worker: 'restore-heir', report: { told: [{ code: 'WORKER_LOST' }] } });
+    const { vms } = await world.simulator.sim.control.state();
+    expect(vms.filter(({ name, stateText }) => name === 'once' && stateText !== 'DONE')).toHaveLength(1);
+  });
+});
