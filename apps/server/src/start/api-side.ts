@@ -23,11 +23,15 @@ import { Redactor } from '../logs/redactor.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
 import type { HandlerTable } from '../ports/call.ts';
 import { workOrderSchema } from '../ports/work-order.ts';
+import { ProtectionBoard } from '../protection/protection-board.ts';
 import { forgetOldRuns } from '../runs/forget-old-runs.ts';
 import { IdempotencyKeys } from '../runs/idempotency-keys.ts';
 import { QueuedRuns } from '../runs/queued-runs.ts';
 import { runHandlers } from '../runs/run-handlers.ts';
 import { openSettings } from '../settings/settings-store.ts';
+import { placeOpener } from '../state/open-place.ts';
+import type { StateDeps } from '../state/state-deps.ts';
+import { stateHandlers } from '../state/state-handlers.ts';
 import { repositorySettings } from '../work/repository-settings.ts';
 import { workerRegistry } from '../work/worker-registry.ts';
 import { runIds } from './run-ids.ts';
@@ -47,6 +51,7 @@ export async function startApiSide(options: ServerOptions, database: Database, s
   const handlers = complete({
     ...accessHandlers(access),
     ...live.handlers,
+    ...stateHandlers(parts.known),
     ...runHandlers({ runs, inventory, keys }),
     ...runLogHandlers({ runs, redactor: parts.redactor }),
   });
@@ -121,13 +126,25 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   const doctor = facts;
   const journals = composition.journals();
   const live = scope.use(createLiveHandlers({ cloud, settings, openRepository, inventory, workers, journals, doctor, clock, logger, environment: env }));
+  const known: StateDeps = {
+    settings,
+    inventory,
+    catalog,
+    board: new ProtectionBoard({ inventory, catalog, settings, clock }),
+    runs,
+    queue: () => queue.tally(),
+    details: live.vmDetails,
+    orphans: () => undefined,
+    openPlace: placeOpener({ settings: own, secretsDirectory: state.secrets, clock, logger }),
+    clock,
+  };
   const keys = await IdempotencyKeys.open(database);
   const background = new Background(scope, options);
   background.run('inventory', (signal) => inventory.keepFresh({ signal }));
   background.run('catalog', (signal) => catalog.keepFresh({ signal }));
   background.run('old runs', (signal) => forgetOldRuns(queue, options, signal));
   scope.use(afterRuns(runs, catalog, options));
-  return { access, cloud, inventory, catalog, runs, live, settings, keys, redactor: new Redactor() };
+  return { access, cloud, inventory, catalog, runs, live, known, settings, keys, redactor: new Redactor() };
 }
 
 /** What goes on beside the answers until the server ends; each part sees to its own failures. */
