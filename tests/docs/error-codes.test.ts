@@ -15,8 +15,13 @@ describe('docs/operate/troubleshooting.md', () => {
     expect(missing).toEqual([]);
   });
 
+  test('has every reason why something is not backed up, and all that doctor complains of', () => {
+    const missing = [...refusals(), ...findings()].filter((code) => !listed.includes(code));
+    expect(missing).toEqual([]);
+  });
+
   test('has no code that is none, and none twice', () => {
-    const known = new Set([...errorCodes(), 'INTERNAL']);
+    const known = new Set([...errorCodes(), ...refusals(), ...findings(), 'INTERNAL']);
     expect(listed.filter((code) => !known.has(code))).toEqual([]);
     expect(listed.filter((code, index) => listed.indexOf(code) !== index)).toEqual([]);
   });
@@ -37,4 +42,24 @@ function errorCodes(): string[] {
     }),
   );
   return [...new Set(codes)];
+}
+
+const PLANNING = 'packages/orchestrator/src';
+
+function refusals(): string[] {
+  return matches(join(PLANNING, 'plan/plan-model.ts'), /\| '((?:REFUSE|SKIP)_[A-Z_]+)'/g);
+}
+
+/** Findings of doctor that are not well: the calls of `trouble`, and what the proxy's storage check says. */
+function findings(): string[] {
+  const directory = join(PLANNING, 'doctor');
+  const spoken = readdirSync(join(ROOT, directory)).flatMap((file) =>
+    matches(join(directory, file), /trouble\(\s*(?:'[a-z]+'|\w+),\s*(?:'[a-z]+'|[^,]+),\s*'([A-Z_]+)'/g),
+  );
+  const storage = matches('packages/proxy-attach/src/storage/storage-finding.ts', /\| '([A-Z_]+)'/g);
+  return [...new Set([...spoken, ...storage])];
+}
+
+function matches(path: string, pattern: RegExp): string[] {
+  return [...readFileSync(join(ROOT, path), 'utf8').matchAll(pattern)].map(([, code = '']) => code);
 }
