@@ -41,7 +41,13 @@ function errorCodes(): string[] {
       return files.flatMap((file) => [...readFileSync(join(src, file), 'utf8').matchAll(/'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)'/g)].map(([, code = '']) => code));
     }),
   );
-  return [...new Set(codes)];
+  return [...new Set([...codes, ...clientCodes()])];
+}
+
+/** The client of the API says what its user cannot reach; it is no BaseError, for browsers. */
+function clientCodes(): string[] {
+  const directory = 'packages/api/src/client';
+  return readdirSync(join(ROOT, directory)).flatMap((file) => matches(join(directory, file), /'(API_[A-Z_]+)'/g));
 }
 
 const PLANNING = 'packages/orchestrator/src';

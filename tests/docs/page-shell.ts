@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -84,6 +85,8 @@ export async function openPageShell(): Promise<PageShell> {
     ['http://frontend:2633/RPC2', sim.endpoint.href],
     ['backup:password-or-token', `${sim.user}:${sim.password}`],
     ['https://s3.example.org', bucket.endpoint],
+    ['127.0.0.1:8440', `127.0.0.1:${await freePort()}`],
+    ['0.0.0.0:8443', `127.0.0.1:${await freePort()}`],
     ['AKIAEXAMPLE', bucket.accessKeyId],
     ['example/secret/key', bucket.secretAccessKey],
   ];
@@ -134,7 +137,7 @@ export async function openPageShell(): Promise<PageShell> {
     async begin(text, sign) {
       const { source, out, printed } = await prepare(text);
       await shell.send(`( . ${source} ) >>${out} 2>&1 </dev/null &`);
-      const seen = await vi.waitUntil(async () => (await printed()).includes(sign), { timeout: 30_000, interval: 50 }).catch(() => false);
+      const seen = await vi.waitUntil(async () => (await printed()).includes(sign), { timeout: 90_000, interval: 50 }).catch(() => false);
       return { exit: seen ? 0 : undefined, printed: await printed() };
     },
     async kill(text, step) {
@@ -153,6 +156,16 @@ export async function openPageShell(): Promise<PageShell> {
     say: (word, meaning) => void words.push([word, meaning]),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
+}
+
+/** Pages run at a time, and name the same port. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 function shim(port: number): string {
