@@ -10,7 +10,7 @@ import { openPageShell, type PageShell } from './page-shell.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-const PAGE_TIMEOUT_MS = 180_000;
+const PAGE_TIMEOUT_MS = 400_000;
 /** What shows commands to those who run a cloud or write programs around it. */
 const PAGES = ['README.md', 'CONTRIBUTING.md', 'apps/cli/README.md', 'apps/server/README.md', ...pagesOf('docs'), ...pagesOf('docs/operate')];
 

@@ -195,7 +195,7 @@ function startBash(scope: Scope, env: Readonly<Record<string, string>>, cwd: str
   return {
     send: (line) =>
       new Promise((resolve) => {
-        const timer = setTimeout(() => resolve(undefined), 60_000);
+        const timer = setTimeout(() => resolve(undefined), 150_000);
         answers.once('line', (answer) => {
           clearTimeout(timer);
           resolve(Number(answer));
