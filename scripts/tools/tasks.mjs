@@ -9,6 +9,7 @@ const TASKS = {
   'test:matrix': { build: [], program: ['scripts/test-matrix.mjs'] },
   bench: { build: ['@onevault/bench^...'], program: ['bench/main.mjs'] },
   bundle: { build: ['onevault...'], program: ['scripts/bundle.mjs'] },
+  deb: { build: ['onevault...'], program: ['scripts/deb.mjs'] },
   build: { build: [], types: true },
   lint: { program: ['scripts/lint.mjs'] },
   format: { program: ['scripts/format.mjs'] },
