@@ -2,6 +2,9 @@ import { z } from 'zod';
 import type { Operation } from '../operation.ts';
 import * as configuration from '../schemas/configuration.ts';
 
+const reportQuery = z.object({ format: z.enum(['html', 'csv', 'json']).default('html') });
+const REPORT_FILES = 'text/html, text/csv or application/json';
+
 /** All settings at once, and reports. */
 export const SETTINGS_OPERATIONS = [
   {
@@ -43,11 +46,33 @@ export const SETTINGS_OPERATIONS = [
     method: 'get',
     path: '/reports/protection',
     tag: 'reports',
-    summary: 'protection of every VM, and sizes per owner',
+    summary: 'protection of every VM, the worst first',
     role: 'viewer',
     objects: 'filtered',
-    query: z.object({ format: z.enum(['html', 'csv', 'json']).default('html') }),
-    answer: { status: 200, file: 'text/html, text/csv or application/json' },
+    query: reportQuery,
+    answer: { status: 200, file: REPORT_FILES },
+  },
+  {
+    id: 'sizesReport',
+    method: 'get',
+    path: '/reports/sizes',
+    tag: 'reports',
+    summary: 'what the restore points of each owner and each group take',
+    role: 'viewer',
+    objects: 'filtered',
+    query: reportQuery,
+    answer: { status: 200, file: REPORT_FILES },
+  },
+  {
+    id: 'drillsReport',
+    method: 'get',
+    path: '/reports/drills',
+    tag: 'reports',
+    summary: 'test restores that were made, and VMs that never passed one',
+    role: 'viewer',
+    objects: 'filtered',
+    query: reportQuery,
+    answer: { status: 200, file: REPORT_FILES },
   },
   {
     id: 'metrics',
