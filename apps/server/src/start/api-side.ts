@@ -19,7 +19,6 @@ import { findWebRoot } from '../http/static-files.ts';
 import { CloudInventory } from '../inventory/cloud-inventory.ts';
 import { formerVms } from '../inventory/former-vms.ts';
 import { createLiveHandlers } from '../live/live-handlers.ts';
-import { Redactor } from '../logs/redactor.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
 import type { HandlerTable } from '../ports/call.ts';
 import { workOrderSchema } from '../ports/work-order.ts';
@@ -34,6 +33,7 @@ import type { StateDeps } from '../state/state-deps.ts';
 import { stateHandlers } from '../state/state-handlers.ts';
 import { repositorySettings } from '../work/repository-settings.ts';
 import { workerRegistry } from '../work/worker-registry.ts';
+import { startObserving } from './observing.ts';
 import { runIds } from './run-ids.ts';
 import type { ServerOptions } from './server-options.ts';
 import type { StateDirectory } from './state-directory.ts';
@@ -53,7 +53,8 @@ export async function startApiSide(options: ServerOptions, database: Database, s
     ...live.handlers,
     ...stateHandlers(parts.known),
     ...runHandlers({ runs, inventory, keys }),
-    ...runLogHandlers({ runs, redactor: parts.redactor }),
+    ...runLogHandlers({ runs, redactor: options.redactor }),
+    ...(await startObserving({ ...parts, ...options, settings, state }, scope, call)),
   });
   const http = scope.use(
     await createHttpServer(
@@ -144,7 +145,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   background.run('catalog', (signal) => catalog.keepFresh({ signal }));
   background.run('old runs', (signal) => forgetOldRuns(queue, options, signal));
   scope.use(afterRuns(runs, catalog, options));
-  return { access, cloud, inventory, catalog, runs, live, known, settings, keys, redactor: new Redactor() };
+  return { access, cloud, inventory, catalog, runs, live, known, settings, keys, queue, workers };
 }
 
 /** What goes on beside the answers until the server ends; each part sees to its own failures. */

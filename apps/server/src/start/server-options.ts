@@ -1,6 +1,7 @@
 import type { Clock, Logger, Secret } from '@onevault/base';
 import type { Settings } from '@onevault/composition';
 import type { HttpSettings } from '../http/http-settings.ts';
+import type { Redactor } from '../logs/redactor.ts';
 
 /** api: answers, schedules, tells. worker: does runs. all: both, in one process. */
 export type ServerRole = 'api' | 'worker' | 'all';
@@ -21,5 +22,7 @@ export interface ServerOptions {
   };
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What the logger takes out: the server makes secrets known to it as it reads them. */
+  readonly redactor: Redactor;
   readonly version: string;
 }

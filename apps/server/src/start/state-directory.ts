@@ -8,6 +8,8 @@ export interface StateDirectory {
   readonly secrets: string;
   readonly audit: string;
   readonly database: string;
+  /** What is to be told and was not yet. */
+  readonly notifications: string;
   readonly tokens: string;
 }
 
@@ -18,6 +20,7 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
     secrets: join(path, 'secrets'),
     audit: join(path, 'audit'),
     database: join(path, 'database'),
+    notifications: join(path, 'notifications'),
   };
   try {
     for (const directory of [path, ...Object.values(places)]) await mkdir(directory, { recursive: true, mode: 0o700 });

@@ -115,19 +115,12 @@ describe('reports', () => {
 function parseCsv(text: string): string[][] {
   const records: string[][] = [[]];
   let cell = '';
-  let isQuoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i] ?? '';
-    if (isQuoted && c === '"' && text[i + 1] === '"') cell += text[++i];
-    else if (c === '"') isQuoted = !isQuoted;
-    else if (!isQuoted && (c === ',' || (c === '\r' && text[i + 1] === '\n'))) {
-      records.at(-1)?.push(cell);
+  for (const token of text.match(/"[^"]*"?|,|\r\n|[^",\r]+|\r/g) ?? []) {
+    if (token === ',' || token === '\r\n') {
+      records.at(-1)?.push(cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell);
       cell = '';
-      if (c === '\r') {
-        i += 1;
-        records.push([]);
-      }
-    } else cell += c;
+      if (token !== ',') records.push([]);
+    } else cell += token;
   }
   return records.slice(0, -1);
 }

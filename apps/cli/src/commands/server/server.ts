@@ -47,11 +47,16 @@ export function serverCommand(run: RunCommand): Command {
 }
 
 async function serve(context: CommandContext, flags: ServerFlags): Promise<ExitCode> {
-  const { settings, around, clock, logger, output, signal } = context;
+  const { settings, around, clock, output, signal } = context;
   const { listen, role, slots, workerName = hostname(), insecure, trustProxy, publicUrl } = flags;
   const databaseUrl = around.env['DATABASE_URL'] || undefined;
   const tls = tlsOf(flags);
-  const { startServer } = await import('@onevault/server');
+  const { logFormatOf, Redactor, serverLogger, startServer } = await import('@onevault/server');
+  const redactor = new Redactor();
+  if (databaseUrl !== undefined && URL.canParse(databaseUrl)) redactor.know(decodeURIComponent(new URL(databaseUrl).password));
+  // Who looks at a terminal is told what needs them; a journal keeps everything.
+  const level = output.verbosity > 0 ? 'debug' : around.env['JOURNAL_STREAM'] === undefined ? 'warn' : 'info';
+  const logger = serverLogger({ level, redactor, format: logFormatOf(around.env), sink: output.stderr });
   await using server = await startServer(
     {
       role,
@@ -62,6 +67,7 @@ async function serve(context: CommandContext, flags: ServerFlags): Promise<ExitC
       worker: { name: workerName, slots },
       clock,
       logger,
+      redactor,
       version: version(),
     },
     { signal },
