@@ -108,6 +108,24 @@ describeWith(postgresRequirements, 'when the database is out of reach', () => {
     expect(await world.ended(run.id)).toMatchObject({ state: 'succeeded' });
   });
 
+  it('a URL that is none is said to be none, without telling what it holds', async () => {
+    const place = { kind: 'postgresql', url: new Secret('hunter2@db') } as const;
+    const error = await openDatabase(place, { clock: systemClock }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'QUEUE_REQUEST_INVALID' });
+    expect(String(error)).not.toContain('hunter2');
+    const nobody = { kind: 'postgresql', url: new Secret('postgresql://onevault:hunter2@127.0.0.1:1/none') } as const;
+    const refused = await openDatabase(nobody, { clock: systemClock }).catch((thrown: unknown) => thrown);
+    expect(refused).toMatchObject({ code: 'QUEUE_DATABASE_UNREACHABLE' });
+    expect(JSON.stringify(refused)).not.toContain('hunter2');
+  });
+
+  it('a database on a socket is one, too', async () => {
+    await newDatabase();
+    const url = new Secret(`postgresql://onevault@/outage_${databases}?host=${encodeURIComponent(server.socketDirectory)}&port=${server.port}`);
+    await using database = await openDatabase({ kind: 'postgresql', url }, { clock: systemClock });
+    expect(database.kind).toBe('postgresql');
+  });
+
   it('servers that open an empty database at once all find their tables', { timeout: 60_000 }, async () => {
     await using scope = new Scope();
     const url = await newDatabase();

@@ -34,7 +34,7 @@ export interface DatabaseOptions {
 
 const CLOSE_MS = 5000;
 
-/** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE. */
+/** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE, QUEUE_REQUEST_INVALID for a URL that is none. */
 export async function openDatabase(place: DatabasePlace, { clock, heartbeatSeconds = 60 }: DatabaseOptions): Promise<Database> {
   await using scope = new Scope();
   const db = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, heartbeatSeconds * 1000, clock, scope);
@@ -64,6 +64,13 @@ async function embedded(directory: string, scope: Scope): Promise<Kysely<Tables>
 }
 
 function postgresql(url: Secret, heartbeatMs: number, clock: Clock, scope: Scope): Kysely<Tables> {
+  if (!/^postgres(ql)?:\/\//.test(url.reveal())) {
+    throw new QueueError({
+      code: 'QUEUE_REQUEST_INVALID',
+      message: 'what was given is no URL of a PostgreSQL database',
+      hint: 'DATABASE_URL=postgresql://user:password@host/database, or postgresql:///database?host=/run/postgresql for a socket',
+    });
+  }
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connectPostgresql(url, heartbeatMs) }) });
   // A server that does not answer any more must not keep us from ending.
   scope.defer(() => Promise.race([db.destroy(), clock.sleep(CLOSE_MS)]));
