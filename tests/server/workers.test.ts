@@ -7,7 +7,7 @@ import { radosgwRequirements } from '../support/radosgw.ts';
 import { describeWith } from '../support/requires.ts';
 
 const IS_LONG = process.env['ONEVAULT_LONG'] === '1';
-const VMS = IS_LONG ? 200 : 24;
+const VMS = IS_LONG ? 200 : 18;
 const HEARTBEAT_SECONDS = 6;
 const PATIENCE_MS = IS_LONG ? 1_200_000 : 120_000;
 

@@ -21,6 +21,8 @@ const POLICY = 'nightly';
 /** Of the image datastore that the VMs' disks are in. */
 const DATASTORE = 100;
 const SLOTS = 2;
+const SIMULATOR = new URL('./simulator-process.mjs', import.meta.url);
+const WORKER = new URL('./worker-process.mjs', import.meta.url);
 
 /** A worker process in a proxy VM of its own. */
 export interface FleetWorker {
@@ -106,7 +108,7 @@ export async function makeFleet({ vms: count, heartbeatSeconds }: { readonly vms
         ONEVAULT_PROXY_VM: String(proxyVm),
         ONEVAULT_STATE_DIR: join(directory, name),
       };
-      const started = await startProcess('worker-process.mjs', JSON.stringify(said), own);
+      const started = await startProcess(WORKER, JSON.stringify(said), own);
       owned.use(started);
       return { name, process: started.process, line };
     },
@@ -171,15 +173,17 @@ interface Started extends AsyncDisposable {
 }
 
 async function startSimulator(dir: string): Promise<AsyncDisposable & { readonly endpoint: string; readonly session: string; readonly dir: string }> {
-  const started = await startProcess('simulator-process.mjs', dir, { PATH: process.env['PATH'] ?? '' });
+  const started = await startProcess(SIMULATOR, dir, { PATH: process.env['PATH'] ?? '' });
   return { ...JSON.parse(started.said), [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
 }
 
-async function startProcess(script: string, argument: string, env: Readonly<Record<string, string>>): Promise<Started> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), argument], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+async function startProcess(script: URL, argument: string, env: Readonly<Record<string, string>>): Promise<Started> {
+  const child = spawn(process.execPath, [fileURLToPath(script), argument], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const exit = once(child, 'exit');
   const lines = createInterface({ input: child.stdout });
-  const [said] = (await Promise.race([once(lines, 'line'), exit.then(([code]) => Promise.reject(new Error(`${script} ended with ${code}`)))])) as [string];
+  const [said] = (await Promise.race([once(lines, 'line'), exit.then(([code]) => Promise.reject(new Error(`${script.pathname} ended with ${code}`)))])) as [
+    string,
+  ];
   return {
     process: child,
     said,
