@@ -97,8 +97,8 @@ class Work implements Disposable {
     while (!over.aborted) {
       await clock.sleep(Math.min(MAX_BEAT_MS, heartbeatMs / 6), { signal: over }).catch(() => undefined);
       if (over.aborted) return;
-      // Half of the time is left for ending in order.
-      if (this.#held.silentMs > heartbeatMs / 2) this.#end('silent', silent(this.#held.run));
+      // Two thirds of the time are left for ending in order.
+      if (this.#held.silentMs > heartbeatMs / 3) this.#end('silent', silent(this.#held.run));
       if (beating) continue; // one that does not come back must not hold up our own judgement
       beating = true;
       void this.#beat(over).finally(() => {
