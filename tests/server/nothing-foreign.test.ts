@@ -5,7 +5,7 @@ import { Scope, Secret, silentLogger, systemClock } from '@onevault/base';
 import { testSettings } from '@onevault/composition/testing';
 import { backupVm } from '@onevault/orchestrator';
 import { openDatabase } from '@onevault/run-queue';
-import { openSettings } from '@onevault/server';
+import { openSettings, Redactor } from '@onevault/server';
 import { openStateDirectory, type RawReply, type Somebody, send, signIn, startApiSide } from '@onevault/server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Documented, documented, type Ids, pathOf } from '../support/api-table.ts';
@@ -66,6 +66,7 @@ async function serve(directory: string): Promise<URL> {
     clock: systemClock,
     logger: silentLogger,
     version: '1.2.3',
+    redactor: new Redactor(),
   };
   return scope.use(await startApiSide(options, database, state, {})).url;
 }
