@@ -35,6 +35,7 @@ export { type WorkOrder, workOrderSchema } from './ports/work-order.ts';
 export type { WorkerRegistry, WorkerStanding } from './ports/worker-registry.ts';
 export { ProtectionBoard } from './protection/protection-board.ts';
 export { WriteBack } from './protection/write-back.ts';
+export { type RebuildOptions, type RebuildReport, rebuildServer } from './rebuild/rebuild-server.ts';
 export { IdempotencyKeys } from './runs/idempotency-keys.ts';
 export { planRun } from './runs/plan-run.ts';
 export { QueuedRuns } from './runs/queued-runs.ts';

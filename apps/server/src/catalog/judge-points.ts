@@ -23,7 +23,7 @@ export interface Verdict {
 
 /** So many runs are looked ahead, and so many times it is decided what would be kept then. */
 const AHEAD = 400;
-const LOOKS = 48;
+const LOOKS = 24;
 
 /**
  * Why each restore point of one VM stays, and when it goes. Each policy decides on what was taken for it in its own repository, exactly as its retention run does;

@@ -3,7 +3,7 @@ import { OPERATIONS } from '@onevault/api';
 import { openAuditLog } from '@onevault/audit-log';
 import { type CallOptions, isAbort, Scope, serializeError } from '@onevault/base';
 import { compose, doctorFacts } from '@onevault/composition';
-import { findConnection } from '@onevault/one-client';
+import { findConnection, type OneApi } from '@onevault/one-client';
 import { type Database, Runs } from '@onevault/run-queue';
 import { sql } from 'kysely';
 import { Access } from '../access/access.ts';
@@ -23,10 +23,13 @@ import { runLogHandlers } from '../logs/run-log.ts';
 import type { HandlerTable } from '../ports/call.ts';
 import { workOrderSchema } from '../ports/work-order.ts';
 import { ProtectionBoard } from '../protection/protection-board.ts';
+import { WriteBack } from '../protection/write-back.ts';
 import { forgetOldRuns } from '../runs/forget-old-runs.ts';
 import { IdempotencyKeys } from '../runs/idempotency-keys.ts';
 import { QueuedRuns } from '../runs/queued-runs.ts';
 import { runHandlers } from '../runs/run-handlers.ts';
+import { databaseSlots } from '../scheduler/handled-slots.ts';
+import { Scheduler } from '../scheduler/scheduler.ts';
 import { openSettings } from '../settings/settings-store.ts';
 import { placeOpener } from '../state/open-place.ts';
 import type { StateDeps } from '../state/state-deps.ts';
@@ -144,8 +147,28 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   background.run('inventory', (signal) => inventory.keepFresh({ signal }));
   background.run('catalog', (signal) => catalog.keepFresh({ signal }));
   background.run('old runs', (signal) => forgetOldRuns(queue, options, signal));
+  protect(known, { ...options, cloud, runs }, background, scope);
   scope.use(afterRuns(runs, catalog, options));
   return { access, cloud, inventory, catalog, runs, live, known, settings, keys, queue, workers };
+}
+
+interface ProtectDeps extends Pick<ServerOptions, 'clock' | 'logger'> {
+  readonly cloud: OneApi;
+  readonly runs: QueuedRuns;
+}
+
+/** Begins what is due, and keeps up to date how each VM stands. */
+function protect(known: StateDeps, { cloud, runs, clock, logger }: ProtectDeps, background: Background, scope: Scope): void {
+  const { settings, inventory, catalog, board } = known;
+  const listener = catalog.onChange((vmIds) => board.forget(vmIds));
+  const scheduler = new Scheduler({ settings, slots: databaseSlots(catalog.db), inventory, runs, clock, logger });
+  scope.defer(() => {
+    listener[Symbol.dispose]();
+    scheduler[Symbol.dispose]();
+  });
+  background.run('scheduler', (signal) => scheduler.run({ signal }));
+  const writeBack = new WriteBack({ cloud, inventory, catalog, board, settings, clock, logger });
+  background.run('write-back', (signal) => writeBack.run({ signal }));
 }
 
 /** What goes on beside the answers until the server ends; each part sees to its own failures. */
@@ -171,14 +194,16 @@ class Background {
   }
 }
 
-const WRITING: ReadonlySet<string> = new Set(['backup', 'drill', 'forget', 'retention', 'verify']);
+const WRITING: ReadonlySet<string> = new Set(['backup', 'drill', 'forget', 'gc', 'retention', 'verify']);
 
 /** A run that wrote a repository is seen in the catalog at once, not at its next look. */
 function afterRuns(runs: QueuedRuns, catalog: DatabaseCatalog, { logger }: Pick<ServerOptions, 'logger'>): AsyncDisposable {
   const listener = runs.onEnded(({ kind, request }) => {
     const name = workOrderSchema.safeParse(request).data?.repository?.name;
     if (name === undefined || !WRITING.has(kind)) return;
-    void catalog.refresh(name).catch((error: unknown) => logger.warn({ repository: name, error: serializeError(error) }, 'repository cannot be read'));
+    void catalog
+      .refresh(name, { weigh: kind === 'gc' })
+      .catch((error: unknown) => logger.warn({ repository: name, error: serializeError(error) }, 'repository cannot be read'));
   });
   return { [Symbol.asyncDispose]: async () => listener[Symbol.dispose]() };
 }

@@ -57,8 +57,8 @@ function searchOf(search: string | undefined): (vm: InventoryVm) => boolean {
 
 const RANKS = { unprotected: 0, 'out-of-rpo': 1, protected: 2, excluded: 3 } as const;
 
-/** The worst off first; of those that are late, the latest. None of it moves while time goes by. */
-function keyOf({ board, catalog, clock }: StateDeps, { facts }: InventoryVm, sort: 'name' | 'id' | 'newest-point' | 'protection'): string | number {
+/** The worst off first; of those that are late, the one with the oldest restore point. None of it moves while time goes by. */
+function keyOf({ board, catalog }: StateDeps, { facts }: InventoryVm, sort: 'name' | 'id' | 'newest-point' | 'protection'): string | number {
   switch (sort) {
     case 'name':
       return facts.name.toLowerCase();
@@ -70,8 +70,8 @@ function keyOf({ board, catalog, clock }: StateDeps, { facts }: InventoryVm, sor
     }
     case 'protection': {
       const protection = board.of(facts.id);
-      const since = protection.state === 'out-of-rpo' ? clock.now().getTime() - protection.lateMs : 0;
-      return `${RANKS[protection.state]}${String(Math.round(since)).padStart(16, '0')}`;
+      const since = protection.state === 'out-of-rpo' ? protection.newest.capturedMs : 0;
+      return `${RANKS[protection.state]}${String(since).padStart(16, '0')}`;
     }
   }
 }

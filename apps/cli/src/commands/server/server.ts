@@ -6,6 +6,7 @@ import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { usageError } from '../../errors.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
 import { version } from '../../version.ts';
+import { rebuildCommand } from './rebuild.ts';
 
 interface ServerFlags {
   readonly listen: Address;
@@ -43,7 +44,8 @@ export function serverCommand(run: RunCommand): Command {
     .option('--insecure', 'without TLS elsewhere than on loopback: passwords go in the clear')
     .option('--trust-proxy <network>', 'address or network of a reverse proxy whose X-Forwarded-* headers are believed (may be repeated)', collect)
     .option('--public-url <url>', 'as browsers see it, where a proxy stands before: https://backup.example.org', parseUrl)
-    .action((flags: ServerFlags, sub: Command) => run(sub, (context) => serve(context, flags), 'here'));
+    .action((flags: ServerFlags, sub: Command) => run(sub, (context) => serve(context, flags), 'here'))
+    .addCommand(rebuildCommand(run));
 }
 
 async function serve(context: CommandContext, flags: ServerFlags): Promise<ExitCode> {
