@@ -5,7 +5,7 @@ import type { FakeState } from './fake-state.ts';
 
 const DAY = 86_400_000;
 
-export function sessionOf(state: FakeState, user: string): Answer<'whoAmI'> {
+function sessionOf(state: FakeState, user: string): Answer<'whoAmI'> {
   const role = state.roles.get(user) ?? 'viewer';
   const expiresAt = new Date(state.now() + DAY).toISOString();
   return {

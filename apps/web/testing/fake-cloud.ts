@@ -9,7 +9,7 @@ export const DAY = 24 * HOUR;
 export const GIB = 1024 ** 3;
 
 /** Numbers that look like chance and are the same each time. */
-export function chance(seed: number): () => number {
+function chance(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -67,7 +67,7 @@ function searched(search: string): (vm: Answer<'getVm'>) => boolean {
   return ({ name }) => name.includes(search);
 }
 
-export function vmOf(state: FakeState, id: number): Answer<'getVm'> {
+function vmOf(state: FakeState, id: number): Answer<'getVm'> {
   const vm = state.vms[id];
   if (vm === undefined) throw new Refusal(404, 'SERVER_VM_NOT_FOUND', `there is no VM ${id} that you may see`, { hint: 'look at the list of VMs' });
   return vm;

@@ -4,7 +4,7 @@ import { type Asked, address, send } from './http.ts';
 type RouteOf<Id extends OperationId> = `${OperationOf<Id>['method']} ${OperationOf<Id>['path']}`;
 
 /** Method and path of what the UI calls: the table of @onevault/api as literals, so that its schemas need not come to the browser. The compiler compares. */
-export const ROUTES = {
+const ROUTES = {
   signInOptions: 'get /session/options',
   signIn: 'post /session',
   whoAmI: 'get /session',

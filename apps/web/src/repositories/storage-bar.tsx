@@ -7,7 +7,7 @@ import { Status } from '../show/status.tsx';
 const NEARLY_FULL = 0.85;
 const FULL = 0.95;
 
-export function RepositoryStatus({ repository }: { readonly repository: Repository }) {
+function RepositoryStatus({ repository }: { readonly repository: Repository }) {
   if (!repository.reachable) return <Status tone="bad">not reachable</Status>;
   if ((repository.damagedPoints ?? 0) > 0) return <Status tone="bad">{plural(repository.damagedPoints ?? 0, 'damaged restore point')}</Status>;
   return <Status tone="ok">reachable</Status>;

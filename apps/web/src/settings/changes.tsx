@@ -21,7 +21,7 @@ export function Changes({ changes }: { readonly changes: readonly Change[] }) {
 
 const KINDS = { '+': 'ov-plus', '-': 'ov-minus' } as const;
 
-export function Diff({ text }: { readonly text: string }) {
+function Diff({ text }: { readonly text: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section className="ov-diff" tabIndex={0} aria-label="difference">

@@ -1,0 +1,58 @@
+import type { StreamEvent } from '@onevault/api';
+import { describe, expect, it } from 'vitest';
+import { logText } from '../src/runs/log-line.ts';
+import { phaseBars } from '../src/runs/phases-layout.ts';
+import { EMPTY_RUN, foldEvent, paceOf } from '../src/runs/run-fold.ts';
+
+const BEGIN = Date.UTC(2026, 10, 28, 12);
+let count = 0;
+
+function event(type: string, atMs: number, data: StreamEvent['data'] = {}): StreamEvent {
+  count += 1;
+  return { id: String(count), time: new Date(BEGIN + atMs).toISOString(), runId: 'r-1', type, data };
+}
+
+describe('the events of a run, folded', () => {
+  it('tell where each disk is, how fast it is read and what is left', () => {
+    const events = [0, 2000, 4000].map((atMs) =>
+      event('disk.progress', atMs, { diskId: 1, phase: 'scan', doneBytes: 1000 * (atMs / 1000), totalBytes: 10_000 }),
+    );
+    const disk = events.reduce(foldEvent, EMPTY_RUN).disks.get(1);
+    expect(disk).toMatchObject({ phase: 'scan', doneBytes: 4000, totalBytes: 10_000 });
+    expect(disk && paceOf(disk)).toEqual({ bytesPerSecond: 1000, leftMs: 6000 });
+  });
+
+  it('count an event once that comes again after a reconnection', () => {
+    const step = event('step.started', 0, { step: 'scan', diskId: 0 });
+    expect([step, step].reduce(foldEvent, EMPTY_RUN).steps).toHaveLength(1);
+  });
+
+  it('end the step of that disk and object, and no other', () => {
+    const events = [
+      event('step.started', 0, { step: 'scan', diskId: 0 }),
+      event('step.started', 100, { step: 'scan', diskId: 1 }),
+      event('step.failed', 300, { step: 'scan', diskId: 0, durationMs: 300, code: 'CBT_READ' }),
+    ];
+    const { steps } = events.reduce(foldEvent, EMPTY_RUN);
+    expect(steps.map(({ outcome, code }) => [outcome, code])).toEqual([
+      ['failed', 'CBT_READ'],
+      ['running', undefined],
+    ]);
+    expect(phaseBars(steps, BEGIN + 1100).map(({ left, width }) => [Math.round(left), Math.round(width)])).toEqual([
+      [0, 27],
+      [9, 91],
+    ]);
+  });
+
+  it('begin anew with a second attempt, whose log stands behind that of the first', () => {
+    const events = [
+      event('run.started', 0, { kind: 'backup', vmId: 7 }),
+      event('step.started', 1, { step: 'scan' }),
+      event('run.started', 9, { kind: 'backup', vmId: 7 }),
+    ];
+    const run = events.reduce(foldEvent, EMPTY_RUN);
+    expect(run.steps).toEqual([]);
+    expect(run.log.map(({ vmId }) => vmId)).toEqual([7, undefined, 7]);
+    expect(logText(run.log).split('\n')).toHaveLength(3);
+  });
+});
