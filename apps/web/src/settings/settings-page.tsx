@@ -13,7 +13,7 @@ export function SettingsPage() {
     <Page
       title="Settings"
       name="Settings"
-      lead="All that is set, as one YAML without secrets: put it under version control, change it here or with onevault server settings apply."
+      lead="All that is set, as one YAML without secrets: put it under version control, change it here or with onevault apply -f FILE."
       actions={
         <Button component="a" href={linkTo('exportSettings', {})} download="onevault-settings.yaml">
           Download
