@@ -11,6 +11,8 @@ const EVERY = process.env['ONEVAULT_LONG'] === '1' ? 1 : 7;
 let world: WorkWorld;
 beforeAll(async () => {
   world = await makeWorkWorld({ disks: [{ sizeMiB: 1 }, { sizeMiB: 1 }] });
+  await using _worker = await world.worker('first');
+  expect(await world.do({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'auto' })).toMatchObject({ state: 'succeeded' });
 }, 180_000);
 afterAll(() => world[Symbol.asyncDispose](), 60_000);
 
