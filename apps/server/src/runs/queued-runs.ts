@@ -133,7 +133,7 @@ function asNotFound(error: unknown): never {
 }
 
 /** One run at a VM, and one chore at a repository, whatever is set. */
-export function queueCaps({ total, perHost, perDatastore, perProxy, perRepository }: Caps): Readonly<Record<string, number | 'unlimited'>> {
+function queueCaps({ total, perHost, perDatastore, perProxy, perRepository }: Caps): Readonly<Record<string, number | 'unlimited'>> {
   const orAny = (places: number | undefined): number | 'unlimited' => places ?? 'unlimited';
   return {
     vm: 1,

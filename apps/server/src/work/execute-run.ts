@@ -74,7 +74,7 @@ function leftAlone(failures: number, untilMs: number): RunOutcome {
 }
 
 /** As the CLI tells it: the first failure, not the clean-up that it made necessary. */
-export function failureOf(error: unknown): JsonObject {
+function failureOf(error: unknown): JsonObject {
   const primary = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
   const { code = 'SERVER_INTERNAL', message, hint, details } = serializeError(primary);
   return JSON.parse(JSON.stringify({ code, message, hint, details }));

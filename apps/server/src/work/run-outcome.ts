@@ -8,7 +8,7 @@ export function doneOrDegraded(report: object, job: RunJob, residue: readonly st
 }
 
 /** The workflow's report, with what was told on the way: a run's row is all that is kept of it in the end. */
-export function reportOf(report: object, job: RunJob): JsonObject {
+function reportOf(report: object, job: RunJob): JsonObject {
   const { warnings } = job.ledger.ledger;
   return plain({ ...report, ...(warnings.length > 0 && { told: warnings }) });
 }
