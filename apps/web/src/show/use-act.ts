@@ -5,6 +5,8 @@ import type { RunAsked } from '../api/answers.ts';
 import { call } from '../api/calls.ts';
 import { problemIn } from './notice.tsx';
 
+const NOTE = { withBorder: true, closeButtonProps: { 'aria-label': 'close' } };
+
 /** Something that changes. What the server answers is said; what depends on it is asked again, whether it worked or not. */
 export function useAct<Input, Answer>(
   does: (input: Input) => Promise<Answer>,
@@ -15,7 +17,7 @@ export function useAct<Input, Answer>(
     mutationFn: does,
     onSuccess: (answer, input) => {
       const message = options.done?.(answer, input);
-      if (message !== undefined) notifications.show({ message, color: 'teal', withBorder: true });
+      if (message !== undefined) notifications.show({ message, color: 'teal', ...NOTE });
     },
     onSettled: () => Promise.all(options.renews.map((key) => client.invalidateQueries({ queryKey: [key] }))),
   });
@@ -28,13 +30,13 @@ export function useStartRun(options: { readonly stay?: boolean } = {}) {
   return useMutation({
     mutationFn: ({ request, key }: { readonly request: RunAsked; readonly key: string }) => call('startRun', { body: request }, { idempotencyKey: key }),
     onSuccess: ({ id }) => {
-      notifications.show({ message: `The server has taken it: run ${id}`, color: 'teal', withBorder: true });
+      notifications.show({ message: `The server has taken it: run ${id}`, color: 'teal', ...NOTE });
       void client.invalidateQueries({ queryKey: ['runs'] });
       if (options.stay !== true) void navigate({ to: '/runs/$runId', params: { runId: id } });
     },
     onError: (error) => {
       const { code, detail } = problemIn(error);
-      notifications.show({ title: code, message: detail, color: 'danger', withBorder: true, autoClose: 10_000 });
+      notifications.show({ title: code, message: detail, color: 'danger', ...NOTE, autoClose: 10_000 });
     },
   });
 }
