@@ -19,7 +19,9 @@ const COMPRESSIONS = ['xz', 'gzip', 'none'];
 const EPOCH = '1577836800';
 
 await main(async () => {
-  const { values } = parseArgs({ options: { out: { type: 'string', default: ROOT }, version: { type: 'string' }, compression: { type: 'string', default: 'xz' } } });
+  const { values } = parseArgs({
+    options: { out: { type: 'string', default: ROOT }, version: { type: 'string' }, compression: { type: 'string', default: 'xz' } },
+  });
   if (!COMPRESSIONS.includes(values.compression)) throw new TaskError(`--compression: one of ${COMPRESSIONS.join(', ')}`);
   const program = JSON.parse(await readFile(`${ROOT}apps/cli/package.json`, 'utf8'));
   const version = values.version ?? program.version;

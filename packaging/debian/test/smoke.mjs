@@ -24,7 +24,10 @@ async function until(what, seconds, ask) {
 }
 
 const { answer, json: session } = await call('POST', '/session', { user, password });
-headers.cookie = answer.headers.getSetCookie().map((cookie) => cookie.split(';', 1)[0]).join('; ');
+headers.cookie = answer.headers
+  .getSetCookie()
+  .map((cookie) => cookie.split(';', 1)[0])
+  .join('; ');
 headers['x-csrf-token'] = session.csrfToken;
 
 const { json: repositories } = await call('GET', '/repositories');

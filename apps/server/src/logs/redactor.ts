@@ -1,6 +1,6 @@
 import { redact, Secret, serializeError } from '@onevault/base';
 
-export const REDACTED = '[redacted]';
+const REDACTED = '[redacted]';
 
 /** Fields that hold a secret whatever their value looks like. `secretFile` and `tokenId` are names and stay. */
 const SECRET_FIELD = /(pass(word|phrase|wd)?|secret|token|authorization|cookie|csrf|credentials?|private[-_]?key|api[-_]?key|session[-_]?id|one_?auth)$/i;

@@ -6,8 +6,8 @@ import type { ServerSettings } from '../ports/settings-store.ts';
 import type { ProtectionBoard } from './protection-board.ts';
 
 /** In the VM's USER_TEMPLATE, where `onevm show` and every label filter see it. */
-export const PROTECTION_ATTRIBUTE = 'ONEVAULT_PROTECTION';
-export const LAST_BACKUP_ATTRIBUTE = 'ONEVAULT_LAST_BACKUP';
+const PROTECTION_ATTRIBUTE = 'ONEVAULT_PROTECTION';
+const LAST_BACKUP_ATTRIBUTE = 'ONEVAULT_LAST_BACKUP';
 
 export interface WriteBackDeps {
   readonly cloud: Pick<OneApi, 'updateVm'>;

@@ -26,7 +26,7 @@ export function refuseFaults(what: string, faults: readonly Fault[]): void {
   if (faults.length > 0) throw invalidSettings(what, faults);
 }
 
-export function invalidSettings(what: string, issues: readonly Fault[]): ServerError {
+function invalidSettings(what: string, issues: readonly Fault[]): ServerError {
   return new ServerError({
     code: 'SERVER_SETTINGS_INVALID',
     message: `${what} cannot be used: ${issues.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,

@@ -82,7 +82,7 @@ export function formatSettings(entries: readonly Entry[]): string {
 }
 
 /** One section as it stands in its file, or in the text of everything. */
-export function sectionNode(document: Document, section: Section, entries: readonly Entry[]): Node {
+function sectionNode(document: Document, section: Section, entries: readonly Entry[]): Node {
   if (section === 'policies' || section === 'notifications') {
     const list = new YAMLSeq();
     for (const entry of entries) list.items.push(nodeOf(document, entry));

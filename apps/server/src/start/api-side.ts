@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { OPERATIONS } from '@onevault/api';
 import { openAuditLog } from '@onevault/audit-log';
 import { type CallOptions, isAbort, Scope, serializeError } from '@onevault/base';
 import { compose, doctorFacts } from '@onevault/composition';
@@ -13,14 +12,13 @@ import { readOidcSettings } from '../access/oidc-settings.ts';
 import { credentialsVerifier } from '../access/verify-credentials.ts';
 import { DatabaseCatalog } from '../catalog/database-catalog.ts';
 import { OpenRepositories } from '../catalog/open-repositories.ts';
-import { notFound, ServerError } from '../errors.ts';
+import { notFound } from '../errors.ts';
 import { createHttpServer } from '../http/create-http-server.ts';
 import { findWebRoot } from '../http/static-files.ts';
 import { CloudInventory } from '../inventory/cloud-inventory.ts';
 import { formerVms } from '../inventory/former-vms.ts';
 import { createLiveHandlers } from '../live/live-handlers.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
-import type { HandlerTable } from '../ports/call.ts';
 import { workOrderSchema } from '../ports/work-order.ts';
 import { ProtectionBoard } from '../protection/protection-board.ts';
 import { WriteBack } from '../protection/write-back.ts';
@@ -40,6 +38,7 @@ import { startObserving } from './observing.ts';
 import { runIds } from './run-ids.ts';
 import type { ServerOptions } from './server-options.ts';
 import type { StateDirectory } from './state-directory.ts';
+import { watchOrphans } from './watch-orphans.ts';
 
 export interface ApiSide extends AsyncDisposable {
   readonly url: URL;
@@ -51,14 +50,14 @@ export async function startApiSide(options: ServerOptions, database: Database, s
   await using scope = new Scope();
   const parts = await openParts(options, database, state, scope, call);
   const { access, cloud, inventory, catalog, runs, live, settings, keys } = parts;
-  const handlers = complete({
+  const handlers = {
     ...accessHandlers(access),
     ...live.handlers,
     ...stateHandlers(parts.known),
     ...runHandlers({ runs, inventory, keys }),
     ...runLogHandlers({ runs, redactor: options.redactor }),
     ...(await startObserving({ ...parts, ...options, settings, state }, scope, call)),
-  });
+  };
   const http = scope.use(
     await createHttpServer(
       {
@@ -130,6 +129,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   const doctor = facts;
   const journals = composition.journals();
   const live = scope.use(createLiveHandlers({ cloud, settings, openRepository, inventory, workers, journals, doctor, clock, logger, environment: env }));
+  const orphans = watchOrphans({ clock, logger, live }, scope);
   const known: StateDeps = {
     settings,
     inventory,
@@ -138,7 +138,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
     runs,
     queue: () => queue.tally(),
     details: live.vmDetails,
-    orphans: () => undefined,
+    orphans,
     openPlace: placeOpener({ settings: own, secretsDirectory: state.secrets, clock, logger }),
     clock,
   };
@@ -149,7 +149,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   background.run('old runs', (signal) => forgetOldRuns(queue, options, signal));
   protect(known, { ...options, cloud, runs }, background, scope);
   scope.use(afterRuns(runs, catalog, options));
-  return { access, cloud, inventory, catalog, runs, live, known, settings, keys, queue, workers };
+  return { access, cloud, inventory, catalog, runs, live, known, settings, keys, queue, workers, orphans };
 }
 
 interface ProtectDeps extends Pick<ServerOptions, 'clock' | 'logger'> {
@@ -206,13 +206,4 @@ function afterRuns(runs: QueuedRuns, catalog: DatabaseCatalog, { logger }: Pick<
       .catch((error: unknown) => logger.warn({ repository: name, error: serializeError(error) }, 'repository cannot be read'));
   });
   return { [Symbol.asyncDispose]: async () => listener[Symbol.dispose]() };
-}
-
-/** Operations whose part is not there are refused by name: the server does not pretend. */
-function complete(handlers: HandlerTable): HandlerTable {
-  const missing = OPERATIONS.filter(({ id }) => !Object.hasOwn(handlers, id)).map(({ id }) => id);
-  const refuse = (id: string) => async (): Promise<never> => {
-    throw new ServerError({ code: 'SERVER_HANDLERS_INCOMPLETE', message: `this server cannot do ${id}` });
-  };
-  return { ...Object.fromEntries(missing.map((id) => [id, refuse(id)])), ...handlers };
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type CallOptions, type Clock, isAbort, type Logger, type Scope, Secret, serializeError } from '@onevault/base';
+import { type CallOptions, type Clock, type Logger, type Scope, Secret } from '@onevault/base';
 import { protectionOf } from '@onevault/policies';
 import type { Runs } from '@onevault/run-queue';
 import type { LiveHandlers } from '../live/live-handlers.ts';
@@ -33,14 +33,13 @@ export interface ObservingDeps {
   readonly queue: Runs;
   readonly workers: WorkerRegistry;
   readonly live: Pick<LiveHandlers, 'handlers'>;
+  /** How many there are; undefined while nobody has looked. */
+  readonly orphans: () => number | undefined;
 }
-
-const ORPHANS_EVERY_MS = 15 * 60_000;
 
 /** Metrics, notifications and reports: what watches the server and tells of it. Everything ends with `scope`. */
 export async function startObserving(deps: ObservingDeps, scope: Scope, call: CallOptions): Promise<HandlerTable> {
-  const { clock, logger, version, settings, inventory, catalog, runs, queue, workers, redactor, state } = deps;
-  const orphans = watchOrphans(deps, scope);
+  const { clock, logger, version, settings, inventory, catalog, runs, queue, workers, redactor, state, orphans } = deps;
   const shared = { clock, logger, inventory, catalog, runs, orphans, settings: () => settings.current() };
   const notifier = scope.use(
     await openNotifier(
@@ -77,27 +76,4 @@ async function readSecretFile(directory: string, file: string, redactor: Redacto
   const content = (await readFile(join(directory, file), 'utf8')).trim();
   redactor.know(content);
   return new Secret(content);
-}
-
-/** Counts from time to time: undefined until it has succeeded once, and the last count while OpenNebula is away. */
-function watchOrphans({ clock, logger, live }: ObservingDeps, scope: Scope): () => number | undefined {
-  let count: number | undefined;
-  const listOrphans = live.handlers['listOrphans'] as ((call: CallOptions) => Promise<readonly unknown[]>) | undefined;
-  const over = new AbortController();
-  const { signal } = over;
-  const watching = (async () => {
-    while (!signal.aborted) {
-      try {
-        count = (await listOrphans?.({ signal }))?.length;
-      } catch (error) {
-        if (!signal.aborted && !isAbort(error)) logger.warn({ error: serializeError(error) }, 'orphans cannot be counted');
-      }
-      await clock.sleep(ORPHANS_EVERY_MS, { signal }).catch(() => undefined);
-    }
-  })();
-  scope.defer(async () => {
-    over.abort();
-    await watching;
-  });
-  return () => count;
 }
