@@ -7,13 +7,14 @@ import { backupVm } from '@onevault/orchestrator';
 import { openDatabase } from '@onevault/run-queue';
 import { openSettings, Redactor } from '@onevault/server';
 import { openStateDirectory, type RawReply, type Somebody, send, signIn, startApiSide } from '@onevault/server/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Documented, documented, type Ids, pathOf } from '../support/api-table.ts';
 import { makeWorld, type World } from '../support/world.ts';
 
 /** Everything of the other user has this in its name; ids of theirs are numbers that nothing else here has. */
 const FOREIGN = 'web';
 const MISSING = 4_000_000;
+const ROLES = ['viewer', 'operator', 'admin'] as const;
 
 const scope = new Scope();
 let world: World;
@@ -29,14 +30,15 @@ beforeAll(async () => {
   ({ pointId } = await backupVm(world.deps(), world.backupRequest()));
   const directory = await mkdtemp(join(tmpdir(), 'onevault-nothing-foreign-'));
   scope.defer(() => rm(directory, { recursive: true, force: true }));
-  base = await serve(directory);
-  oneadmin = await signIn(base, world.sim.user, world.sim.password);
-  for (const role of ['viewer', 'operator', 'admin']) {
+  for (const role of ROLES) {
     const { userId, groupId } = await world.sim.control.createUser({ name: role, password: `${role}-password`, group: `group-of-${role}` });
     const { vmId } = await world.sim.control.createVm({ name: `own-of-${role}`, disks: [{ sizeMiB: 1 }] });
     await world.must('one.vm.chown', vmId, userId, groupId);
-    people.set(role, await signIn(base, role, `${role}-password`));
   }
+  base = await serve(directory);
+  oneadmin = await signIn(base, world.sim.user, world.sim.password);
+  for (const role of ROLES) people.set(role, await signIn(base, role, `${role}-password`));
+  await vi.waitFor(async () => expect((await ask(oneadmin, 'GET', '/vms')).text).toContain('own-of-admin'), { timeout: 30_000, interval: 100 });
   operations = documented((await send(base, '/api/v1/openapi.json')).json.paths);
   const begun = await ask(oneadmin, 'POST', '/runs', { kind: 'backup', vmId: world.vm, repository: 'main' });
   expect(begun.status, begun.text).toBe(202);
@@ -50,7 +52,7 @@ async function serve(directory: string): Promise<URL> {
   const settings = await openSettings({ directory: state.settings, clock: systemClock, logger: silentLogger });
   const maintenance = { timezone: 'UTC', gc: undefined, verify: undefined, verifyMode: 'sample' } as const;
   await settings.putRepository({ name: 'main', place: world.repositoryPath, secretFile: undefined, maintenance });
-  for (const role of ['viewer', 'operator', 'admin'] as const) await settings.setRole(role, role);
+  for (const role of ROLES) await settings.setRole(role, role);
   const auth = join(directory, 'one_auth');
   await mkdir(directory, { recursive: true });
   await writeFile(auth, `${world.sim.user}:${world.sim.password}`, { mode: 0o600 });
@@ -95,7 +97,7 @@ describe('with every part of the server that there is', () => {
     expect((await ask(oneadmin, 'GET', `/runs/${foreignRun}`)).text).toContain(`"${FOREIGN}"`);
   });
 
-  it.each(['viewer', 'operator', 'admin'])('a %s finds nothing of it in anything there is to read', async (role) => {
+  it.each(ROLES)('a %s finds nothing of it in anything there is to read', async (role) => {
     const who = people.get(role) as Somebody;
     const leaks = (await read(who, missingIds)).filter(({ reply }) => [`"${FOREIGN}"`, pointId, foreignRun].some((mark) => reply.text.includes(mark)));
     // The audit log is an administrator's, and says what was done to what.
@@ -104,7 +106,7 @@ describe('with every part of the server that there is', () => {
     expect(json.items.map(({ name }: { name: string }) => name)).toEqual([`own-of-${role}`]);
   });
 
-  it.each(['viewer', 'operator', 'admin'])('a %s who names it is told what is told of nothing', async (role) => {
+  it.each(ROLES)('a %s who names it is told what is told of nothing', async (role) => {
     const who = people.get(role) as Somebody;
     const plain = ({ reply }: { readonly reply: RawReply }): object => ({ status: reply.status, json: { ...reply.json, requestId: '' } });
     const ofVm = ({ operation }: { readonly operation: Documented }): boolean => operation.objects.startsWith('vm-');
