@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Answer } from '@onevault/api';
-import type { FakeHandlers } from './fake-handlers.ts';
+import type { FakeHandlers } from './fake-call.ts';
 import type { FakeState } from './fake-state.ts';
 
 const DAY = 86_400_000;

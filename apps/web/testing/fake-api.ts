@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { API_PREFIX, isAudited, OPERATIONS, type Operation, type OperationId, type Role, type StreamEvent } from '@onevault/api';
-import { type FakeCall, type FakeHandlers, handlersOf } from './fake-handlers.ts';
+import type { FakeCall, FakeHandlers } from './fake-call.ts';
+import { handlersOf } from './fake-handlers.ts';
 import { type FakeOptions, type FakeState, makeState } from './fake-state.ts';
 import { Refusal } from './refusal.ts';
 

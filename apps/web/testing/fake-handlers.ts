@@ -1,21 +1,12 @@
-import type { Answer, CallInput, OperationId, Role } from '@onevault/api';
+import type { Answer } from '@onevault/api';
 import { accessHandlers } from './fake-access.ts';
+import { type FakeHandlers, pageOf, pointOf } from './fake-call.ts';
 import { fakeListing } from './fake-files.ts';
 import { infrastructureHandlers } from './fake-infrastructure.ts';
 import { policyHandlers } from './fake-policies.ts';
 import { restoreHandlers } from './fake-restore.ts';
 import type { FakeState } from './fake-state.ts';
 import { Refusal } from './refusal.ts';
-
-/** One call, checked against the operation's schemas. */
-export interface FakeCall<Id extends OperationId> {
-  readonly params: CallInput<Id>['params'] & object;
-  readonly query: Readonly<Record<string, string | number | undefined>>;
-  readonly body: CallInput<Id>['body'] & object;
-  readonly user: string;
-  readonly role: Role;
-}
-export type FakeHandlers = { readonly [Id in OperationId]?: (call: FakeCall<Id>) => Answer<Id> | string };
 
 export function handlersOf(state: FakeState): FakeHandlers {
   return {
@@ -27,13 +18,6 @@ export function handlersOf(state: FakeState): FakeHandlers {
     ...infrastructureHandlers(state),
     ...restoreHandlers(state),
   };
-}
-
-/** One page of a list; the cursor is where the next begins. */
-export function pageOf<T>(all: readonly T[], { limit, cursor }: FakeCall<'listVms'>['query']): { items: T[]; next?: string } {
-  const from = Number(cursor ?? 0);
-  const to = from + Number(limit ?? 100);
-  return { items: all.slice(from, to), ...(to < all.length && { next: String(to) }) };
 }
 
 function vmHandlers(state: FakeState): FakeHandlers {
@@ -98,13 +82,6 @@ function pointHandlers(state: FakeState): FakeHandlers {
     listFiles: ({ query }) => fakeListing(query['filesystem'], String(query['path'] ?? '')),
     readFile: () => 'root:x:0:0:root:/root:/bin/bash\n',
   };
-}
-
-export function pointOf(state: FakeState, id: string): Answer<'getPoint'> {
-  const vmId = Math.floor(Number.parseInt(id.split('-').at(-1) ?? '', 36) / 1000);
-  const point = state.pointsOf(vmId).find((each) => each.id === id);
-  if (point === undefined) throw new Refusal(404, 'SERVER_POINT_NOT_FOUND', `there is no restore point ${id}`);
-  return point;
 }
 
 function runHandlers(state: FakeState): FakeHandlers {

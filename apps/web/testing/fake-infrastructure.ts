@@ -1,6 +1,6 @@
 import type { Answer } from '@onevault/api';
+import type { FakeHandlers } from './fake-call.ts';
 import { GIB } from './fake-cloud.ts';
-import type { FakeHandlers } from './fake-handlers.ts';
 import type { FakeState } from './fake-state.ts';
 import { Refusal } from './refusal.ts';
 

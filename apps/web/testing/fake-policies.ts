@@ -1,5 +1,5 @@
 import type { Answer } from '@onevault/api';
-import { type FakeHandlers, pageOf } from './fake-handlers.ts';
+import { type FakeHandlers, pageOf } from './fake-call.ts';
 import type { FakeState } from './fake-state.ts';
 import { Refusal } from './refusal.ts';
 

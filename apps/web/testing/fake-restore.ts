@@ -1,5 +1,5 @@
 import type { Answer } from '@onevault/api';
-import { type FakeHandlers, pointOf } from './fake-handlers.ts';
+import { type FakeHandlers, pointOf } from './fake-call.ts';
 import type { FakeState } from './fake-state.ts';
 
 export function restoreHandlers(state: FakeState): FakeHandlers {

@@ -91,10 +91,8 @@ function Months({ points }: { readonly points: readonly CalendarDay[] }) {
             </thead>
             <tbody>
               {weeks.map((week, index) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: weeks of a month are known by their place
                 <tr key={index}>
                   {week.map((cell, at) => (
-                    // biome-ignore lint/suspicious/noArrayIndexKey: so are days of a week
                     <Day key={at} cell={cell} />
                   ))}
                 </tr>

@@ -34,7 +34,6 @@ export function ScheduleFields({ doc, onChange }: FormProps) {
       />
       {schedules.map((schedule, index) => (
         <Schedule
-          // biome-ignore lint/suspicious/noArrayIndexKey: a schedule has no name but its place
           key={index}
           schedule={schedule}
           withMode={doc.kind === 'backup'}

@@ -5,10 +5,10 @@ import { call } from '../api/calls.ts';
 import { ApiError, keepCsrfToken, whenSignedOut } from '../api/http.ts';
 import { ProblemNotice } from '../show/notice.tsx';
 import { Waiting } from '../show/page.tsx';
+import { SESSION_KEY } from './session-key.ts';
 import { SignIn } from './sign-in.tsx';
 
 const SessionContext = createContext<Session | undefined>(undefined);
-export const SESSION_KEY = ['session'] as const;
 const RANK = { viewer: 0, operator: 1, admin: 2 } as const;
 
 async function whoAmI({ signal }: { readonly signal: AbortSignal }): Promise<Session | null> {

@@ -4,7 +4,7 @@ import { type FormEvent, useEffect } from 'react';
 import { call } from '../api/calls.ts';
 import { keepCsrfToken } from '../api/http.ts';
 import { ProblemNotice } from '../show/notice.tsx';
-import { SESSION_KEY } from './session.tsx';
+import { SESSION_KEY } from './session-key.ts';
 
 export function SignIn() {
   const client = useQueryClient();

@@ -26,7 +26,6 @@ function Diff({ text }: { readonly text: string }) {
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section className="ov-diff" tabIndex={0} aria-label="difference">
       {text.split('\n').map((line, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: lines are known by their place
         <div key={index} className={KINDS[line.charAt(0) as keyof typeof KINDS]}>
           {line}
         </div>
