@@ -1,6 +1,5 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { documentOf, openSecondShell, type SecondShell } from '../support/command-line.ts';
 
@@ -77,12 +76,5 @@ describe('after a crash', { timeout: 120_000 }, () => {
     expect(await leftovers()).toEqual([]);
     expect((await onevault('cleanup --list --other-proxies')).exit).toBe(0);
     expect(await readdir(join(shell.dir, 'state', 'journals')).catch(() => [])).toEqual([]);
-  });
-
-  test('these are the commands of the document', async () => {
-    const text = await readFile(fileURLToPath(new URL('../../docs/operate/recovering.md', import.meta.url)), 'utf8');
-    const commands = [...text.matchAll(/^onevault (.+)$/gm)].map(([, command = '']) => command.replace('backup 6', 'backup web'));
-    expect(commands.length).toBeGreaterThan(4);
-    for (const command of commands) expect(run, command).toContain(command);
   });
 });

@@ -35,7 +35,14 @@ async function render(store: ObjectStore): Promise<string> {
   ];
   for (const key of await keysOf(store, '')) {
     const bytes = await store.get(key);
-    parts.push(`\`${key}\`, ${bytes.length} bytes:`, '', '```', key.endsWith('.json') ? Buffer.from(bytes).toString().trimEnd() : hexDump(bytes), '```', '');
+    parts.push(
+      `\`${key}\`, ${bytes.length} bytes:`,
+      '',
+      '```text',
+      key.endsWith('.json') ? Buffer.from(bytes).toString().trimEnd() : hexDump(bytes),
+      '```',
+      '',
+    );
   }
   return `${parts.join('\n')}\n`;
 }
