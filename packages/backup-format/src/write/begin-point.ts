@@ -1,7 +1,6 @@
 import type { CallOptions } from '@onevault/base';
 import { condemnedBy } from '../gc/condemned.ts';
 import { newestRecordNumber, readGcRecord } from '../gc/gc-record.ts';
-import { writerPurpose } from '../lease/writer-purpose.ts';
 import type { RestorePointSpec } from '../repository-api.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import { type CopySpec, checkPointSpec, PointWriter } from './point-writer.ts';
@@ -16,7 +15,7 @@ export async function beginPoint(parts: RepositoryParts, spec: RestorePointSpec 
   call.signal?.throwIfAborted();
   checkPointSpec(spec);
   let record = await readGcRecord(parts, call);
-  const lease = await parts.leases.take('writer', writerPurpose(spec), record.number, call);
+  const lease = await parts.leases.take('writer', `restore point of ${spec.group}`, record.number, call);
   try {
     while ((await newestRecordNumber(parts.store, call)) !== record.number) {
       record = await readGcRecord(parts, call);
