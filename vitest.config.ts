@@ -10,8 +10,6 @@ export default defineConfig({
     testTimeout: 30_000,
     // By default vitest leaves one core free, which on two of them means one file at a time; much of the suite waits for processes and disks.
     maxWorkers: Math.max(2, availableParallelism() + 1),
-    // Loading the product anew for each of 380 files took as long as a third of the tests. What a test needs to itself it starts as a process.
-    isolate: false,
     reporters: ['default', './scripts/vitest-tally.mjs'],
   },
 });

@@ -77,7 +77,8 @@ describeWith(needed, 'the bundle', () => {
     // Our own carry ours at the top, platform packages theirs in the package that loads them; @nodable/entities was published without its text (MIT).
     // Three packages of the AWS SDK were published without the text that all the others of it carry (Apache-2.0); so were three below pg and fastify (MIT, in their
     // manifests and READMEs).
-    const known = /^@onevault\/|^(pgpass|pg-types|abstract-logging)$|-linux-x64(-(gnu|musl))?$|^@nodable\/entities$|^@aws-sdk\/(nested-clients|credential-provider-(login|http))$/;
+    const known =
+      /^@onevault\/|^(pgpass|pg-types|abstract-logging)$|-linux-x64(-(gnu|musl))?$|^@nodable\/entities$|^@aws-sdk\/(nested-clients|credential-provider-(login|http))$/;
     expect(without.filter((name) => !known.test(name))).toEqual([]);
   });
 
