@@ -4,6 +4,7 @@ import type { ExitCode } from './exit.ts';
 import type { RemoteWork } from './remote/remote-context.ts';
 import type { Output } from './render/output.ts';
 import type { Settings, Surroundings } from './settings.ts';
+import type { Signals } from './signals.ts';
 
 /** Everything a command gets; nothing else of the process reaches it. */
 export interface CommandContext {
@@ -14,6 +15,7 @@ export interface CommandContext {
   readonly logger: Logger;
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
+  readonly onHangUp: Signals['onHangUp'];
   readonly compose: Composition;
 }
 

@@ -89,6 +89,7 @@ async function runWork(host: NodeJS.Process, around: Surroundings, flags: Global
       clock,
       logger,
       signal: signals.signal,
+      onHangUp: signals.onHangUp,
       compose: compose(settings, logger, clock, terminalPrompt(around, output)),
     });
   } catch (error) {

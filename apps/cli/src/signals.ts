@@ -20,6 +20,12 @@ const STOPPING: SignalWords = {
 /** Of somebody who looks on at what a server does. */
 export const LEAVING: SignalWords = { first: 'no longer looking on.', again: 'leaving at once.' };
 
+export interface Signals extends Disposable {
+  readonly signal: AbortSignal;
+  /** What SIGHUP does instead of stopping, until it is given back: a daemon has no terminal that could go, and reads its settings again. */
+  onHangUp(instead: () => void): Disposable;
+}
+
 /** Why a run stops: base's `isAbort` knows it by its name. */
 export class Cancelled extends Error {
   override readonly name = 'AbortError';
@@ -29,15 +35,15 @@ export class Cancelled extends Error {
  * First signal: aborts, and the run takes back what it made, in order. Second: leaves at once; the journal on disk still says what is left.
  * Disposing gives the signals back to Node.
  */
-export function cancelOnSignals(
-  source: SignalSource,
-  say: (text: string) => void,
-  leave: () => void,
-  words: SignalWords = STOPPING,
-): Disposable & { readonly signal: AbortSignal } {
+export function cancelOnSignals(source: SignalSource, say: (text: string) => void, leave: () => void, words: SignalWords = STOPPING): Signals {
   const controller = new AbortController();
+  let hangUp: (() => void) | undefined;
   const listeners = CANCELLING.map((name) => {
     const listener = (): void => {
+      if (name === 'SIGHUP' && hangUp !== undefined) {
+        hangUp();
+        return;
+      }
       if (controller.signal.aborted) {
         say(`${name} again: ${words.again}`);
         leave();
@@ -51,6 +57,14 @@ export function cancelOnSignals(
   });
   return {
     signal: controller.signal,
+    onHangUp(instead) {
+      hangUp = instead;
+      return {
+        [Symbol.dispose]() {
+          hangUp = undefined;
+        },
+      };
+    },
     [Symbol.dispose]() {
       for (const { name, listener } of listeners) source.off(name, listener);
     },

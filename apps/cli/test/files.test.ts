@@ -69,7 +69,16 @@ describe('bytes for files and pipes', () => {
     const settings = resolveSettings({}, around);
     const output = createOutput({ stdout, stderr: new PassThrough() }, settings.output);
     const { signal } = new AbortController();
-    const made = { settings, around, output, clock: systemClock, logger: silentLogger, signal, compose: compose(settings, silentLogger) };
+    const made = {
+      settings,
+      around,
+      output,
+      clock: systemClock,
+      logger: silentLogger,
+      signal,
+      onHangUp: () => ({ [Symbol.dispose]: () => undefined }),
+      compose: compose(settings, silentLogger),
+    };
     return { stdout, context: made };
   }
 

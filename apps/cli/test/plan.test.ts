@@ -60,6 +60,7 @@ async function planned(cloud: Cloud, argv: readonly string[], flags: Partial<Pla
     settings: { proxyVm: PROXY },
     output,
     signal: new AbortController().signal,
+    onHangUp: () => ({ [Symbol.dispose]: () => undefined }),
   } as unknown as CommandContext;
   return { exit: await runPlan(context, argv, { ...FLAGS, ...flags }), output };
 }

@@ -35,6 +35,23 @@ test('the second leaves at once, whichever it is', () => {
   expect(left()).toBe(1);
 });
 
+test('SIGHUP does something else while a command says so, and stops again when that is given back', () => {
+  const { source, said, signals } = setUp();
+  let reloads = 0;
+  {
+    using _held = signals.onHangUp(() => {
+      reloads++;
+    });
+    source.emit('SIGHUP');
+    source.emit('SIGHUP');
+  }
+  expect(reloads).toBe(2);
+  expect(said).toEqual([]);
+  expect(signals.signal.aborted).toBe(false);
+  source.emit('SIGHUP');
+  expect(signals.signal.aborted).toBe(true);
+});
+
 test('disposing gives the signals back', () => {
   const { source, signals } = setUp();
   signals[Symbol.dispose]();

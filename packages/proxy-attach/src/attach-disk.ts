@@ -132,7 +132,8 @@ async function callAttach(
   options: CallOptions,
 ): Promise<{ readonly refusal: 'target-taken' | 'busy'; readonly error: unknown } | undefined> {
   try {
-    await deps.api.attachDisk(diskAttributes(request, target), options);
+    // Never broken off: what is on its way may be carried out after we have looked, and nobody would detach it. Its time-out bounds it.
+    await deps.api.attachDisk(diskAttributes(request, target));
     return undefined;
   } catch (error) {
     const refusal = classifyRefusal(error);

@@ -3,6 +3,7 @@ import { FakeClock } from '@onevault/base/testing';
 import { describe, expect, it } from 'vitest';
 import { type AttacherDeps, type AttachRequest, chooseIdentification, createAttacher, type DiskAttacher } from '../src/index.ts';
 import { type AttachFault, FakeProxy, noAnswer } from '../testing/index.ts';
+import { abortingAttacher } from './aborting-attacher.ts';
 
 const MIB = 1024 ** 2;
 const identification = chooseIdentification('7.0.2');
@@ -223,6 +224,30 @@ describe('a failing attach leaves nothing attached', () => {
     await assertNothingLeft(proxy);
   });
 
+  it('when aborted while the call is on its way: it is waited for, for oned may carry it out whenever it arrives', async () => {
+    const { proxy, clock } = rig();
+    const controller = new AbortController();
+    const reason = new Error('stop');
+    let arrives = async (): Promise<void> => undefined;
+    const attacher = createAttacher({
+      clock,
+      identification,
+      sysfs: (options) => proxy.sysfs(options),
+      api: {
+        ...proxy.api,
+        async attachDisk(disk, options) {
+          controller.abort(reason);
+          if (options?.signal?.aborted !== true) return proxy.api.attachDisk(disk);
+          arrives = () => proxy.api.attachDisk(disk);
+          throw reason;
+        },
+      },
+    });
+    expect(await failure(attacher.attach(REQUEST, { signal: controller.signal }))).toBe(reason);
+    await arrives();
+    await assertNothingLeft(proxy);
+  });
+
   it.each([
     {
       title: 'no TARGET is free',
@@ -314,30 +339,3 @@ describe('a failing attach that cannot be taken back says what stays', () => {
     });
   });
 });
-
-/** An attacher whose clock aborts the signal in the first sleep that ends at or after `abortAtMs`. */
-function abortingAttacher(proxy: FakeProxy, clock: FakeClock, controller: AbortController, abortAtMs: number, reason: Error): DiskAttacher {
-  let abortAt: number | undefined = abortAtMs;
-  const sleep = async (ms: number, options?: CallOptions): Promise<void> => {
-    await clock.sleep(ms, options);
-    if (abortAt === undefined || clock.monotonicMs() < abortAt) return;
-    abortAt = undefined;
-    controller.abort(reason);
-    options?.signal?.throwIfAborted();
-  };
-  const ticking = { now: () => clock.now(), monotonicMs: () => clock.monotonicMs(), sleep };
-  return createAttacher({
-    clock: ticking,
-    identification,
-    sysfs: (options) => proxy.sysfs(options),
-    api: {
-      ...proxy.api,
-      async waitFor(done, options) {
-        for (let view = await proxy.api.view(options); ; view = await proxy.api.view(options)) {
-          if (done(view)) return view;
-          await sleep(1_000, options);
-        }
-      },
-    },
-  });
-}

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { Secret } from '@onevault/base';
+import { Secret, serializeError } from '@onevault/base';
 import type { ServerRole } from '@onevault/server';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CommandContext, RunCommand } from '../../command-context.ts';
@@ -74,6 +74,12 @@ async function serve(context: CommandContext, flags: ServerFlags): Promise<ExitC
     },
     { signal },
   );
+  using _reload = context.onHangUp(() => {
+    void server.reload().then(
+      () => logger.info({}, 'settings and certificates were read again'),
+      (error: unknown) => logger.error({ error: serializeError(error) }, 'settings and certificates were not read again: those from before count'),
+    );
+  });
   const url = server.url?.href;
   output.line(url === undefined ? `worker ${workerName} is ready` : `onevault server is ready at ${url}`);
   output.document('server.ready', { role, url: url ?? null, worker: role === 'api' ? null : workerName });
