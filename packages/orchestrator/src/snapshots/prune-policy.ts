@@ -1,5 +1,5 @@
 import { JobError } from '../errors.ts';
-import type { SnapshotSet } from './snapshot-set.ts';
+import { newestFirst, type SnapshotSet } from './snapshot-set.ts';
 
 /** Limits, each by itself: a set goes as soon as one of them says so. */
 export interface PrunePolicy {
@@ -36,8 +36,7 @@ export function checkPrunePolicy(policy: PrunePolicy): PrunePolicy {
 export function planPrune(sets: readonly SnapshotSet[], policy: PrunePolicy, now: Date): readonly PruneDecision[] {
   const { keep, maxAgeMs } = checkPrunePolicy(policy);
   const meant = sets.filter((set) => set.name.startsWith(policy.namePrefix ?? '') && (policy.label === undefined || set.label === policy.label));
-  const newestFirst = [...meant].sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.setId < b.setId ? 1 : -1));
-  return newestFirst.map((set, i) => {
+  return meant.toSorted(newestFirst).map((set, i) => {
     const tooMany = keep !== undefined && i >= keep;
     const tooOld = maxAgeMs !== undefined && now.getTime() - set.createdAt.getTime() > maxAgeMs;
     const going = [...(tooMany ? [`beyond-keep#${i + 1}`] : []), ...(tooOld ? ['older-than-limit'] : [])];

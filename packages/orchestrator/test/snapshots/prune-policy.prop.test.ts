@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type PrunePolicy, planPrune } from '../../src/snapshots/prune-policy.ts';
 import { readSnapshots, type SnapshotSet } from '../../src/snapshots/snapshot-set.ts';
-import { chain, setId, twoDisks } from './trees.ts';
+import { chain, setId, setName, twoDisks } from './trees.ts';
 
 const DAY = 86_400_000;
 const NOW = new Date('2026-11-27T12:00:00Z');
@@ -87,6 +87,22 @@ describe('a policy for snapshots', () => {
         expect(planPrune(all, { keep, label: 'nightly' }, NOW)).toEqual(planPrune(nightly, { keep }, NOW));
       }),
     );
+  });
+
+  it('knows the newer of two that oned and we call the same second', () => {
+    // The ids of sets end in chance: here the later one's is the smaller.
+    const [earlier, later] = [setName(0, 0, [0], 'nightly').replace('abcde0', 'zzzzz0'), setName(0, 0, [0], 'nightly')];
+    const { sets: both } = readSnapshots(
+      twoDisks(
+        chain([3, 4], [earlier, later]).map((one) => ({ ...one, date: 1_790_000_000 })),
+        [],
+      ),
+    );
+    expect(both.map(({ members }) => members.map(({ snapshot }) => snapshot.id))).toEqual([[4], [3]]);
+    expect(planPrune(both, { keep: 1 }, NOW).map(({ set, verdict }) => [set.members[0]?.snapshot.id, verdict])).toEqual([
+      [4, 'keep'],
+      [3, 'delete'],
+    ]);
   });
 
   it('never sees a foreign snapshot, nor one of a backup', () => {
