@@ -68,6 +68,11 @@ export interface Repository extends AsyncDisposable {
   leases(options?: CallOptions): Promise<readonly LeaseInfo[]>;
   /** Removes leases that ended or are stale, and by force those named: their holders will not commit. */
   unlock(options?: UnlockOptions): Promise<UnlockReport>;
+  /**
+   * Ends the leases of a run that writes a restore point and is known to be dead or given to somebody else. It commits nothing after that; a manifest that it writes at
+   * this very moment it takes back itself. Answers how many there were.
+   */
+  endRun(group: string, runId: string, options?: CallOptions): Promise<number>;
   /** Holds and tags of restore points. */
   readonly marks: RepositoryMarks;
   /** Records of restores that were tried. */

@@ -21,6 +21,7 @@ import { type Unlocked, unlock } from './keys/unlock.ts';
 import { leaseForReading, type ReadingLease } from './lease/lease-for-reading.ts';
 import { type LeaseInfo, leaseInfo, type UnlockOptions, type UnlockReport } from './lease/lease-info.ts';
 import { Leases } from './lease/leases.ts';
+import { writerPurpose } from './lease/writer-purpose.ts';
 import { Marks } from './marks/marks.ts';
 import { type RepositoryInit, writeNewRepository } from './new-repository.ts';
 import { type PointPlace, Points } from './points.ts';
@@ -199,6 +200,17 @@ class StoredRepository implements Repository {
   async unlock(options: UnlockOptions = {}): Promise<UnlockReport> {
     const { removed, left } = await this.#parts.leases.unlock(options.force ?? [], options);
     return { removed: removed.map(leaseInfo), left: left.map(leaseInfo) };
+  }
+
+  async endRun(group: string, runId: string, options: CallOptions = {}): Promise<number> {
+    const purpose = writerPurpose({ group, runId });
+    const held = (await this.#parts.leases.watch.observe(options)).filter(({ record }) => record?.kind === 'writer' && record.purpose === purpose);
+    if (held.length > 0)
+      await this.#parts.leases.unlock(
+        held.map(({ id }) => id),
+        options,
+      );
+    return held.length;
   }
 
   damagedPoints(options: CallOptions = {}): Promise<ReadonlySet<string>> {

@@ -1,4 +1,5 @@
 import { type RunRequest, runSchemas } from '@onevault/api';
+import type { Repository } from '@onevault/backup-format';
 import { type CallOptions, errorCode } from '@onevault/base';
 import { compose } from '@onevault/composition';
 import { type OneApi, vmId } from '@onevault/one-client';
@@ -33,7 +34,7 @@ export async function cleanUpAfter(place: WorkPlace, dead: RunRecord, options: C
   if (journals.left.size > 0) throw notYet(dead, report.runs);
   await dropOwn(deps.journals, copies, place);
   place.logger.warn({ runId: dead.id, worker: dead.worker, recovered: report.runs }, 'cleaned up after a dead worker');
-  return (await doneBefore(place, deps.cloud, order, request, copies, options)) ?? (mayComeAgain(dead.kind) ? undefined : lost(dead));
+  return (await doneBefore(place, deps.cloud, { dead, order, request, copies }, options)) ?? (mayComeAgain(dead.kind) ? undefined : lost(dead));
 }
 
 /** Its machine may be ours: what these journals say has been taken back. */
@@ -47,26 +48,33 @@ async function dropOwn(own: JournalStore, copies: readonly JournalCopy[], { cloc
 async function doneBefore(
   place: WorkPlace,
   cloud: OneApi,
-  order: WorkOrder,
-  request: RunRequest,
-  copies: readonly JournalCopy[],
+  {
+    dead,
+    order,
+    request,
+    copies,
+  }: { readonly dead: RunRecord; readonly order: WorkOrder; readonly request: RunRequest; readonly copies: readonly JournalCopy[] },
   options: CallOptions,
 ): Promise<RunOutcome | undefined> {
   const runIds = copies.map(({ runId }) => runId);
   if (copies.some(hasKept)) return { state: 'succeeded', report: { kind: request.kind, runIds, ...SAID_BY_NOBODY } };
   if (request.kind !== 'backup' || order.repository === undefined || runIds.length === 0) return undefined;
-  const pointId = await committedPoint(place, cloud, order.repository, { vm: request.vmId, runIds }, options);
+  const pointId = await committedPoint(place, cloud, order.repository, { id: dead.id, vm: request.vmId, runIds }, options);
   return pointId === undefined ? undefined : { state: 'succeeded', report: { kind: 'backup', pointId, runIds, ...SAID_BY_NOBODY } };
 }
 
 const SAID_BY_NOBODY = { told: [{ code: 'WORKER_LOST', text: 'its worker was not heard of again once it was done: of its report nothing is known' }] };
 
-/** A manifest is the last thing that is written: one that names the run says that it was done. */
+/**
+ * A manifest is the last thing that is written: one that names the run says that it was done. Where there is none, the lease that the run writes under is ended before it
+ * is done again, and looked once more: a worker that is cut off may be alive and about to commit, and two restore points of one run must not be. Throws when a manifest
+ * came in between, which its writer takes back.
+ */
 async function committedPoint(
   { settings, secretsDirectory, logger, clock }: WorkPlace,
   cloud: OneApi,
   repository: NonNullable<WorkOrder['repository']>,
-  of: { readonly vm: number; readonly runIds: readonly string[] },
+  of: { readonly id: string; readonly vm: number; readonly runIds: readonly string[] },
   options: CallOptions,
 ): Promise<string | undefined> {
   const vm = await cloud.vm(vmId(of.vm), options).catch((error: unknown) => {
@@ -74,9 +82,22 @@ async function committedPoint(
     throw error;
   });
   if (vm === undefined) return undefined;
+  const group = groupOf(vm);
   await using open = await compose(repositorySettings(settings, secretsDirectory, repository), logger, clock).openRepository(options);
-  for await (const listed of open.points({ group: groupOf(vm) }, options))
-    if (listed.kind === 'point' && of.runIds.includes(listed.point.runId)) return listed.point.id;
+  const committed = await pointOf(open, group, of.runIds, options);
+  if (committed !== undefined) return committed;
+  for (const runId of of.runIds) await open.endRun(group, runId, options);
+  if ((await pointOf(open, group, of.runIds, options)) === undefined) return undefined;
+  throw new ServerError({
+    code: 'SERVER_WORKER_LOST',
+    message: `the worker that did run ${of.id} before is not dead: it has just written its restore point`,
+    retryable: true,
+    hint: 'it is looked at again in a minute',
+  });
+}
+
+async function pointOf(repository: Repository, group: string, runIds: readonly string[], options: CallOptions): Promise<string | undefined> {
+  for await (const listed of repository.points({ group }, options)) if (listed.kind === 'point' && runIds.includes(listed.point.runId)) return listed.point.id;
   return undefined;
 }
 

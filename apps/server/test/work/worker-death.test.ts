@@ -57,6 +57,53 @@ function mortal(name: string, dies: (count: number, noted: string) => boolean): 
   return { gone };
 }
 
+/** A worker on another machine that stands still once it has noted something, until it is told to go on: it was cut off, and does not know it. */
+function stalled(name: string, stalls: (count: number) => boolean): { readonly standing: Promise<number>; readonly goOn: () => Promise<unknown> } {
+  const place = {
+    ...world.place,
+    settings: { ...world.place.settings, stateDir: `${world.place.settings.stateDir}-${name}` },
+    clock: hurriedClock,
+    inNobodysCare: async <T>(all: T) => all,
+  };
+  let stand: (count: number) => void = () => undefined;
+  let release: () => void = () => undefined;
+  const standing = new Promise<number>((resolve) => {
+    stand = resolve;
+  });
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const stop = new AbortController();
+  let work: Promise<unknown> = Promise.resolve();
+  const execute = async (context: RunContext) => {
+    let notes = 0;
+    const note: RunContext['note'] = async (noted) => {
+      if (stop.signal.aborted) return; // it cannot reach the queue any more
+      await context.note(noted);
+      if (!stalls(++notes)) return;
+      stop.abort();
+      stand(notes);
+      await released;
+    };
+    // Nobody has told it to stop.
+    const doing = executeRun(place, { ...context, note, signal: new AbortController().signal }, world.queue);
+    work = doing.catch((error: unknown) => error);
+    const outcome = await doing;
+    stop.abort();
+    stand(notes);
+    return outcome;
+  };
+  const worker = { name, concurrency: 1, reach: new Set(['proxy', 'datastore-1', 'datastore-100']), cleanUp: async () => undefined, execute };
+  void serveRuns({ database: world.database, clock: hurriedClock, logger: silentLogger }, worker, { signal: stop.signal });
+  return {
+    standing,
+    goOn: () => {
+      release();
+      return work;
+    },
+  };
+}
+
 /** Until another worker has the run: a beat that was under way may still have come after the death. */
 async function taken(id: string, from: string): Promise<void> {
   for (;;) {
@@ -93,6 +140,24 @@ describe('a worker that dies', { timeout: 120_000 }, () => {
       expect(await world.leftovers(), `moment ${moment}`).toEqual([]);
     }
     expect(moments).toBeGreaterThan(1);
+  });
+
+  it('not at all, but is cut off before it commits: what it writes later is no second restore point', async () => {
+    const whole = stalled('whole', () => false);
+    await world.ended(await world.start({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'full' }));
+    const notes = await whole.standing;
+    for (const moment of [notes - 2, notes - 1, notes]) {
+      const before = await pointCount();
+      const id = await world.start({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'full' });
+      const { standing, goOn } = stalled(`stalled-${moment}`, (count) => count === moment);
+      await standing;
+      const heir = await world.worker(`stalled-heir-${moment}`);
+      await taken(id, `stalled-${moment}`);
+      expect(await world.ended(id), `note ${moment} of ${notes}`).toMatchObject({ state: 'succeeded' });
+      await goOn();
+      await heir[Symbol.asyncDispose]();
+      expect(await pointCount(), `note ${moment} of ${notes}`).toBe(before + 1);
+    }
   });
 
   it('in a restore in place: the VM is as it was, and whoever asked decides whether it is done again', async () => {

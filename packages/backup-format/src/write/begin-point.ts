@@ -1,6 +1,7 @@
 import type { CallOptions } from '@onevault/base';
 import { condemnedBy } from '../gc/condemned.ts';
 import { newestRecordNumber, readGcRecord } from '../gc/gc-record.ts';
+import { writerPurpose } from '../lease/writer-purpose.ts';
 import type { RestorePointSpec } from '../repository-api.ts';
 import type { RepositoryParts } from '../repository-parts.ts';
 import { type CopySpec, checkPointSpec, PointWriter } from './point-writer.ts';
@@ -15,7 +16,7 @@ export async function beginPoint(parts: RepositoryParts, spec: RestorePointSpec 
   call.signal?.throwIfAborted();
   checkPointSpec(spec);
   let record = await readGcRecord(parts, call);
-  const lease = await parts.leases.take('writer', `restore point of ${spec.group}`, record.number, call);
+  const lease = await parts.leases.take('writer', writerPurpose(spec), record.number, call);
   try {
     while ((await newestRecordNumber(parts.store, call)) !== record.number) {
       record = await readGcRecord(parts, call);

@@ -45,9 +45,40 @@ describe('I24: a lease', () => {
         await pass(2);
       }
       expect(seen.size).toBeGreaterThan(3);
-      await expect(repository.leases()).resolves.toMatchObject([{ kind: 'writer', pid: process.pid, purpose: 'restore point of vm-1', state: 'held' }]);
+      await expect(repository.leases()).resolves.toMatchObject([{ kind: 'writer', pid: process.pid, purpose: 'restore point of vm-1, run r', state: 'held' }]);
     }
     expect(await keysOf(store, 'leases/')).toEqual([]);
+  });
+
+  it('of a run that was given to somebody else is ended: it commits nothing, other runs do', async () => {
+    await using cutOff = await repository.begin(SPEC);
+    await using other = await repository.begin({ ...SPEC, runId: 'r2' });
+    await write(cutOff, [1]);
+    await write(other, [2]);
+    const heir = await openRepository(store, { clock });
+    await expect(heir.endRun('vm-1', 'r')).resolves.toBe(1);
+    await expect(heir.endRun('vm-1', 'r')).resolves.toBe(0);
+    await expect(cutOff.commit({ annotations: {} })).rejects.toMatchObject({ code: 'REPO_LOCK_LOST' });
+    const { id } = await other.commit({ annotations: {} });
+    expect(await keysOf(store, 'points/')).toEqual([expect.stringContaining(id)]);
+  });
+
+  it('that is ended while the manifest is written lets the run take the manifest back', async () => {
+    const slow = new Proxy(store, {
+      get(target, name) {
+        if (name === 'put')
+          return async (...put: Parameters<ObjectStore['put']>) => {
+            if (put[0].startsWith('points/')) await repository.endRun('vm-1', 'r');
+            return target.put(...put);
+          };
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+    await using writer = await (await openRepository(slow, { clock })).begin(SPEC);
+    await write(writer, [1]);
+    await expect(writer.commit({ annotations: {} })).rejects.toMatchObject({ code: 'REPO_LOCK_LOST' });
+    expect(await keysOf(store, 'points/')).toEqual([]);
   });
 
   it('that is renewed is held for hours', async () => {
@@ -186,7 +217,7 @@ describe('I25: gc and leases', () => {
     await using writer = await repository.begin(SPEC);
     await forget(repository, gone);
     await repository.collectGarbage(NOW);
-    await expect(repository.collectGarbage(NOW)).resolves.toMatchObject({ deleted: { packs: 0 }, waitingFor: [{ purpose: 'restore point of vm-1' }] });
+    await expect(repository.collectGarbage(NOW)).resolves.toMatchObject({ deleted: { packs: 0 }, waitingFor: [{ purpose: 'restore point of vm-1, run r' }] });
     await writer[Symbol.asyncDispose]();
     await expect(repository.collectGarbage(NOW)).resolves.toMatchObject({ deleted: { packs: 2 } });
   });
