@@ -1,3 +1,4 @@
+import { symlinkSync } from 'node:fs';
 import { type Clock, silentLogger } from '@onevault/base';
 import { type RunContext, serveRuns } from '@onevault/run-queue';
 import { forgetWorker } from '@onevault/run-queue/testing';
@@ -16,6 +17,17 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => world[Symbol.asyncDispose](), 60_000);
 
+/**
+ * Settings of another machine: its own state directory, and another name for the proxy VM's root, after which the lock of hot-plugs is called. What the kernel takes back
+ * when a process ends, a worker that only plays dead in this one would keep.
+ */
+function elsewhere(name: string): WorkWorld['place']['settings'] {
+  const { settings } = world.place;
+  const proxyRoot = `${settings.stateDir}-${name}-proxy`;
+  symlinkSync(settings.proxyRoot, proxyRoot);
+  return { ...settings, stateDir: `${settings.stateDir}-${name}`, proxyRoot };
+}
+
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 
 /** A worker on another machine that is gone when it has noted something: nothing of it moves any more. Answers once it has died, or was done before. */
@@ -25,11 +37,14 @@ function mortal(name: string, dies: (count: number, noted: string) => boolean): 
     ...hurriedClock,
     now: hurriedClock.now,
     monotonicMs: hurriedClock.monotonicMs,
-    sleep: (ms, call) => (dead ? never() : hurriedClock.sleep(ms, call)),
+    sleep: async (ms, call) => {
+      await hurriedClock.sleep(ms, call);
+      if (dead) await never();
+    },
   };
   const place = {
     ...world.place,
-    settings: { ...world.place.settings, stateDir: `${world.place.settings.stateDir}-${name}` },
+    settings: elsewhere(name),
     clock,
     inNobodysCare: async <T>(all: T) => all,
   };
@@ -61,7 +76,7 @@ function mortal(name: string, dies: (count: number, noted: string) => boolean): 
 function stalled(name: string, stalls: (count: number) => boolean): { readonly standing: Promise<number>; readonly goOn: () => Promise<unknown> } {
   const place = {
     ...world.place,
-    settings: { ...world.place.settings, stateDir: `${world.place.settings.stateDir}-${name}` },
+    settings: elsewhere(name),
     clock: hurriedClock,
     inNobodysCare: async <T>(all: T) => all,
   };
