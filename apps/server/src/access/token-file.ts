@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from '@onevault/base';
+import { replaceDurably } from '@onevault/orchestrator';
 import { z } from 'zod';
 import { ServerError } from '../errors.ts';
 
@@ -34,20 +35,8 @@ export async function readTokenFile(path: string): Promise<readonly TokenRecord[
 
 /** Whole and on stable storage when it resolves, or as it was before. */
 export async function writeTokenFile(path: string, tokens: readonly TokenRecord[]): Promise<void> {
-  const draft = `${path}.new`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await rm(draft, { force: true });
-    const handle = await open(draft, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify({ version: 1, tokens }, undefined, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, path);
-    const directory = await open(dirname(path), 'r');
-    await directory.sync().finally(() => directory.close());
+    await replaceDurably(dirname(path), path, `${JSON.stringify({ version: 1, tokens }, undefined, 2)}\n`);
   } catch (error) {
     throw unusable('write', path, error);
   }

@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { replaceDurably } from '@onevault/orchestrator';
 import { z } from 'zod';
 import { ServerError } from '../errors.ts';
 import { type Entry, entrySchema } from './entry.ts';
@@ -94,17 +95,7 @@ export class Outbox {
   }
 
   async #write(book: Book): Promise<void> {
-    const unfinished = `${this.#path}.new`;
-    const file = await open(unfinished, 'w', 0o600);
-    try {
-      await file.writeFile(JSON.stringify(book));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(unfinished, this.#path);
-    const directory = await open(dirname(this.#path), 'r');
-    await directory.sync().finally(() => directory.close());
+    await replaceDurably(dirname(this.#path), this.#path, JSON.stringify(book));
     this.#written = book;
   }
 }

@@ -10,6 +10,7 @@ import { formatCount, plural } from '../show/format.ts';
 import { Notice, ProblemNotice } from '../show/notice.tsx';
 import { Empty, Loaded, Page, Panel } from '../show/page.tsx';
 import { type Column, PlainTable } from '../show/plain-table.tsx';
+import { ShowOlder } from '../show/show-older.tsx';
 import { Status } from '../show/status.tsx';
 import { When } from '../show/when.tsx';
 
@@ -88,13 +89,7 @@ export function AuditPage() {
               ) : (
                 <PlainTable label="audit records" columns={COLUMNS} rows={records} keyOf={({ seq }) => seq} />
               )}
-              {pages.hasNextPage && (
-                <div className="ov-panel-body">
-                  <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
-                    Show older ones
-                  </Button>
-                </div>
-              )}
+              <ShowOlder pages={pages} />
             </>
           )}
         </Loaded>

@@ -1,8 +1,9 @@
-import { Button, NativeSelect } from '@mantine/core';
+import { NativeSelect } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { call } from '../api/calls.ts';
 import { Empty, Loaded, Page, Panel } from '../show/page.tsx';
+import { ShowOlder } from '../show/show-older.tsx';
 import { kindTitle, RUN_KINDS } from './run-request-text.ts';
 import { RunTable } from './run-table.tsx';
 
@@ -55,13 +56,7 @@ export function RunsPage() {
           {(runs) => (
             <>
               {runs.length === 0 ? <Empty>No run fits.</Empty> : <RunTable runs={runs} label="runs, newest first" />}
-              {pages.hasNextPage && (
-                <div className="ov-panel-body">
-                  <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
-                    Show older ones
-                  </Button>
-                </div>
-              )}
+              <ShowOlder pages={pages} />
             </>
           )}
         </Loaded>

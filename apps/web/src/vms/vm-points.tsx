@@ -1,4 +1,3 @@
-import { Button } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { Point } from '../api/answers.ts';
@@ -8,6 +7,7 @@ import { RuleBadge } from '../points/rule-badge.tsx';
 import { formatBytes } from '../show/format.ts';
 import { Empty, Loaded, Panel } from '../show/page.tsx';
 import { type Column, PlainTable } from '../show/plain-table.tsx';
+import { ShowOlder } from '../show/show-older.tsx';
 import { Status } from '../show/status.tsx';
 import { When } from '../show/when.tsx';
 
@@ -51,13 +51,7 @@ export function VmPoints({ vmId }: { readonly vmId: number }) {
                 <PointTimeline points={points} />
               </div>
               <PlainTable label="restore points, newest first" columns={COLUMNS} rows={points} keyOf={({ repository, id }) => `${repository} ${id}`} />
-              {pages.hasNextPage && (
-                <div className="ov-panel-body">
-                  <Button onClick={() => void pages.fetchNextPage()} loading={pages.isFetchingNextPage}>
-                    Show older ones
-                  </Button>
-                </div>
-              )}
+              <ShowOlder pages={pages} />
             </>
           )
         }
