@@ -8,5 +8,7 @@ export function library(entry: NonNullable<Options['entry']> = { index: 'src/ind
     target: 'node20',
     sourcemap: true,
     clean: ['!types/**'],
+    // Contract suites of a testing entry register their tests with the reader's own vitest, not with a copy bundled here.
+    external: ['vitest'],
   };
 }
