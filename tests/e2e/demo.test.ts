@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { documentOf, runCommand } from '../support/command-line.ts';
+import { documentOf, runCommand, startCommand } from '../support/command-line.ts';
 
 /** The demo itself on disks a tenth of the size: what it proves in `npm run demo` it must also be able to disprove. */
 describe('onevault demo', { timeout: 240_000 }, () => {
@@ -29,6 +29,30 @@ describe('onevault demo', { timeout: 240_000 }, () => {
     expect(finished.exit).toBe(1);
     expect(documentOf(finished)).toMatchObject({ mismatches: [expect.stringContaining('differs from byte 1000000 on')] });
     expect(JSON.parse(finished.stderr.trim())).toMatchObject({ code: 'CLI_DEMO_MISMATCH' });
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test('--serve is a server before a cloud with VMs, in one command; Ctrl-C ends it with nothing left', async () => {
+    const around = { HOME: dir, PATH: process.env['PATH'] ?? '', ONE_XMLRPC: 'http://127.0.0.1:1/', DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
+    const demo = startCommand(['demo', '--serve', '--small', '--listen', '127.0.0.1:0', '--dir', dir, '--jsonl'], around);
+    await demo.sees(/"type":"server.ready".*\n/);
+    const { url, user, password } = JSON.parse(
+      demo
+        .stdout()
+        .split('\n')
+        .find((line) => line.includes('server.ready')) ?? '',
+    ) as Record<string, string>;
+    const session = await fetch(`${url}api/v1/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user, password }),
+    });
+    const cookie = session.headers.getSetCookie().map((one) => one.split(';', 1)[0]);
+    const vms = await fetch(`${url}api/v1/vms`, { headers: { cookie: cookie.join('; ') } });
+    const { items } = (await vms.json()) as { items: { name: string }[] };
+    expect(items.map(({ name }) => name)).toEqual(expect.arrayContaining(['web', 'db', 'mail']));
+    demo.process.kill('SIGINT');
+    expect(await demo.finished).toMatchObject({ exit: 0 });
     expect(await readdir(dir)).toEqual([]);
   });
 });

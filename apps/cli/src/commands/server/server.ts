@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from '../../exit.ts';
 import { version } from '../../version.ts';
 import { rebuildCommand } from './rebuild.ts';
 
-interface ServerFlags {
+export interface ServerFlags {
   readonly listen: Address;
   readonly role: ServerRole;
   readonly slots: number;
@@ -20,17 +20,19 @@ interface ServerFlags {
   readonly publicUrl?: URL;
 }
 
-interface Address {
+export interface Address {
   readonly host: string;
   readonly port: number;
 }
+
+export const LOOPBACK: Address = { host: '127.0.0.1', port: 8440 };
 
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 export function serverCommand(run: RunCommand): Command {
   return new Command('server')
     .description('policies, schedules, workers, REST API and web UI in one process, until Ctrl-C; its state directory is all it needs')
-    .option('--listen <host:port>', 'elsewhere than on loopback only with TLS', parseAddress, { host: '127.0.0.1', port: 8440 })
+    .option('--listen <host:port>', 'elsewhere than on loopback only with TLS', parseAddress, LOOPBACK)
     .addOption(
       new Option('--role <role>', 'with DATABASE_URL (PostgreSQL) several processes share the work: one api, a worker in each proxy VM')
         .choices(['api', 'worker', 'all'])
@@ -48,7 +50,8 @@ export function serverCommand(run: RunCommand): Command {
     .addCommand(rebuildCommand(run));
 }
 
-async function serve(context: CommandContext, flags: ServerFlags): Promise<ExitCode> {
+/** Serves until the signal; `more` is what a program is told besides, when it is ready. */
+export async function serve(context: CommandContext, flags: ServerFlags, more: object = {}): Promise<ExitCode> {
   const { settings, around, clock, output, signal } = context;
   const { listen, role, slots, workerName = hostname(), insecure, trustProxy, publicUrl } = flags;
   const databaseUrl = around.env['DATABASE_URL'] || undefined;
@@ -82,7 +85,7 @@ async function serve(context: CommandContext, flags: ServerFlags): Promise<ExitC
   });
   const url = server.url?.href;
   output.line(url === undefined ? `worker ${workerName} is ready` : `onevault server is ready at ${url}`);
-  output.document('server.ready', { role, url: url ?? null, worker: role === 'api' ? null : workerName });
+  output.document('server.ready', { role, url: url ?? null, worker: role === 'api' ? null : workerName, ...more });
   await aborted(signal);
   return EXIT.ok;
 }
@@ -101,7 +104,7 @@ function tlsOf({ tlsCert, tlsKey }: ServerFlags): { readonly certFile: string; r
 }
 
 /** `127.0.0.1:8440`, `[::1]:8440`, `:8440` for loopback. */
-function parseAddress(text: string): Address {
+export function parseAddress(text: string): Address {
   const [, bracketed, plain = '', port = ''] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]*)):(\d{1,5})$/.exec(text) ?? [];
   if (port === '' || Number(port) > 65_535) throw new InvalidArgumentError('give HOST:PORT, such as 127.0.0.1:8440; port 0 is any that is free');
   return { host: bracketed ?? (plain === '' ? '127.0.0.1' : plain), port: Number(port) };
