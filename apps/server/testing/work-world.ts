@@ -33,6 +33,7 @@ export interface WorkWorld extends AsyncDisposable {
   readonly simulator: TestSimulator;
   readonly cloud: OneApi;
   readonly vm: number;
+  readonly repositoryPath: string;
   readonly database: Database;
   readonly queue: Runs;
   readonly runs: QueuedRuns;
@@ -101,6 +102,7 @@ export async function makeWorkWorld(options: { readonly disks?: readonly { reado
     simulator,
     cloud,
     vm,
+    repositoryPath,
     database,
     queue,
     runs,

@@ -203,14 +203,7 @@ class StoredRepository implements Repository {
   }
 
   async endRun(group: string, runId: string, options: CallOptions = {}): Promise<number> {
-    const purpose = writerPurpose({ group, runId });
-    const held = (await this.#parts.leases.watch.observe(options)).filter(({ record }) => record?.kind === 'writer' && record.purpose === purpose);
-    if (held.length > 0)
-      await this.#parts.leases.unlock(
-        held.map(({ id }) => id),
-        options,
-      );
-    return held.length;
+    return this.#parts.leases.end(({ record }) => record?.kind === 'writer' && record.purpose === writerPurpose({ group, runId }), options);
   }
 
   damagedPoints(options: CallOptions = {}): Promise<ReadonlySet<string>> {

@@ -50,7 +50,10 @@ async function backup(job: BackupJob): Promise<BackupReport> {
   const stored = await storeDisks(job, writer, captured, parents);
 
   await run.step('metadata', {}, () => storeMetadata(writer, job.inventory, options));
-  const point = await run.step('commit', {}, () => writer.commit({ annotations: pointAnnotations(job, stored) }, options));
+  const point = await run.step('commit', {}, async () => {
+    await deps.beforeCommit?.(options);
+    return writer.commit({ annotations: pointAnnotations(job, stored) }, options);
+  });
   run.emit({ type: 'restore-point.committed', pointId: point.id });
   await run.unwind();
   await watchGuest(run, deps.cloud, plan.vm, 'at the end of the run');

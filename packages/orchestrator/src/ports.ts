@@ -53,6 +53,11 @@ export interface JobDeps {
   /** Synchronous, must not throw; never slows data. */
   readonly emit: (event: JobEvent) => void;
   readonly patience?: Patience;
+  /**
+   * Awaited when a restore point is about to be committed, with the lease that it is written under held: throws when the run was given to somebody else. Whoever has it
+   * since then ends that lease before doing the run again (docs/adr/0093), so that an answer which comes late does no harm.
+   */
+  readonly beforeCommit?: (options: CallOptions) => Promise<void>;
 }
 
 /** What is enough to think a workflow through: nothing that acts. Without a proxy VM what depends on it is unknown. */

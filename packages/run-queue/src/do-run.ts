@@ -12,6 +12,8 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** To be awaited before anything is done in the cloud: it is on the database's disk, for whoever has to clean up. Waits for a database that is away. */
   note(notes: JsonObject): Promise<void>;
+  /** To be awaited before what cannot be taken back: the run was still this attempt's at a moment after the question. Waits for a database that is away. */
+  prove(): Promise<void>;
   /** The newest counts. Never waits. */
   progress(progress: JsonObject): void;
   /** Told to whoever watches, within seconds. Never waits; at most 10 000 of an attempt are kept. */
@@ -147,6 +149,7 @@ class Work implements Disposable {
         run: held.run,
         signal,
         note: (notes) => this.#insist(() => held.note(notes), signal),
+        prove: () => this.#insist(() => held.prove(), signal),
         progress: (progress) => held.progress(progress),
         event: (type, data) => held.event(type, data),
       });

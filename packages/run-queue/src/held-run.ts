@@ -67,17 +67,27 @@ export class HeldRun {
 
   /** Says that the worker lives, and what there is to say; answers whether it has been asked to stop. */
   async beat(): Promise<{ readonly cancelRequested: boolean }> {
-    const askedMs = this.#clock.monotonicMs();
     const progress = this.#progress;
+    const cancelRequested = await this.#hear(progress === undefined ? {} : { progress: JSON.stringify(progress) });
+    if (this.#progress === progress) this.#progress = undefined;
+    await this.#tell();
+    return { cancelRequested };
+  }
+
+  /** Resolves only if the run was ours at a moment after the question. */
+  async prove(): Promise<void> {
+    await this.#hear({});
+  }
+
+  async #hear(change: RunChange): Promise<boolean> {
+    const askedMs = this.#clock.monotonicMs();
     const row = await this.#mine()
-      .set({ beat_at: sql<Date>`now()`, ...(progress !== undefined && { progress: JSON.stringify(progress) }) })
+      .set({ beat_at: sql<Date>`now()`, ...change })
       .returning('cancel_requested')
       .executeTakeFirst();
     if (row === undefined) throw this.#lost();
     this.#heardMs = askedMs;
-    if (this.#progress === progress) this.#progress = undefined;
-    await this.#tell();
-    return { cancelRequested: row.cancel_requested };
+    return row.cancel_requested;
   }
 
   /** On its disk when this resolves: to be awaited before anything is done in the cloud, for whoever cleans up after this worker. */

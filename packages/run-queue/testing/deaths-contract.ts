@@ -17,7 +17,7 @@ export function deathsContract(the: () => QueueWorld): void {
     const execute: Worker['execute'] = async (context) => {
       await context.note({ journal: [`j-${name}`] });
       await gone;
-      said = await context.note({ late: true }).catch((error: unknown) => error);
+      said = await Promise.all([context.prove(), context.note({ late: true })].map((late) => late.catch((error: unknown) => error)));
       return DONE;
     };
     world.work(execute, { name, concurrency: 1, clock });
@@ -42,7 +42,7 @@ export function deathsContract(the: () => QueueWorld): void {
     expect(await world.ended(run.id)).toMatchObject({ state: 'degraded', worker: 'heir', attempt: 2, report: { by: 'heir' } });
     expect(cleaned).toMatchObject([{ worker: 'dead', attempt: 1, notes: { journal: ['j-dead'] } }]);
     dead.end();
-    await expect.poll(dead.said, { timeout: 10_000 }).toMatchObject({ code: 'QUEUE_CLAIM_LOST' });
+    await expect.poll(dead.said, { timeout: 10_000 }).toMatchObject([{ code: 'QUEUE_CLAIM_LOST' }, { code: 'QUEUE_CLAIM_LOST' }]);
     expect(await world.runs.get(run.id)).toMatchObject({ state: 'degraded', worker: 'heir', report: { by: 'heir' } });
   });
 

@@ -66,9 +66,9 @@ async function doneBefore(
 const SAID_BY_NOBODY = { told: [{ code: 'WORKER_LOST', text: 'its worker was not heard of again once it was done: of its report nothing is known' }] };
 
 /**
- * A manifest is the last thing that is written: one that names the run says that it was done. Where there is none, the lease that the run writes under is ended before it
- * is done again, and looked once more: a worker that is cut off may be alive and about to commit, and two restore points of one run must not be. Throws when a manifest
- * came in between, which its writer takes back.
+ * A manifest is the last thing that is written: one that names the run says that it was done. The lease that the run writes under is ended first: a worker that is cut
+ * off may be alive and about to commit, and two restore points of one run must not be. A manifest whose lease still stood is one that its writer has not looked after
+ * yet, and will take back when it learns that the lease is gone: it is taken back here, so that the run does not count as done by what may go. See docs/adr/0093.
  */
 async function committedPoint(
   { settings, secretsDirectory, logger, clock }: WorkPlace,
@@ -84,16 +84,13 @@ async function committedPoint(
   if (vm === undefined) return undefined;
   const group = groupOf(vm);
   await using open = await compose(repositorySettings(settings, secretsDirectory, repository), logger, clock).openRepository(options);
+  let ended = 0;
+  for (const runId of of.runIds) ended += await open.endRun(group, runId, options);
   const committed = await pointOf(open, group, of.runIds, options);
-  if (committed !== undefined) return committed;
-  for (const runId of of.runIds) await open.endRun(group, runId, options);
-  if ((await pointOf(open, group, of.runIds, options)) === undefined) return undefined;
-  throw new ServerError({
-    code: 'SERVER_WORKER_LOST',
-    message: `the worker that did run ${of.id} before is not dead: it has just written its restore point`,
-    retryable: true,
-    hint: 'it is looked at again in a minute',
-  });
+  if (committed === undefined || ended === 0) return committed;
+  logger.warn({ runId: of.id, pointId: committed }, 'a restore point that its worker had not finished with is taken back; the run is done again');
+  await open.forgetPoint(committed, { ...options, evenLast: true });
+  return undefined;
 }
 
 async function pointOf(repository: Repository, group: string, runIds: readonly string[], options: CallOptions): Promise<string | undefined> {

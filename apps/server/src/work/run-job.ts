@@ -59,7 +59,7 @@ export class RunJob {
   /** Cloud, proxy, repository and journal, as for the same command at a terminal; the journal is also where other workers find it. */
   async openJobs(): Promise<JobDeps & AsyncDisposable> {
     const deps = await this.compose.openJobs(this.ledger.emit, this.options);
-    return { ...deps, journals: this.#mirrored(deps.journals) };
+    return { ...deps, journals: this.#mirrored(deps.journals), beforeCommit: () => this.context.prove() };
   }
 
   async openControl(): Promise<ControlDeps & AsyncDisposable> {

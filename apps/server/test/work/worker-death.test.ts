@@ -1,8 +1,12 @@
 import { symlinkSync } from 'node:fs';
+import { fileStore, openRepository } from '@onevault/backup-format';
 import { type Clock, silentLogger } from '@onevault/base';
+import { vmId } from '@onevault/one-client';
+import { groupOf } from '@onevault/orchestrator';
 import { type RunContext, serveRuns } from '@onevault/run-queue';
 import { forgetWorker } from '@onevault/run-queue/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cleanUpAfter } from '../../src/work/clean-up.ts';
 import { executeRun } from '../../src/work/execute-run.ts';
 import { hurriedClock, makeWorkWorld, type WorkWorld } from '../../testing/work-world.ts';
 
@@ -72,8 +76,22 @@ function mortal(name: string, dies: (count: number, noted: string) => boolean): 
   return { gone };
 }
 
-/** A worker on another machine that stands still once it has noted something, until it is told to go on: it was cut off, and does not know it. */
-function stalled(name: string, stalls: (count: number) => boolean): { readonly standing: Promise<number>; readonly goOn: () => Promise<unknown> } {
+/** Node 20 has no Promise.withResolvers. */
+function gate(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+type Moment = number | 'proven';
+
+/**
+ * A worker on another machine that stands still once it has noted something, or proven that the run is its own, until it is told to go on: it was cut off, and does not
+ * know it. `standing`: how much it had noted.
+ */
+function stalled(name: string, at: Moment | undefined): { readonly standing: Promise<number>; readonly goOn: () => Promise<unknown> } {
   const place = {
     ...world.place,
     settings: elsewhere(name),
@@ -92,16 +110,23 @@ function stalled(name: string, stalls: (count: number) => boolean): { readonly s
   let work: Promise<unknown> = Promise.resolve();
   const execute = async (context: RunContext) => {
     let notes = 0;
-    const note: RunContext['note'] = async (noted) => {
-      if (stop.signal.aborted) return; // it cannot reach the queue any more
-      await context.note(noted);
-      if (!stalls(++notes)) return;
+    const standStill = async (moment: Moment): Promise<void> => {
+      if (moment !== at || stop.signal.aborted) return;
       stop.abort();
       stand(notes);
       await released;
     };
+    const note: RunContext['note'] = async (noted) => {
+      if (stop.signal.aborted) return; // it cannot reach the queue any more
+      await context.note(noted);
+      await standStill(++notes);
+    };
+    const prove: RunContext['prove'] = async () => {
+      await context.prove();
+      await standStill('proven');
+    };
     // Nobody has told it to stop.
-    const doing = executeRun(place, { ...context, note, signal: new AbortController().signal }, world.queue);
+    const doing = executeRun(place, { ...context, note, prove, signal: new AbortController().signal }, world.queue);
     work = doing.catch((error: unknown) => error);
     const outcome = await doing;
     stop.abort();
@@ -158,13 +183,14 @@ describe('a worker that dies', { timeout: 120_000 }, () => {
   });
 
   it('not at all, but is cut off before it commits: what it writes later is no second restore point', async () => {
-    const whole = stalled('whole', () => false);
+    const whole = stalled('whole', undefined);
     await world.ended(await world.start({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'full' }));
     const notes = await whole.standing;
-    for (const moment of [notes - 2, notes - 1, notes]) {
+    // The first one is before it holds a lease of the repository, which its heir could end.
+    for (const moment of [1, notes - 1, notes, 'proven'] as const) {
       const before = await pointCount();
       const id = await world.start({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'full' });
-      const { standing, goOn } = stalled(`stalled-${moment}`, (count) => count === moment);
+      const { standing, goOn } = stalled(`stalled-${moment}`, moment);
       await standing;
       const heir = await world.worker(`stalled-heir-${moment}`);
       await taken(id, `stalled-${moment}`);
@@ -173,6 +199,45 @@ describe('a worker that dies', { timeout: 120_000 }, () => {
       await heir[Symbol.asyncDispose]();
       expect(await pointCount(), `note ${moment} of ${notes}`).toBe(before + 1);
     }
+  });
+
+  it('between its manifest and its last look at its lease: the manifest does not count, and is gone when the worker is back', async () => {
+    const group = groupOf(await world.cloud.vm(vmId(world.vm)));
+    const runId = '20261128T000000Z-0123456789';
+    const reached = gate();
+    const released = gate();
+    let written = false;
+    const store = new Proxy(fileStore(world.repositoryPath), {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name, target);
+        if (typeof member !== 'function') return member;
+        if (name !== 'put' && name !== 'stat') return member.bind(target);
+        return async (key: string, ...rest: unknown[]) => {
+          if (name === 'stat' && written && key.startsWith('leases/')) {
+            reached.resolve();
+            await released.promise;
+          }
+          const answer: unknown = await member.call(target, key, ...rest);
+          written ||= name === 'put' && key.startsWith('points/');
+          return answer;
+        };
+      },
+    });
+    const before = await pointCount();
+    await using repository = await openRepository(store, { clock: hurriedClock });
+    const writer = await repository.begin({ group, runId, capturedAt: '2026-11-28T00:00:00.000Z', mode: 'full' });
+    const committing = writer.commit({ annotations: { vm: { id: world.vm, name: 'web' } } });
+    await reached.promise;
+    const id = await world.start({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'full' });
+    const dead = { ...(await world.queue.get(id)), worker: 'slow', notes: { journals: [{ runId, records: [], finished: true }] } };
+    expect(await pointCount()).toBe(before + 1);
+    await expect(cleanUpAfter({ ...world.place, inNobodysCare: async (all) => all }, dead, {})).resolves.toBeUndefined();
+    expect(await pointCount()).toBe(before);
+    released.resolve();
+    await expect(committing).rejects.toMatchObject({ code: 'REPO_LOCK_LOST' });
+    await writer[Symbol.asyncDispose]();
+    expect(await pointCount()).toBe(before);
+    await world.runs.cancel(id);
   });
 
   it('in a restore in place: the VM is as it was, and whoever asked decides whether it is done again', async () => {

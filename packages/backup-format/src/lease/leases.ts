@@ -91,6 +91,22 @@ export class Leases {
     }
   }
 
+  /**
+   * Ends leases whatever their state, and answers how many. It looks until there are none: a heartbeat that is written while an older one is deleted would stand as if
+   * nothing had happened; one that is written later finds that the older one is gone, and its holder gives up.
+   */
+  async end(matches: (lease: ObservedLease) => boolean, options: CallOptions = {}): Promise<number> {
+    const ended = new Set<string>();
+    for (;;) {
+      const found = (await this.watch.observe(options)).filter(matches);
+      if (found.length === 0) return ended.size;
+      for (const { id } of found) {
+        await deleteLease(this.#parts.store, id, options);
+        ended.add(id);
+      }
+    }
+  }
+
   /** Removes leases for good: ended and stale ones, and those named, whatever their state. What is removed, and what is left. */
   async unlock(
     force: readonly string[],
