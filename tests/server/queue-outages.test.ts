@@ -1,6 +1,6 @@
 import { Scope, Secret, systemClock } from '@onevault/base';
 import { type Database, openDatabase, type RunOutcome } from '@onevault/run-queue';
-import { DONE, QueueWorld, runSpec, untilStopped } from '@onevault/run-queue/testing';
+import { DONE, QueueWorld, quickClock, runSpec, StoppableClock, untilStopped } from '@onevault/run-queue/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cutLine } from '../support/cut-line.ts';
 import { type Postgres, postgresRequirements, startPostgres } from '../support/postgres.ts';
@@ -106,6 +106,38 @@ describeWith(postgresRequirements, 'when the database is out of reach', () => {
     await cut;
     world.work(async () => DONE);
     expect(await world.ended(run.id)).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('all that open it go by the heartbeat that was set, and a worker from before is judged by what it goes by itself', { timeout: 60_000 }, async () => {
+    await using scope = new Scope();
+    const url = await newDatabase();
+    const before = scope.use(await openDatabase({ kind: 'postgresql', url }, { clock: systemClock }));
+    const world = new QueueWorld(before);
+    scope.defer(() => world.stop());
+    await world.runs.setHeartbeat(10);
+    await expect(world.runs.setHeartbeat(5)).rejects.toMatchObject({ code: 'QUEUE_REQUEST_INVALID' });
+    const after = scope.use(await openDatabase({ kind: 'postgresql', url }, { clock: systemClock }));
+    expect([before.heartbeatSeconds, after.heartbeatSeconds]).toEqual([60, 10]);
+    const { run } = await world.runs.queue(runSpec({ vmId: world.nextVm() }));
+    const clock = new StoppableClock();
+    scope.defer(async () => clock.goOn());
+    world.work(({ signal }) => untilStopped(signal), { name: 'before', concurrency: 1, clock });
+    await world.until(run.id, ({ worker }) => worker === 'before');
+    clock.stop();
+    await quickClock.sleep(5000);
+    const silentFor = (seconds: number) =>
+      before.db
+        .updateTable('onevault.run')
+        .set({ beat_at: new Date(Date.now() - seconds * 1000) })
+        .where('id', '=', run.id)
+        .execute();
+    await silentFor(40);
+    world.work(async () => DONE, { name: 'after', database: after });
+    // Dead runs go first: when it has done another one, this one was none.
+    await world.ended((await world.runs.queue(runSpec({ vmId: world.nextVm() }))).run.id);
+    expect(await world.runs.get(run.id)).toMatchObject({ worker: 'before', attempt: 1 });
+    await silentFor(61);
+    expect(await world.ended(run.id)).toMatchObject({ worker: 'after', attempt: 2 });
   });
 
   it('a URL that is none is said to be none, without telling what it holds', async () => {

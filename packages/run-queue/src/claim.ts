@@ -37,8 +37,8 @@ export async function claim({ db, heartbeatSeconds }: Database, claimant: Claima
   return db.transaction().execute(async (trx) => {
     await sql`select pg_advisory_xact_lock(${sql.lit(CLAIM_LOCK)})`.execute(trx);
     const skipped = await endMissed(trx);
-    const row = (await findAbandoned(trx, claimant, heartbeatSeconds)) ?? (await findNext(trx, claimant));
-    const claimed = row && (await take(trx, claimant, row));
+    const row = (await findAbandoned(trx, claimant)) ?? (await findNext(trx, claimant));
+    const claimed = row && (await take(trx, claimant, row, heartbeatSeconds));
     await writeEvents(trx, [...skipped, ...(claimed === undefined ? [] : [started(claimed)])]);
     return claimed;
   });
@@ -53,12 +53,12 @@ async function endMissed(trx: Kysely<Tables>): Promise<NewEvent[]> {
   return ended.rows.map(({ id, state }) => ({ runId: id, type: 'run.ended', data: { state } }));
 }
 
-async function findAbandoned(trx: Kysely<Tables>, claimant: Claimant, heartbeatSeconds: number): Promise<RunRow | undefined> {
+async function findAbandoned(trx: Kysely<Tables>, claimant: Claimant): Promise<RunRow | undefined> {
   const rows = await trx
     .selectFrom('onevault.run')
     .selectAll()
     .where('state', '=', 'running')
-    .where(sql<boolean>`beat_at < now() - ${heartbeatSeconds} * interval '1 second'`)
+    .where(sql<boolean>`beat_at < now() - heartbeat_seconds * interval '1 second'`)
     .where(reached(claimant))
     .orderBy('beat_at')
     .forUpdate()
@@ -89,7 +89,7 @@ async function findNext(trx: Kysely<Tables>, claimant: Claimant): Promise<RunRow
     .executeTakeFirst();
 }
 
-async function take(trx: Kysely<Tables>, claimant: Claimant, row: RunRow): Promise<Claim> {
+async function take(trx: Kysely<Tables>, claimant: Claimant, row: RunRow, heartbeatSeconds: number): Promise<Claim> {
   const isAbandoned = row.state === 'running';
   const dead = isAbandoned ? [...row.dead, { worker: row.worker ?? '', attempt: row.attempt, notes: row.notes }] : row.dead;
   const deaths = row.deaths + (isAbandoned ? 1 : 0);
@@ -104,6 +104,7 @@ async function take(trx: Kysely<Tables>, claimant: Claimant, row: RunRow): Promi
       worker: claimant.name,
       occupies: JSON.stringify(occupies(row, claimant)),
       beat_at: sql<Date>`now()`,
+      heartbeat_seconds: heartbeatSeconds,
       started_at: sql<Date>`coalesce(started_at, now())`,
       notes: '{}',
       progress: '{}',

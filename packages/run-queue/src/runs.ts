@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Database } from './database/open-database.ts';
 import { QueueError } from './errors.ts';
 import { lastEventSeq, readEvents, writeEvents } from './events.ts';
+import { setHeartbeat } from './heartbeat.ts';
 import { insertRun, sameRun } from './new-run.ts';
 import { type Caps, setCaps } from './occupancy.ts';
 import { type RunRow, recordOf } from './row.ts';
@@ -147,6 +148,11 @@ export class Runs {
   /** How many runs may occupy each kind of resource at once; replaces all that was set before. */
   async setCaps(caps: Caps): Promise<void> {
     return setCaps(this.#database.db, caps);
+  }
+
+  /** How long a worker may be silent before it is dead, for every process that opens the database from now on. Throws QUEUE_REQUEST_INVALID. */
+  async setHeartbeat(seconds: number): Promise<void> {
+    return setHeartbeat(this.#database.db, seconds);
   }
 
   async workers(): Promise<readonly WorkerRecord[]> {

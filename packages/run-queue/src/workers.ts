@@ -20,11 +20,13 @@ export interface WorkerRecord {
 /** One that was not heard of for so long is forgotten. */
 const FORGET = sql`interval '7 days'`;
 
-export async function reportWorker({ db }: Database, worker: Pick<WorkerRecord, 'name' | 'slots' | 'reach' | 'standing'>): Promise<void> {
+export async function reportWorker({ db, heartbeatSeconds }: Database, worker: Pick<WorkerRecord, 'name' | 'slots' | 'reach' | 'standing'>): Promise<void> {
   const said = { slots: worker.slots, reach: JSON.stringify(worker.reach), standing: JSON.stringify(worker.standing) };
   await sql`
-    insert into onevault.run_worker (name, slots, reach, standing) values (${worker.name}, ${said.slots}, ${said.reach}, ${said.standing})
-    on conflict (name) do update set slots = excluded.slots, reach = excluded.reach, standing = excluded.standing, seen_at = now()`.execute(db);
+    insert into onevault.run_worker (name, slots, reach, standing, heartbeat_seconds)
+    values (${worker.name}, ${said.slots}, ${said.reach}, ${said.standing}, ${heartbeatSeconds})
+    on conflict (name) do update set slots = excluded.slots, reach = excluded.reach, standing = excluded.standing,
+      heartbeat_seconds = excluded.heartbeat_seconds, seen_at = now()`.execute(db);
 }
 
 /** Of a worker that ends in order: nobody need wait for it. */
@@ -33,7 +35,7 @@ export async function removeWorker({ db }: Database, name: string): Promise<void
 }
 
 /** All that were heard of lately, by name. */
-export async function listWorkers({ db, heartbeatSeconds }: Database): Promise<readonly WorkerRecord[]> {
+export async function listWorkers({ db }: Database): Promise<readonly WorkerRecord[]> {
   const rows = await db
     .selectFrom('onevault.run_worker as worker')
     .select((worker) => [
@@ -42,7 +44,7 @@ export async function listWorkers({ db, heartbeatSeconds }: Database): Promise<r
       'reach',
       'standing',
       'seen_at',
-      sql<boolean>`seen_at > now() - ${heartbeatSeconds} * interval '1 second'`.as('alive'),
+      sql<boolean>`seen_at > now() - heartbeat_seconds * interval '1 second'`.as('alive'),
       worker
         .selectFrom('onevault.run')
         .whereRef('onevault.run.worker', '=', 'worker.name')

@@ -3,6 +3,6 @@
  * @packageDocumentation
  */
 export { forgetWorker } from './forget-worker.ts';
-export { DONE, QueueWorld, quickClock, untilStopped } from './queue-world.ts';
+export { DONE, QueueWorld, quickClock, StoppableClock, untilStopped } from './queue-world.ts';
 export { type QueueUnderTest, runQueueContract } from './run-queue-contract.ts';
 export { runSpec } from './run-spec.ts';

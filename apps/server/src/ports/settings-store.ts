@@ -29,6 +29,11 @@ export interface Caps {
   readonly perRepository?: number;
 }
 
+export interface Limits extends Caps {
+  /** A worker that is silent for so long is dead; absent: 60. Workers read it when they start. */
+  readonly heartbeatSeconds?: number;
+}
+
 /** All that people set: files in the state directory, written whole and synced. Immutable: a change makes a new one. */
 export interface ServerSettings {
   readonly policies: readonly CompiledPolicy<Policy>[];
@@ -36,7 +41,7 @@ export interface ServerSettings {
   readonly snapshotPolicies: readonly CompiledPolicy<SnapshotPolicy>[];
   readonly repositories: readonly RepositorySetting[];
   readonly notifications: readonly NotificationChannel[];
-  readonly caps: Caps;
+  readonly caps: Limits;
   /** Roles that were given by name; everybody else of OpenNebula has `defaultRole`. */
   readonly roles: Readonly<Record<string, 'viewer' | 'operator' | 'admin'>>;
   readonly defaultRole: 'viewer' | 'operator' | 'none';

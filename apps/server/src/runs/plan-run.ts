@@ -43,7 +43,8 @@ export async function planRun(request: RunRequest, options: StartOptions, deps: 
     kind: request.kind,
     request: plain(order) as JsonObject,
     ...(vm !== undefined && { vmId: vm.id, vmName: vm.name }),
-    ...(policy !== undefined && slot !== undefined && { schedule: { policy: policy.name, slot } }),
+    // Looking after a repository has no policy, and a slot all the same: two schedulers that see it begin one run.
+    ...(slot !== undefined && { schedule: { policy: policy?.name ?? origin.name, slot } }),
     origin,
     priority: priority ?? (slot === undefined ? ASKED_PRIORITY : (policy?.priority ?? ASKED_PRIORITY)),
     holds: holdsOf(request, vm?.id, deps),

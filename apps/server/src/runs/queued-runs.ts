@@ -5,7 +5,7 @@ import { notFound } from '../errors.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Inventory } from '../ports/inventory.ts';
 import type { RunService, StartOptions } from '../ports/run-service.ts';
-import type { Caps, SettingsStore } from '../ports/settings-store.ts';
+import type { Caps, Limits, SettingsStore } from '../ports/settings-store.ts';
 import type { WorkerRegistry } from '../ports/worker-registry.ts';
 import { planRun } from './plan-run.ts';
 
@@ -34,12 +34,12 @@ export class QueuedRuns implements RunService, Disposable {
     this.#deps = deps;
     this.#feed = new RunFeed(deps);
     this.#watch = deps.settings.onChange(({ caps }) => {
-      void deps.runs.setCaps(queueCaps(caps)).catch((error: unknown) => deps.logger.warn({ error: serializeError(error) }, 'caps not set'));
+      void setLimits(deps.runs, caps).catch((error: unknown) => deps.logger.warn({ error: serializeError(error) }, 'limits not set'));
     });
   }
 
   static async open(deps: QueuedRunsDeps): Promise<QueuedRuns> {
-    await deps.runs.setCaps(queueCaps(deps.settings.current().caps));
+    await setLimits(deps.runs, deps.settings.current().caps);
     return new QueuedRuns(deps);
   }
 
@@ -130,6 +130,14 @@ function streamEvent({ seq, at, runId, type, data }: RunEvent): StreamEvent {
 function asNotFound(error: unknown): never {
   if (errorCode(error) === 'QUEUE_RUN_NOT_FOUND') throw notFound('run');
   throw error;
+}
+
+/** Absent: what the queue has by itself. */
+const HEARTBEAT_SECONDS = 60;
+
+async function setLimits(runs: Runs, { heartbeatSeconds = HEARTBEAT_SECONDS, ...caps }: Limits): Promise<void> {
+  await runs.setCaps(queueCaps(caps));
+  await runs.setHeartbeat(heartbeatSeconds);
 }
 
 /** One run at a VM, and one chore at a repository, whatever is set. */

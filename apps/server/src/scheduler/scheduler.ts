@@ -8,7 +8,7 @@ import { type TimetableEntry, timetableOf } from './timetable.ts';
 
 export interface SchedulerDeps extends BeginDeps {
   readonly runs: BeginDeps['runs'] & RetentionDeps['runs'];
-  readonly settings: Pick<SettingsStore, 'current'>;
+  readonly settings: Pick<SettingsStore, 'current' | 'onChange'>;
   readonly slots: HandledSlots;
 }
 
@@ -23,22 +23,28 @@ const JUMP_MS = 60_000;
 export class Scheduler implements Disposable {
   readonly #deps: SchedulerDeps;
   readonly #retention: RetentionAfterBackups;
+  /** What is set now is looked at now: a schedule that is new begins with its next run, and must have been seen before that. */
+  readonly #settingsListener: Disposable;
+  #changed = new AbortController();
   #last: { readonly wallMs: number; readonly monotonicMs: number } | undefined;
 
   constructor(deps: SchedulerDeps) {
     this.#deps = deps;
     this.#retention = new RetentionAfterBackups(deps);
+    this.#settingsListener = deps.settings.onChange(() => this.#changed.abort());
   }
 
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { clock, logger } = this.#deps;
     while (!signal.aborted) {
+      this.#changed = new AbortController();
+      const until = AbortSignal.any([signal, this.#changed.signal]);
       const sleepMs = await this.tick({ signal }).catch((error: unknown) => {
         signal.throwIfAborted();
         logger.error({ error: serializeError(error) }, 'the scheduler could not do its work and tries again');
         return LONGEST_SLEEP_MS;
       });
-      await clock.sleep(sleepMs, { signal });
+      await clock.sleep(sleepMs, { signal: until }).catch(() => signal.throwIfAborted());
     }
   }
 
@@ -57,6 +63,7 @@ export class Scheduler implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#settingsListener[Symbol.dispose]();
     this.#retention[Symbol.dispose]();
   }
 

@@ -103,9 +103,10 @@ function refuseUserInfo(text: string, context: z.RefinementCtx): void {
 
 const places = z.int().min(1).max(100_000);
 const LIMITS = ['total', 'perHost', 'perDatastore', 'perProxy', 'perRepository'] as const satisfies readonly (keyof Caps)[];
-export const limitSchema = z.strictObject(
-  Object.fromEntries(LIMITS.map((limit) => [limit, places.optional()])) as Record<keyof Caps, z.ZodOptional<typeof places>>,
-);
+export const limitSchema = z.strictObject({
+  ...(Object.fromEntries(LIMITS.map((limit) => [limit, places.optional()])) as Record<keyof Caps, z.ZodOptional<typeof places>>),
+  heartbeatSeconds: z.int().min(10).max(3600).optional(),
+});
 
 export const rolesSchema = z.strictObject({
   /** Of everybody whom OpenNebula lets in and who has no role by name. */

@@ -94,4 +94,14 @@ describe('runs over the API', { timeout: 30_000 }, () => {
     expect(await watch(live.at(-1)?.id)).toEqual([]);
     expect(await watch('999999999')).toEqual([]);
   });
+
+  it('that look after a repository at their time are begun once, however many servers see that it has come', async () => {
+    const terms = { origin: { kind: 'schedule', name: 'repository main' }, slot: new Date('2026-11-28T06:00:00Z') } as const;
+    const first = await world.runs.start({ kind: 'gc', repository: 'main' }, terms);
+    await world.runs.cancel(first.id);
+    expect(await world.runs.start({ kind: 'gc', repository: 'main' }, terms)).toEqual({ id: first.id, isNew: false });
+    expect(await world.runs.start({ kind: 'verify', repository: 'main', mode: 'sample' }, terms)).toMatchObject({ isNew: true });
+    expect(await world.runs.start({ kind: 'gc', repository: 'main' }, { ...terms, slot: new Date('2026-12-05T06:00:00Z') })).toMatchObject({ isNew: true });
+    for (const { id } of await world.queue.list({ state: 'queued', limit: 10 })) if (id !== first.id) await world.runs.cancel(id);
+  });
 });

@@ -45,6 +45,7 @@ export class ScheduleStage {
   readonly logged: { readonly message: string; readonly fields: LogFields }[] = [];
   readonly handled = new Map<string, number>();
   readonly #known = new Set<string>();
+  readonly #settingsListeners = new Set<(settings: ServerSettings) => void>();
   readonly #listeners = new Set<(run: RunRecord) => void>();
 
   constructor(now: string) {
@@ -54,6 +55,7 @@ export class ScheduleStage {
   setPolicies(...documents: readonly object[]): void {
     const policies = documents.map((document) => compilePolicy<Policy>(parsePolicy(document), this.wallMs));
     this.settings = { ...this.settings, policies, backupPolicies: policies.filter(({ policy }) => policy.kind === 'backup') as never };
+    for (const listener of this.#settingsListeners) listener(this.settings);
   }
 
   readonly clock: Clock = { now: () => new Date(this.wallMs), monotonicMs: () => this.monotonicMs, sleep: async () => undefined };
@@ -75,7 +77,13 @@ export class ScheduleStage {
   scheduler(overrides: Partial<SchedulerDeps> = {}): Scheduler {
     const stage = this;
     return new Scheduler({
-      settings: { current: () => stage.settings },
+      settings: {
+        current: () => stage.settings,
+        onChange: (listener) => {
+          stage.#settingsListeners.add(listener);
+          return { [Symbol.dispose]: () => void stage.#settingsListeners.delete(listener) };
+        },
+      },
       slots: stage.slots,
       clock: stage.clock,
       logger: stage.logger,

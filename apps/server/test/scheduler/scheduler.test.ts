@@ -1,3 +1,4 @@
+import type { Clock } from '@onevault/base';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ServerError } from '../../src/errors.ts';
 import { policyDocument, ScheduleStage, vmOf } from './schedule-stage.ts';
@@ -202,6 +203,34 @@ describe('what is begun', () => {
     ]);
     await stage.until(stage.scheduler(), '2026-11-29T22:10:00Z'); // a server that was started anew, and told of no end
     expect(stage.slotsOf('retention')).toEqual(['2026-11-27T22:00Z', '2026-11-28T22:00Z']);
+  });
+
+  it('that is set while nothing is due is seen at once, not when the scheduler looks next: its first run may be before that', async () => {
+    const stop = new AbortController();
+    const sleeps: number[] = [];
+    const looked = new EventTarget();
+    const clock: Clock = {
+      ...stage.clock,
+      sleep: (ms, options) =>
+        new Promise((_, reject) => {
+          sleeps.push(ms);
+          options?.signal?.addEventListener('abort', () => reject(options.signal?.reason), { once: true });
+          looked.dispatchEvent(new Event('sleeps'));
+        }),
+    };
+    const asleep = (): Promise<unknown> => new Promise((resolve) => looked.addEventListener('sleeps', resolve, { once: true }));
+    const first = asleep();
+    using scheduler = stage.scheduler({ clock });
+    const running = scheduler.run({ signal: stop.signal }).catch((error: unknown) => error);
+    await first;
+    const second = asleep();
+    stage.wallMs = Date.parse('2026-11-27T21:59:50Z');
+    stage.setPolicies(policyDocument());
+    await second;
+    expect(sleeps).toEqual([30_000, 10_000]);
+    expect(stage.handled.size).toBe(1);
+    stop.abort();
+    await running;
   });
 
   it('is looking after repositories, at their own times', async () => {

@@ -70,4 +70,12 @@ export const MIGRATIONS: Migrations = {
         )`.execute(db);
     },
   },
+  '0002-heartbeat': {
+    async up(db: Kysely<unknown>) {
+      // What its worker has promised, and by what the run is judged: processes that were told differently share the database all the same.
+      await sql`alter table onevault.run add column heartbeat_seconds integer not null default 60`.execute(db);
+      await sql`alter table onevault.run_worker add column heartbeat_seconds integer not null default 60`.execute(db);
+      await sql`create table onevault.run_term (name text primary key, value integer not null)`.execute(db);
+    },
+  },
 };

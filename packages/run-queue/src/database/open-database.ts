@@ -2,6 +2,7 @@ import { type Clock, Scope, type Secret } from '@onevault/base';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { QueueError } from '../errors.ts';
+import { DEFAULT_HEARTBEAT_SECONDS, readHeartbeat } from '../heartbeat.ts';
 import { openEmbedded } from './embedded.ts';
 import { EmbeddedDialect } from './embedded-dialect.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -22,40 +23,49 @@ export interface Database extends AsyncDisposable {
    * name it. In the embedded database there is one connection: a query outside a transaction waits for its end, so that a transaction that waits for one never ends.
    */
   schema<T>(name: string, migrations: Migrations): Promise<Kysely<T>>;
-  /** A worker that is not heard of for so long is dead, s. The same for all that share a database. */
+  /** A worker of this process that is not heard of for so long is dead, s; each run is judged by what its worker went by. */
   readonly heartbeatSeconds: number;
 }
 
 export interface DatabaseOptions {
   readonly clock: Clock;
-  /** Default 60: backups are long, and a database that restarts must not end them. */
+  /** Default: what `Runs.setHeartbeat` has told the database last, and 60 before. */
   readonly heartbeatSeconds?: number;
 }
 
 const CLOSE_MS = 5000;
 
 /** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE, QUEUE_REQUEST_INVALID for a URL that is none. */
-export async function openDatabase(place: DatabasePlace, { clock, heartbeatSeconds = 60 }: DatabaseOptions): Promise<Database> {
+export async function openDatabase(place: DatabasePlace, { clock, heartbeatSeconds: told }: DatabaseOptions): Promise<Database> {
   await using scope = new Scope();
-  const db = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, heartbeatSeconds * 1000, clock, scope);
+  const { db, heartbeatSeconds } = await opened(place, clock, told, scope);
   const schema = async <T>(name: string, migrations: Migrations): Promise<Kysely<T>> => {
     await migrate(db, `onevault_${name}`, migrations);
     return db.withSchema(`onevault_${name}`) as unknown as Kysely<T>;
   };
+  const owned = scope.move();
+  return { kind: place.kind, db, schema, heartbeatSeconds, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+}
+
+/** With its tables as this version has them, and the time that its workers go by. */
+async function opened(place: DatabasePlace, clock: Clock, told: number | undefined, scope: Scope): Promise<Pick<Database, 'db' | 'heartbeatSeconds'>> {
+  const first = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, told ?? DEFAULT_HEARTBEAT_SECONDS, clock, scope);
   try {
-    await migrate(db, 'onevault', MIGRATIONS);
+    await migrate(first, 'onevault', MIGRATIONS);
     // Nobody but us has it open: no worker of before is alive.
     if (place.kind === 'embedded')
-      await db
+      await first
         .updateTable('onevault.run')
         .set({ beat_at: new Date(0) })
         .where('state', '=', 'running')
         .execute();
+    const heartbeatSeconds = told ?? (await readHeartbeat(first));
+    if (place.kind === 'embedded' || heartbeatSeconds === (told ?? DEFAULT_HEARTBEAT_SECONDS)) return { db: first, heartbeatSeconds };
+    // Time limits of connections go by it.
+    return { db: postgresql(place.url, heartbeatSeconds, clock, scope), heartbeatSeconds };
   } catch (error) {
     throw unreachable(error);
   }
-  const owned = scope.move();
-  return { kind: place.kind, db, schema, heartbeatSeconds, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }
 
 async function embedded(directory: string, scope: Scope): Promise<Kysely<Tables>> {
@@ -63,7 +73,7 @@ async function embedded(directory: string, scope: Scope): Promise<Kysely<Tables>
   return new Kysely<Tables>({ dialect: new EmbeddedDialect(pglite) });
 }
 
-function postgresql(url: Secret, heartbeatMs: number, clock: Clock, scope: Scope): Kysely<Tables> {
+function postgresql(url: Secret, heartbeatSeconds: number, clock: Clock, scope: Scope): Kysely<Tables> {
   if (!/^postgres(ql)?:\/\//.test(url.reveal())) {
     throw new QueueError({
       code: 'QUEUE_REQUEST_INVALID',
@@ -71,7 +81,7 @@ function postgresql(url: Secret, heartbeatMs: number, clock: Clock, scope: Scope
       hint: 'DATABASE_URL=postgresql://user:password@host/database, or postgresql:///database?host=/run/postgresql for a socket',
     });
   }
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connectPostgresql(url, heartbeatMs) }) });
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connectPostgresql(url, heartbeatSeconds * 1000) }) });
   // A server that does not answer any more must not keep us from ending.
   scope.defer(() => Promise.race([db.destroy(), clock.sleep(CLOSE_MS)]));
   return db;

@@ -38,6 +38,8 @@ export interface RunTable {
   occupies: DefaultJsonColumn<readonly string[]>;
   /** When its worker last said that it lives, by the database's clock. */
   beat_at: Generated<Date | null>;
+  /** So long after `beat_at` its worker is dead: what that worker goes by itself. */
+  heartbeat_seconds: Generated<number>;
   started_at: Generated<Date | null>;
   ended_at: Generated<Date | null>;
   cancel_requested: Generated<boolean>;
@@ -68,6 +70,13 @@ export interface RunWorkerTable {
   reach: JsonColumn<readonly string[]>;
   standing: JsonColumn<JsonObject>;
   seen_at: ColumnType<Date, never, never>;
+  heartbeat_seconds: Generated<number>;
+}
+
+/** What all that share the database go by: `heartbeat`, s. */
+export interface RunTermTable {
+  name: string;
+  value: number;
 }
 
 export interface Tables {
@@ -75,4 +84,5 @@ export interface Tables {
   'onevault.run_event': RunEventTable;
   'onevault.run_cap': RunCapTable;
   'onevault.run_worker': RunWorkerTable;
+  'onevault.run_term': RunTermTable;
 }
