@@ -7,8 +7,7 @@ import { ApiError } from './api/http.ts';
 import { makeRouter } from './routes.tsx';
 import { SessionGate } from './session/session.tsx';
 import { cssVariables, theme } from './theme.ts';
-import '@mantine/core/styles.css';
-import '@mantine/notifications/styles.css';
+import './style/mantine.css';
 import './style/base.css';
 import './style/frame.css';
 import './style/tables.css';
@@ -26,6 +25,8 @@ const queries = new QueryClient({
   defaultOptions: { queries: { retry: triesAgain, staleTime: 5000, refetchOnWindowFocus: true }, mutations: { retry: false } },
 });
 const router = makeRouter();
+// The page's own file comes while the server is asked who is there, not after it.
+void router.load();
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce;
 const root = document.getElementById('root');
 if (root !== null) {

@@ -4,7 +4,7 @@ import type { BackupPolicy, CompiledPolicy, Policy } from '@onevault/policies';
 import { vmFacts } from '@onevault/policies/testing';
 import type { RunRecord } from '@onevault/run-queue';
 import type { DatabaseCatalog } from '../../src/catalog/database-catalog.ts';
-import type { Call } from '../../src/ports/call.ts';
+import type { Call, HandlerTable } from '../../src/ports/call.ts';
 import type { InventoryVm } from '../../src/ports/inventory.ts';
 import type { SettingsStore } from '../../src/ports/settings-store.ts';
 import { ProtectionBoard } from '../../src/protection/protection-board.ts';
@@ -16,6 +16,7 @@ const NOBODY = { use: false, manage: false, admin: false };
 export interface StateUnderTest {
   readonly catalog: DatabaseCatalog;
   readonly board: ProtectionBoard;
+  readonly handlers: HandlerTable;
   /** What the handler answers, in JSON, checked against the operation's schema. */
   ask(id: string, call: Call): Promise<unknown>;
 }
@@ -68,6 +69,7 @@ export async function openState(lab: CatalogLab, wish: StateWish): Promise<State
   return {
     catalog,
     board,
+    handlers,
     ask: async (id, call) => {
       const answer: unknown = JSON.parse(JSON.stringify(await handlers[id]?.(call as never)));
       const operation = OPERATIONS.find((one) => one.id === id);
