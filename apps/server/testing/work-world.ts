@@ -11,6 +11,7 @@ import { startTestSimulator, type TestSimulator } from '@onevault/one-sim/testin
 import { type CompiledPolicy, compilePolicy, type Policy, parsePolicy } from '@onevault/policies';
 import { type Database, openDatabase, type RunRecord, Runs } from '@onevault/run-queue';
 import { inventoryVm } from '../src/inventory/inventory-vm.ts';
+import { Redactor } from '../src/logs/redactor.ts';
 import type { CatalogPoint } from '../src/ports/catalog.ts';
 import type { InventoryVm } from '../src/ports/inventory.ts';
 import type { StartOptions } from '../src/ports/run-service.ts';
@@ -77,7 +78,15 @@ export async function makeWorkWorld(options: { readonly disks?: readonly { reado
     proxyRoot: join(sim.dir, 'proxy', String(proxyVm)),
     proxyVm,
   });
-  const place = { settings, secretsDirectory, env: { PATH: process.env['PATH'] }, clock: hurriedClock, logger: silentLogger, scanWorkers: 1 };
+  const place = {
+    settings,
+    secretsDirectory,
+    env: { PATH: process.env['PATH'] },
+    clock: hurriedClock,
+    logger: silentLogger,
+    redactor: new Redactor(),
+    scanWorkers: 1,
+  };
   const database = scope.use(
     await openDatabase({ kind: 'embedded', directory: join(directory, 'database') }, { clock: hurriedClock, heartbeatSeconds: HEARTBEAT_SECONDS }),
   );

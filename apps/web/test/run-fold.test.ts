@@ -46,13 +46,13 @@ describe('the events of a run, folded', () => {
 
   it('begin anew with a second attempt, whose log stands behind that of the first', () => {
     const events = [
-      event('run.started', 0, { kind: 'backup', vmId: 7 }),
+      event('run.taken', 0, { attempt: 1, worker: 'proxy-1' }),
       event('step.started', 1, { step: 'scan' }),
-      event('run.started', 9, { kind: 'backup', vmId: 7 }),
+      event('run.taken', 9, { attempt: 2, worker: 'proxy-2' }),
     ];
     const run = events.reduce(foldEvent, EMPTY_RUN);
     expect(run.steps).toEqual([]);
-    expect(run.log.map(({ vmId }) => vmId)).toEqual([7, undefined, 7]);
+    expect(run.log.map(({ vmId }) => vmId)).toEqual([undefined, undefined, undefined]);
     expect(logText(run.log).split('\n')).toHaveLength(3);
   });
 });

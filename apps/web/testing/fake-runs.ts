@@ -100,6 +100,7 @@ export class FakeRuns {
       progress: DISKS.map((disk) => ({ ...disk, phase: 'scan', doneBytes: 0 })),
     };
     const vmId = 'vmId' in run.request ? run.request.vmId : undefined;
+    this.#tell(run.id, 'run.taken', { attempt: 1, worker: 'proxy-1' });
     this.#tell(run.id, 'run.started', { kind: run.request.kind, vmId, vmName: run.vmName });
     this.#tell(run.id, 'step.started', { step: 'snapshot', diskId: 0, object: 'onevault-r1-0' });
     this.#tell(run.id, 'step.finished', { step: 'snapshot', diskId: 0, object: 'onevault-r1-0', durationMs: 1200 });

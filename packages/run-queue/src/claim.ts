@@ -117,7 +117,7 @@ async function take(trx: Kysely<Tables>, claimant: Claimant, row: RunRow, heartb
 
 function started({ run, dead }: Claim): NewEvent {
   const after = dead.map(({ worker }) => worker);
-  return { runId: run.id, type: 'run.started', data: { attempt: run.attempt, worker: run.worker ?? '', ...(after.length > 0 && { after }) } };
+  return { runId: run.id, type: 'run.taken', data: { attempt: run.attempt, worker: run.worker ?? '', ...(after.length > 0 && { after }) } };
 }
 
 function occupies(row: RunRow, { holds = [] }: Claimant): readonly string[] {

@@ -67,7 +67,7 @@ export interface RunRecord extends RunSpec {
   readonly failure: JsonObject | undefined;
 }
 
-/** Something that happened. Of the queue's own: run.queued, run.started, run.waits, run.ended; all others are the workers'. */
+/** Something that happened. Of the queue's own: run.queued, run.taken, run.waits, run.ended, run.events-lost; all others are the workers'. */
 export interface RunEvent {
   /** Ascending in the order in which events can be seen: whoever has seen one has missed none before it. */
   readonly seq: number;

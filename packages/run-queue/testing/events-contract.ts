@@ -46,7 +46,7 @@ export function eventsContract(the: () => QueueWorld): void {
       for (let i = 0; i < 900; i++) event('much', { i });
       return DONE;
     });
-    expect((await one).map(({ type }) => type).filter((type) => type !== 'much')).toEqual(['run.queued', 'run.started', 'run.ended']);
+    expect((await one).map(({ type }) => type).filter((type) => type !== 'much')).toEqual(['run.queued', 'run.taken', 'run.ended']);
     expect((await one).filter(({ type }) => type === 'much')).toHaveLength(900);
     expect(await all).toEqual(await runs.events({ afterSeq: from, limit: 5000 }));
     expect(await collect(slow, (events) => events.at(-1)?.type === 'run.ended')).toHaveLength(902);

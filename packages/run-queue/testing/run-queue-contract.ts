@@ -60,7 +60,7 @@ function oneRun(the: () => QueueWorld): void {
     });
     expect(await world.runs.events({ runId: run.id, afterSeq: 0, limit: 10 })).toMatchObject([
       { type: 'run.queued', data: { kind: 'backup', vmId } },
-      { type: 'run.started', data: { attempt: 1 } },
+      { type: 'run.taken', data: { attempt: 1 } },
       { type: 'step.started', data: { step: 'scan' } },
       { type: 'run.ended', data: { state: 'succeeded' } },
     ]);

@@ -3,6 +3,7 @@ import type { RunCommand } from '../command-context.ts';
 import { type AuditFlags, auditList, auditVerify } from '../remote/audit.ts';
 import { needsServer } from '../remote/not-through-server.ts';
 import { policyList, policyPreview } from '../remote/policies.ts';
+import { runLog } from '../remote/run-log.ts';
 import { type RunListFlags, runCancel, runList, runShow, runWatch } from '../remote/runs.ts';
 import { type ApplyFlags, applySettings, diffSettings } from '../remote/settings.ts';
 import { type TokenFlags, tokenCreate, tokenDelete, tokenList } from '../remote/tokens.ts';
@@ -30,6 +31,11 @@ export function runCommand(run: RunCommand): Command {
     .argument('<run>', 'its id')
     .description('what happens in it, from its beginning to its end; ends as it ends')
     .action((id: string, _flags: object, sub: Command) => run(sub, needsServer, (context) => runWatch(context, id)));
+  command
+    .command('log')
+    .argument('<run>', 'its id')
+    .description('everything that happened in it and what its worker said, a line each')
+    .action((id: string, _flags: object, sub: Command) => run(sub, needsServer, (context) => runLog(context, id)));
   command
     .command('cancel')
     .argument('<run...>', 'ids')

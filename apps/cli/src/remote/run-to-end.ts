@@ -55,10 +55,9 @@ async function watchRun(context: RemoteContext, runId: string, emit: (event: Job
   }
 }
 
-/** The server's event with the fields of the workflow's own, as --jsonl prints it. That a worker took the run is no beginning of a workflow, though the server calls it so. */
+/** The server's event with the fields of the workflow's own, as --jsonl prints it. */
 function jobEvent({ time, runId, type, data }: StreamEvent): JobEvent {
-  const isTaken = type === 'run.started' && data['kind'] === undefined;
-  return { time, ...(runId !== undefined && { runId }), ...data, type: isTaken ? 'run.taken' : type } as unknown as JobEvent;
+  return { time, ...(runId !== undefined && { runId }), ...data, type } as unknown as JobEvent;
 }
 
 /** Begins a run and watches it to its end. Throws what it failed with. */

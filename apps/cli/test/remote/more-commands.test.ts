@@ -46,6 +46,21 @@ const preview = {
 };
 
 describe('through a server', () => {
+  it('the log of a run has what happened and what its worker said, a line each that nothing can forge', async () => {
+    const head = { id: '1', time: NOW, runId: 'r-1' };
+    const lines = [
+      { ...head, type: 'run.taken', data: { worker: 'w', attempt: 1 } },
+      { ...head, type: 'disk.progress', data: { diskId: 0 } },
+      { ...head, type: 'log', data: { level: 'warn', message: 'disk not\ndetached', fields: { diskId: 2 } } },
+    ];
+    const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    const { exit, out } = await at({ runLog: () => body }, 'run', 'log', 'r-1');
+    expect(exit).toBe(0);
+    expect(out.trimEnd().split('\n')).toEqual([`${NOW} EVENT run.taken worker="w" attempt=1`, expect.stringMatching(/WARN {2}disk not.+detached diskId=2$/)]);
+    const { out: raw } = await at({ runLog: () => body }, 'run', 'log', 'r-1', '--jsonl');
+    expect(raw).toBe(body);
+  });
+
   it('one VM is shown with its disks and what a backup would do', async () => {
     const disk = { diskId: 0, target: 'vda', sizeBytes: 1024 ** 3, imageId: 3, image: 'root', persistent: true, snapshots: [] };
     const getVm = () => ({

@@ -54,7 +54,7 @@ export const run = (id: string, state: string, more: object = {}) => ({
 });
 
 export async function* events(...types: string[]) {
-  yield { id: '0', time: NOW, runId: 'r-1', type: 'run.started', data: { worker: 'w', attempt: 1 } };
+  yield { id: '0', time: NOW, runId: 'r-1', type: 'run.taken', data: { worker: 'w', attempt: 1 } };
   for (const [at, type] of types.entries())
     yield { id: String(at + 1), time: NOW, runId: 'r-1', type, data: { kind: 'backup', vmId: 6, vmName: 'web', runId: 'w-1' } };
 }

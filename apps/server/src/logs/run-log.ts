@@ -15,26 +15,40 @@ export interface LogEvent {
   readonly data: JsonObject;
 }
 
-/** A logger whose lines from info up are also events of the run, redacted, so that they can be read wherever the worker was. */
-export function runLogger(logger: Logger, redactor: Redactor, emit: (event: LogEvent) => void): Logger {
+export interface RunLogTarget {
+  readonly runId: string;
+  readonly redactor: Redactor;
+  readonly emit: (event: LogEvent) => void;
+}
+
+/**
+ * A logger whose lines carry the id of the run, and from info up are also events of it, redacted, so that they can be read wherever the worker was. The id that a
+ * workflow gives itself (it names the journal) is called `workflow` beside it.
+ */
+export function runLogger(logger: Logger, { runId, redactor, emit }: RunLogTarget): Logger {
   let lines = 0;
   const tee = (fields: LogFields, to: Logger): Logger => {
     const keep = (level: 'info' | 'warn' | 'error') => (more: LogFields, message: string) => {
-      to[level](more, message);
+      const own = ownFields(more);
+      to[level](own, message);
       lines += 1;
       if (lines > MAX_LINES) return;
       const last = lines === MAX_LINES ? { note: 'the rest stands in the log of the worker' } : {};
-      emit({ type: 'log', data: redactor.value({ level, message, ...last, fields: { ...fields, ...more } }) as JsonObject });
+      emit({ type: 'log', data: redactor.value({ level, message, ...last, fields: { ...fields, ...own } }) as JsonObject });
     };
     return {
-      debug: (more, message) => to.debug(more, message),
+      debug: (more, message) => to.debug(ownFields(more), message),
       info: keep('info'),
       warn: keep('warn'),
       error: keep('error'),
-      child: (more) => tee({ ...fields, ...more }, to.child(more)),
+      child: (more) => tee({ ...fields, ...ownFields(more) }, to.child(ownFields(more))),
     };
   };
-  return tee({}, logger);
+  return tee({}, logger.child({ runId }));
+}
+
+function ownFields({ runId, ...fields }: LogFields): LogFields {
+  return runId === undefined ? fields : { workflow: runId, ...fields };
 }
 
 export interface RunLogDeps {

@@ -47,6 +47,6 @@ function openServerDatabase({ databaseUrl, clock }: ServerOptions, state: StateD
   return openDatabase(databaseUrl === undefined ? { kind: 'embedded', directory: state.database } : { kind: 'postgresql', url: databaseUrl }, { clock });
 }
 
-function workerOf({ settings, env, clock, logger, worker }: ServerOptions, database: Database, state: StateDirectory): ServerWorker {
-  return new ServerWorker({ settings, secretsDirectory: state.secrets, env, clock, logger }, database, worker);
+function workerOf({ settings, env, clock, logger, redactor, worker }: ServerOptions, database: Database, state: StateDirectory): ServerWorker {
+  return new ServerWorker({ settings, secretsDirectory: state.secrets, env, clock, logger, redactor }, database, worker);
 }

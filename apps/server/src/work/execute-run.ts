@@ -16,6 +16,19 @@ import { RunJob, type WorkPlace } from './run-job.ts';
 
 /** Does what was asked for, as the same command does at a terminal. Throws only what the queue has to judge: that it was told to stop. */
 export async function executeRun(place: WorkPlace, context: RunContext, history: RunHistory): Promise<RunOutcome> {
+  const { id: runId, kind, vmId, vmName, attempt, schedule } = context.run;
+  const logger = place.logger.child({ runId });
+  logger.info({ kind, vmId, vmName, policy: schedule?.policy, attempt }, 'run begins');
+  const outcome = await outcomeOf(place, context, history).catch((error: unknown) => {
+    logger.warn({ kind, error: serializeError(error) }, 'run let go before its end');
+    throw error;
+  });
+  if (outcome.state === 'failed') logger.error({ kind, failure: outcome.failure, mayComeAgain: outcome.retry }, 'run failed');
+  else logger.info({ kind, state: outcome.state }, 'run ends');
+  return outcome;
+}
+
+async function outcomeOf(place: WorkPlace, context: RunContext, history: RunHistory): Promise<RunOutcome> {
   const { run } = context;
   try {
     const order = workOrderSchema.parse(run.request);

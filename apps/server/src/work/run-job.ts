@@ -6,6 +6,8 @@ import type { OneApi } from '@onevault/one-client';
 import { type ControlDeps, type JobDeps, type JournalStore, mirroredJournals } from '@onevault/orchestrator';
 import type { Policy } from '@onevault/policies';
 import type { RunContext } from '@onevault/run-queue';
+import type { Redactor } from '../logs/redactor.ts';
+import { runLogger } from '../logs/run-log.ts';
 import type { WorkOrder } from '../ports/work-order.ts';
 import { repositorySettings } from './repository-settings.ts';
 import { plain, RunLedger } from './run-ledger.ts';
@@ -19,6 +21,8 @@ export interface WorkPlace {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Of what runs keep of their log. */
+  readonly redactor: Redactor;
   /** Journals of this machine that nobody else will see to. */
   readonly inNobodysCare: (journals: JournalStore) => Promise<JournalStore>;
   /** Threads that read and compare one disk; default: as the workflows have it. */
@@ -42,9 +46,10 @@ export class RunJob {
     this.policy = policy;
     this.signal = signal;
     this.ledger = new RunLedger(context, place.clock);
-    const { settings, secretsDirectory, logger, clock } = place;
+    const { settings, secretsDirectory, redactor, clock } = place;
+    const logger = runLogger(place.logger, { runId: context.run.id, redactor, emit: ({ type, data }) => context.event(type, data) });
     const own = order.repository === undefined ? settings : repositorySettings(settings, secretsDirectory, order.repository);
-    this.compose = compose(own, logger.child({ runId: context.run.id }), clock);
+    this.compose = compose(own, logger, clock);
   }
 
   get options(): { readonly signal: AbortSignal } {

@@ -4,6 +4,7 @@ import { silentLogger } from '@onevault/base';
 import { describe, expect, it } from 'vitest';
 import { Redactor } from '../../src/logs/redactor.ts';
 import { type LogEvent, runLogger, runLogHandlers } from '../../src/logs/run-log.ts';
+import { serverLogger } from '../../src/logs/server-logger.ts';
 import { callOf } from '../../testing/call-of.ts';
 
 describe('the log of a run', () => {
@@ -11,7 +12,7 @@ describe('the log of a run', () => {
     const redactor = new Redactor();
     redactor.know('hunter2-hunter2');
     const kept: LogEvent[] = [];
-    const logger = runLogger(silentLogger, redactor, (event) => kept.push(event)).child({ vmId: 17 });
+    const logger = runLogger(silentLogger, { runId: 'r1', redactor, emit: (event) => kept.push(event) }).child({ vmId: 17 });
     logger.debug({}, 'not kept');
     logger.info({ password: 'x-secret-x' }, 'attached\n2020-01-01 forged');
     logger.warn({ detail: 'hunter2-hunter2' }, 'slow');
@@ -31,9 +32,18 @@ describe('the log of a run', () => {
     expect(lines.join('\n')).not.toMatch(/hunter2|x-secret-x/);
   });
 
+  it('carries the id of the run in the server’s own log; what a workflow calls itself stands beside it', () => {
+    const lines: object[] = [];
+    const sink = (line: string): void => void lines.push(JSON.parse(line));
+    const redactor = new Redactor();
+    const logger = serverLogger({ level: 'info', redactor, format: 'json', sink: { write: sink } });
+    runLogger(logger, { runId: 'r1', redactor, emit: () => undefined }).warn({ runId: 'w-9' }, 'clean-up failed');
+    expect(lines).toMatchObject([{ runId: 'r1', workflow: 'w-9', msg: 'clean-up failed' }]);
+  });
+
   it('is bounded: a run that says too much says so once', () => {
     const kept: LogEvent[] = [];
-    const logger = runLogger(silentLogger, new Redactor(), (event) => kept.push(event));
+    const logger = runLogger(silentLogger, { runId: 'r1', redactor: new Redactor(), emit: (event) => kept.push(event) });
     for (let i = 0; i < 5000; i++) logger.child({ i }).info({}, 'again');
     expect(kept).toHaveLength(2000);
     expect(kept.at(-1)?.data).toHaveProperty('note');

@@ -89,7 +89,7 @@ describe('runs over the API', { timeout: 30_000 }, () => {
     const live = await watch();
     expect(live[0]?.type).toBe('run.queued');
     expect(live.at(-1)).toMatchObject({ type: 'run.ended', runId: id, data: { state: 'succeeded' } });
-    expect(live.map(({ type }) => type)).toEqual(expect.arrayContaining(['run.started', 'step.started', 'run.finished']));
+    expect(live.map(({ type }) => type)).toEqual(expect.arrayContaining(['run.taken', 'run.started', 'step.started', 'run.finished']));
     expect(await watch(live[2]?.id)).toEqual(live.slice(3));
     expect(await watch(live.at(-1)?.id)).toEqual([]);
     expect(await watch('999999999')).toEqual([]);

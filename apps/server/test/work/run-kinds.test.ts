@@ -1,4 +1,10 @@
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import type { StreamEvent } from '@onevault/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runLogHandlers } from '../../src/logs/run-log.ts';
+import type { Call } from '../../src/ports/call.ts';
+import { callOf } from '../../testing/call-of.ts';
 import { makeWorkWorld, type WorkWorld } from '../../testing/work-world.ts';
 
 let world: WorkWorld;
@@ -79,6 +85,23 @@ describe('a worker does every kind of run', { timeout: 30_000 }, () => {
     const first = await world.do(wanted);
     const [{ setId }] = (first.report?.['sets'] ?? [{}]) as unknown as [{ readonly setId: string }];
     expect((await world.do(wanted)).report?.['pruned']).toEqual(expect.arrayContaining([{ setId, outcome: 'deleted' }]));
+  });
+
+  it('what its worker logged is in the log of the run, without secrets', async () => {
+    await world.simulator.sim.control.inject({ fault: 'driver', operation: 'detach', text: 'virsh: hunter2-hunter2 is busy' });
+    world.place.redactor.know('hunter2-hunter2');
+    const { id } = await world.do({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'auto' });
+    const log = runLogHandlers({ runs: world.runs, redactor: world.place.redactor })['runLog'] as (call: Call) => Promise<{ readonly body: Readable }>;
+    const lines = (await text((await log(callOf({ params: { runId: id } }))).body))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as StreamEvent);
+    expect(lines.map(({ type }) => type)).toEqual(expect.arrayContaining(['run.taken', 'run.started', 'log', 'run.ended']));
+    expect(lines.find(({ type }) => type === 'log')).toMatchObject({
+      runId: id,
+      data: { level: 'warn', message: expect.any(String), fields: { diskId: expect.any(Number) } },
+    });
+    expect(JSON.stringify(lines)).not.toContain('hunter2');
   });
 
   it('and leaves nothing behind', async () => {

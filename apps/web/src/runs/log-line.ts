@@ -32,8 +32,12 @@ export function logLineOf(event: StreamEvent): LogLine | undefined {
 const sayings: Readonly<Record<string, (data: Data) => Said | undefined>> = {
   'disk.progress': () => undefined,
   'run.queued': () => ['info', 'waits for its turn'],
+  'run.taken': (data) => ['info', join('taken by worker', data['worker'], Number(data['attempt']) > 1 ? `(attempt ${String(data['attempt'])})` : undefined)],
   'run.started': (data) => ['info', `begins: ${join(data['action'] ?? data['kind'], named('VM', data['vmId'], data['vmName']), data['pointId'])}`],
-  'run.retry': (data) => ['warn', `is tried again: ${join(data['code'], data['message'])}`],
+  'run.waits': (data) =>
+    data['failure'] === undefined ? ['info', 'waits for its turn again'] : ['warn', `failed and is tried again: ${errorIn(data['failure'])}`],
+  'run.ended': (data) => ended(data),
+  log: (data) => [levelIn(data['level']), join(data['message'], fieldsIn(data['fields']))],
   'run.finished': (data) => finished(data),
   'vm.waiting': (data) => [
     'warn',
@@ -66,6 +70,22 @@ function finished(data: Data): Said {
     bad ? 'error' : outcome === 'complete' || outcome === 'succeeded' ? 'info' : 'warn',
     `ends: ${outcome}${bad ? `: ${errorIn(data['error'])}` : ''}${residue}`,
   ];
+}
+
+function ended({ state, failure }: Data): Said {
+  if (state === 'failed') return ['error', `the run has failed: ${errorIn(failure)}`];
+  return [state === 'succeeded' ? 'info' : 'warn', `the run is over: ${String(state)}`];
+}
+
+function levelIn(level: unknown): LogLine['level'] {
+  return level === 'warn' || level === 'error' ? level : 'info';
+}
+
+/** What went wrong in words, everything else as it is. */
+function fieldsIn(fields: unknown): string | undefined {
+  const { error, ...rest } = (fields ?? {}) as Record<string, unknown>;
+  const others = Object.keys(rest).length > 0 ? JSON.stringify(rest) : undefined;
+  return join(error === undefined ? undefined : `(${errorIn(error)})`, others) || undefined;
 }
 
 function stepIn(data: Data): string {

@@ -55,7 +55,7 @@ export function foldEvent(run: FoldedRun, event: StreamEvent): FoldedRun {
 function foldData(run: FoldedRun, { type, time, data }: StreamEvent): Partial<FoldedRun> {
   const atMs = new Date(time).getTime();
   switch (type) {
-    case 'run.started':
+    case 'run.taken':
       // A second attempt begins anew; the log keeps the first.
       return { steps: [], disks: new Map(), pointId: undefined, outcome: undefined };
     case 'step.started':
