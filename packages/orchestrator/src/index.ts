@@ -31,6 +31,7 @@ export { chooseUndoSet, listUndoSets, type UndoSet } from './in-place/undo-sets.
 export type { ClaimedJournal, ClaimOptions, Journal, JournalRecord, JournalStore, RunRecord } from './journal.ts';
 export { findLeftovers, type Leftover } from './leftovers.ts';
 export { type JournalCopy, mirroredJournals } from './mirrored-journals.ts';
+export { passingVm } from './names.ts';
 export { findOrphans, type Orphan, type OrphanDeps, type OrphanOptions, type OrphanReport, type Spared } from './orphans/find-orphans.ts';
 export type { Claim, OrphanObject } from './orphans/ownership.ts';
 export { type RemovedOrphan, type RemoveOrphansDeps, removeOrphans } from './orphans/remove-orphans.ts';

@@ -24,6 +24,17 @@ export function isMeantToStay(template: Readonly<Record<string, unknown>>): bool
   return template[STATE_MARK] === PRODUCT_MARKS[STATE_MARK] || template[STATE_MARK] === UNDO_STATE;
 }
 
+/** Of the VM of a drill: the restore point that it proves. */
+export const DRILL_MARK = 'ONEVAULT_DRILL';
+
+/** What a VM is, that is here for our work alone: of a drill, or of a restore that is not done. A copy under another name carries the marks too, and is somebody's. */
+export function passingVm(vm: { readonly name: string; readonly userTemplate: Readonly<Record<string, unknown>> }): 'drill' | 'restore' | undefined {
+  const marks = vm.userTemplate;
+  if (marks[NAME_MARK] !== vm.name) return undefined;
+  if (marks[DRILL_MARK] !== undefined) return 'drill';
+  return marks[STATE_MARK] === 'RESTORING' ? 'restore' : undefined;
+}
+
 /** STATE_MARK of an image that a VM had and may go back to. */
 export const UNDO_STATE = 'UNDO';
 /** STATE_MARK of an image that is being written over, or was when somebody died. */

@@ -60,6 +60,8 @@ describe('a policy and a VM', () => {
     expect(opted('YES')).toMatchObject({ verdict: 'opted-out' });
     expect(opted('no')).toMatchObject({ verdict: 'selected' });
   });
+  it('is never for a VM that serves backups itself', () =>
+    expect(judgeVm(selection, { ...vm, servesAs: 'proxy VM of onevault' })).toEqual({ verdict: 'excluded', by: 'onevault', reason: 'proxy VM of onevault' }));
   it('is not for others', () => expect(judgeVm(selection, { ...vm, id: 3, labels: [] })).toEqual({ verdict: 'not-selected' }));
 });
 

@@ -9,6 +9,8 @@ export interface InventoryDeps {
   readonly cloud: OneApi;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** VMs that workers run in. */
+  readonly proxies: () => Promise<ReadonlySet<number>>;
   /** VMs that have restore points and are none of these, as their newest restore point has them. */
   readonly former: (living: ReadonlySet<number>, options: CallOptions) => Promise<readonly InventoryVm[]>;
 }
@@ -105,8 +107,9 @@ export class CloudInventory implements Inventory {
   async #look(options: CallOptions): Promise<void> {
     const { cloud } = this.#deps;
     this.#hosts = new Map((await cloud.hosts(options)).map((host) => [host.id, host]));
+    const proxies = await this.#deps.proxies();
     const seen = new Map<number, Seen>();
-    for await (const vm of cloud.fullVms(options)) seen.set(vm.id, this.#same(inventoryVm(vm, this.#hosts)));
+    for await (const vm of cloud.fullVms(options)) seen.set(vm.id, this.#same(inventoryVm(vm, this.#hosts, proxies)));
     await this.#askAfterMissing(seen, options);
     const former = await this.#deps.former(new Set(seen.keys()), options);
     this.#show(seen, new Map(former.map((vm) => [vm.facts.id, this.#sameFormer(vm)])));

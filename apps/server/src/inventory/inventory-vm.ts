@@ -1,12 +1,20 @@
 import { type Attributes, type Host, VM_STATE, type Vm, vmStateName } from '@onevault/one-client';
-import { groupOf } from '@onevault/orchestrator';
+import { groupOf, passingVm } from '@onevault/orchestrator';
 import type { InventoryVm } from '../ports/inventory.ts';
 
+/** Why no policy is for a VM that serves backups itself. */
+const SERVES_AS = { proxy: 'proxy VM of onevault', drill: 'VM of a drill', restore: 'VM that a restore is making' } as const;
+
 /** A VM as its body says, with the names of what it is on. `group` is which restore points are its own. */
-export function inventoryVm(vm: Vm, hosts: ReadonlyMap<number, Host>): { readonly vm: InventoryVm; readonly group: string } {
+export function inventoryVm(
+  vm: Vm,
+  hosts: ReadonlyMap<number, Host>,
+  proxies: ReadonlySet<number> = NO_PROXIES,
+): { readonly vm: InventoryVm; readonly group: string } {
   const place = isPlaced(vm) ? vm.history.at(-1) : undefined;
   const host = place && hosts.get(place.hostId);
   const cluster = host?.clusterName;
+  const serves = proxies.has(vm.id) ? 'proxy' : passingVm(vm);
   return {
     group: groupOf(vm),
     vm: {
@@ -21,6 +29,7 @@ export function inventoryVm(vm: Vm, hosts: ReadonlyMap<number, Host>): { readonl
         ...(cluster !== undefined && { cluster }),
         datastores: unique(vm.disks.flatMap(({ datastoreName }) => datastoreName ?? [])),
         attributes: attributesOf(vm.userTemplate),
+        ...(serves !== undefined && { servesAs: SERVES_AS[serves] }),
       },
       owned: { uid: vm.uid, gid: vm.gid, permissions: vm.permissions, lock: vm.lock },
       clusterId: place?.clusterId,
@@ -31,6 +40,8 @@ export function inventoryVm(vm: Vm, hosts: ReadonlyMap<number, Host>): { readonl
     },
   };
 }
+
+const NO_PROXIES: ReadonlySet<number> = new Set();
 
 /** Its disks are on a host, or would be started there again; a VM that was undeployed or stopped is on none (include/VirtualMachine.h). */
 function isPlaced({ state }: Vm): boolean {

@@ -20,6 +20,7 @@ import { formerVms } from '../inventory/former-vms.ts';
 import { createLiveHandlers } from '../live/live-handlers.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
 import { workOrderSchema } from '../ports/work-order.ts';
+import type { WorkerRegistry } from '../ports/worker-registry.ts';
 import { ProtectionBoard } from '../protection/protection-board.ts';
 import { WriteBack } from '../protection/write-back.ts';
 import { forgetOldRuns } from '../runs/forget-old-runs.ts';
@@ -102,10 +103,10 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   };
   const repositories = scope.use(new OpenRepositories({ openRepository, clock }));
   const catalog = await DatabaseCatalog.open({ database, settings, repositories, clock, logger });
-  const inventory = new CloudInventory({ cloud, clock, logger, former: formerVms(catalog, logger) });
-  catalog.identify((vmId) => inventory.groupOf(vmId));
   const queue = new Runs(database, runIds({ clock, randomBytes }));
   const workers = workerRegistry(queue);
+  const inventory = new CloudInventory({ cloud, clock, logger, proxies: proxyVms(workers), former: formerVms(catalog, logger) });
+  catalog.identify((vmId) => inventory.groupOf(vmId));
   const runs = await QueuedRuns.open({ runs: queue, settings, inventory, catalog, workers, clock, logger });
   scope.defer(async () => runs[Symbol.dispose]());
   const audit = scope.use(await openAuditLog({ directory: state.audit, clock }));
@@ -150,6 +151,15 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   protect(known, { ...options, cloud, runs }, background, scope);
   scope.use(afterRuns(runs, catalog, options));
   return { access, cloud, inventory, catalog, runs, live, known, settings, keys, queue, workers, orphans };
+}
+
+/** Those that were seen once stay: a worker that is stopped for an update is no reason to call its VM unprotected. */
+function proxyVms(workers: WorkerRegistry): () => Promise<ReadonlySet<number>> {
+  const seen = new Set<number>();
+  return async () => {
+    for (const { proxyVm } of await workers.list()) if (proxyVm !== undefined) seen.add(proxyVm.id);
+    return seen;
+  };
 }
 
 interface ProtectDeps extends Pick<ServerOptions, 'clock' | 'logger'> {

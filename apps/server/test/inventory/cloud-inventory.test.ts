@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 function inventory(overrides: Partial<ConstructorParameters<typeof CloudInventory>[0]> = {}): CloudInventory {
-  return new CloudInventory({ cloud, clock: systemClock, logger: silentLogger, former: async () => [], ...overrides });
+  return new CloudInventory({ cloud, clock: systemClock, logger: silentLogger, proxies: async () => new Set(), former: async () => [], ...overrides });
 }
 
 describe('the inventory', () => {
@@ -68,6 +68,30 @@ describe('the inventory', () => {
     expect(seen.refreshedAt).toBeInstanceOf(Date);
   });
 
+  it('knows VMs that serve backups themselves: those of workers, of drills and of restores that are not done', async () => {
+    const make = async (name: string, marks: string): Promise<number> => {
+      const { vmId } = await simulator.sim.control.createVm({ name, disks: [], nics: [] });
+      await simulator.must('one.vm.update', vmId, marks, 1);
+      return vmId;
+    };
+    const drill = await make('drill', 'ONEVAULT_DRILL=p\nONEVAULT_STATE=RESTORING\nONEVAULT_NAME=drill');
+    const unfinished = await make('unfinished', 'ONEVAULT_STATE=RESTORING\nONEVAULT_NAME=unfinished');
+    const restored = await make('restored', 'ONEVAULT_STATE=RESTORED\nONEVAULT_NAME=restored');
+    const copy = await make('copy', 'ONEVAULT_DRILL=p\nONEVAULT_STATE=RESTORING\nONEVAULT_NAME=drill');
+    const seen = inventory({ proxies: async () => new Set([db]) });
+    await seen.refresh();
+    const servesAs = (id: number): string | undefined => seen.vm(id)?.facts.servesAs;
+    expect([db, drill, unfinished, restored, copy, web].map(servesAs)).toEqual([
+      'proxy VM of onevault',
+      'VM of a drill',
+      'VM that a restore is making',
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    for (const id of [drill, unfinished, restored, copy]) await simulator.must('one.vm.action', 'terminate-hard', id);
+  });
+
   it('keeps the last view, and says why, while the cloud is away or too slow', async () => {
     let broken: 'no' | 'away' | 'slow' = 'no';
     const flaky = new Proxy(cloud, {
@@ -78,7 +102,7 @@ describe('the inventory', () => {
         return Reflect.get(target, property, receiver);
       },
     });
-    const quick: Clock = { ...systemClock, sleep: (ms, options) => systemClock.sleep(ms / 10_000, options) };
+    const quick: Clock = { ...systemClock, sleep: (ms, options) => systemClock.sleep(broken === 'slow' ? ms / 10_000 : ms, options) };
     const seen = inventory({ cloud: flaky, clock: quick });
     await seen.refresh();
     const view = seen.vms();

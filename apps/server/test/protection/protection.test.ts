@@ -76,6 +76,13 @@ class Stage {
 }
 
 describe('the protection of a VM', () => {
+  it('that serves backups itself is not asked for: it is excluded, and no failing', () => {
+    const stage = new Stage();
+    const [vm] = [vmOf(1)];
+    stage.vms = [{ ...vm, facts: { ...vm.facts, servesAs: 'proxy VM of onevault' } }];
+    expect(stage.board.of(1)).toEqual({ state: 'excluded', reason: 'proxy VM of onevault' });
+  });
+
   it('is worked out once, and again when its time has run out, its points, itself or the policies change', () => {
     const stage = new Stage();
     stage.vms = [vmOf(1), vmOf(2)];

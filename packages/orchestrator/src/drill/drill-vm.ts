@@ -1,7 +1,7 @@
 import type { RestorePoint } from '@onevault/backup-format';
 import { type CallOptions, errorCode, isAbort, serializeError } from '@onevault/base';
 import type { Vm } from '@onevault/one-client';
-import { newRunId } from '../names.ts';
+import { DRILL_MARK, newRunId } from '../names.ts';
 import { type BuiltVm, buildVm } from '../restore.ts';
 import { assertRestorable, checkRestore } from '../restore-checks/check-restore.ts';
 import { planRestore, type RestorePlan } from '../restore-plan.ts';
@@ -74,7 +74,7 @@ async function attemptDrill(deps: DrillDeps, run: Run, plan: DrillPlan, request:
   const console = request.signs.some(({ kind }) => kind === 'console') ? await deps.consoles?.open(options) : undefined;
   run.use(console);
   const name = drillName(plan.saved.name, run.id);
-  const attributes = { ONEVAULT_DRILL: plan.point.id, ...(console && serialDevice(plan.saved, console)) };
+  const attributes = { [DRILL_MARK]: plan.point.id, ...(console && serialDevice(plan.saved, console)) };
   const restoreRequest = drillRestore(request, plan.saved, name, attributes);
   const restorePlan = await planRestore(deps, restoreRequest, options);
   // A cloud without room says nothing of the point: no drill, and no record of one.

@@ -28,6 +28,7 @@ export function protectionOf(
   newest: (repository: string) => PointFacts | undefined,
   nowMs: number,
 ): Protection {
+  if (vm.servesAs !== undefined) return { state: 'excluded', reason: vm.servesAs };
   const optOut = optOutReason(vm);
   if (optOut !== undefined) return { state: 'excluded', reason: optOut };
   const judged = policies.filter(({ policy }) => policy.enabled).map((compiled) => ({ compiled, verdict: judgeVm(compiled.selection, vm) }));

@@ -20,6 +20,7 @@ export type Verdict =
 export function judgeVm({ include, exclude }: Selection, vm: VmFacts): Verdict {
   const included = include.find((selector) => fits(selector, vm));
   if (included === undefined) return { verdict: 'not-selected' };
+  if (vm.servesAs !== undefined) return { verdict: 'excluded', by: 'onevault', reason: vm.servesAs };
   const reason = optOutReason(vm);
   if (reason !== undefined) return { verdict: 'opted-out', reason };
   const excluded = exclude.find((selector) => fits(selector, vm));

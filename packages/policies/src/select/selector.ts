@@ -17,6 +17,8 @@ export interface VmFacts {
   readonly datastores: readonly string[];
   /** Of its USER_TEMPLATE, names in capitals; vectors are left out. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** What it does for backups itself, such as `proxy VM of onevault`: no policy is for it. */
+  readonly servesAs?: string;
 }
 
 const KEYS = ['id', 'name', 'owner', 'group', 'label', 'state', 'host', 'cluster', 'datastore'] as const;
