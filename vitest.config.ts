@@ -15,8 +15,12 @@ const ACROSS =
     ? { test: { server: { deps: { external: [/\/packages\/[^/]+\/dist\/(?!testing\/)/], inline: [/\/dist\/testing\//] } } } }
     : SOURCES;
 
-/** Packages whose tests replace no modules and change nothing of their process: their files share what they load, which halves their time. */
-const SHARING = ['packages/{api,one-client,one-sim,orchestrator,policies,proxy-attach}/test/**/*.test.ts', 'apps/cli/test/**/*.test.ts'];
+/** Files that replace modules, or count what their process keeps, have what they load to themselves; all others share it, which halves their time. */
+const REPLACING = [
+  'packages/backup-format/test/{bad-stores,gc,model}/**/*.test.ts',
+  'packages/block-cbt/test/{holes-absent,scan-memory}.test.ts',
+  'packages/one-client/test/answer-decoder.test.ts',
+];
 const NEVER = ['**/node_modules/**', '**/dist/**'];
 
 function project(
@@ -31,9 +35,12 @@ function project(
 export default defineConfig({
   test: {
     projects: [
-      project('across', ACROSS, { include: ['tests/**/*.test.{ts,mjs}', 'bench/test/**/*.test.mjs', 'apps/{server,web}/test/**/*.test.ts'] }),
-      project('packages', SOURCES, { include: ['packages/*/test/**/*.test.ts'], exclude: SHARING }),
-      project('sharing', SOURCES, { include: SHARING, isolate: false }),
+      project('across', ACROSS, {
+        include: ['tests/**/*.test.{ts,mjs}', 'bench/test/**/*.test.mjs', 'apps/{server,web}/test/**/*.test.ts'],
+        isolate: false,
+      }),
+      project('packages', SOURCES, { include: ['{packages/*,apps/cli}/test/**/*.test.ts'], exclude: REPLACING, isolate: false }),
+      project('replacing', SOURCES, { include: REPLACING }),
     ],
     testTimeout: 30_000,
     // By default vitest leaves one core free, which on two of them means one file at a time; much of the suite waits for processes and disks.
