@@ -15,7 +15,7 @@ const password = (name: string): string => `${name}-secret-password`;
 
 beforeAll(async () => {
   world = await makeAccessWorld({ clock, roles: { roles: {}, defaultRole: 'operator' } });
-  inventory = new CloudInventory({ cloud: world.cloud, clock, logger: silentLogger, former: async () => [] });
+  inventory = new CloudInventory({ cloud: world.cloud, clock, logger: silentLogger, proxies: async () => new Set(), former: async () => [] });
   foreignVm = await makeVm('of-oneadmin', 0, 0);
   const objects = {
     inventory,

@@ -33,6 +33,8 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   CLI_NOT_THROUGH_SERVER: EXIT.usage,
   SERVER_REQUEST_INVALID: EXIT.usage,
   SERVER_SETTINGS_INVALID: EXIT.usage,
+  // Of `onevault server` itself: what --listen and --tls-* say cannot be done here.
+  SERVER_LISTEN_REFUSED: EXIT.usage,
   SERVER_NOT_FOUND: EXIT.failed,
   SERVER_DAMAGE_FOUND: EXIT.damage,
   // How a run of the server failed, not the server.

@@ -21,6 +21,8 @@ export interface RunFilter {
   readonly kind?: string;
   readonly vmId?: number;
   readonly policy?: string;
+  /** Of these VMs alone; `ofNone`: and those that are of no VM. */
+  readonly among?: { readonly vmIds: readonly number[]; readonly ofNone: boolean };
   /** Behind this one, newest first. */
   readonly after?: { readonly queuedAt: Date; readonly id: string };
   readonly limit: number;
@@ -78,7 +80,7 @@ export class Runs {
 
   /** Newest first. */
   async list(filter: RunFilter): Promise<readonly RunRecord[]> {
-    const { state, kind, vmId, policy, after, limit } = filter;
+    const { state, kind, vmId, policy, among, after, limit } = filter;
     const rows = await this.#database.db
       .selectFrom('onevault.run')
       .selectAll()
@@ -86,6 +88,7 @@ export class Runs {
       .$if(kind !== undefined, (query) => query.where('kind', '=', kind ?? ''))
       .$if(vmId !== undefined, (query) => query.where('vm_id', '=', vmId ?? -1))
       .$if(policy !== undefined, (query) => query.where('policy', '=', policy ?? ''))
+      .$if(among !== undefined, (query) => query.where(isAmong(among?.vmIds ?? [], among?.ofNone ?? false)))
       .$if(after !== undefined, (query) => query.where(sql<boolean>`(queued_at, id) < (${after?.queuedAt ?? new Date(0)}, ${after?.id ?? ''})`))
       .orderBy('queued_at', 'desc')
       .orderBy('id', 'desc')
@@ -178,4 +181,10 @@ export class Runs {
   async #told(row: RunRow): Promise<RunRecord> {
     return recordOf(row, (await waitingReasons(this.#database, [row]))(row));
   }
+}
+
+/** As one parameter: a cloud has more VMs than a statement may have of them. */
+function isAmong(vmIds: readonly number[], ofNone: boolean) {
+  const listed = sql<boolean>`vm_id in (select value::int from jsonb_array_elements_text(${JSON.stringify(vmIds)}::jsonb))`;
+  return ofNone ? sql<boolean>`(vm_id is null or ${listed})` : listed;
 }

@@ -1,4 +1,4 @@
-import type { Operation } from '@onevault/api';
+import type { Operation, Role } from '@onevault/api';
 import type { AuditLog } from '@onevault/audit-log';
 import type { Clock, Logger } from '@onevault/base';
 import type { OneApi } from '@onevault/one-client';
@@ -10,7 +10,7 @@ import type { OidcSignIn } from './oidc.ts';
 import { lesser, roleOf } from './roles.ts';
 import { Sessions } from './sessions.ts';
 import { SigningIn } from './signing-in.ts';
-import { Standings } from './standings.ts';
+import { type Standing, Standings } from './standings.ts';
 import type { VerifyCredentials } from './verify-credentials.ts';
 
 export interface AccessDeps {
@@ -87,19 +87,26 @@ export class Access implements Disposable {
 
   async #caller(identity: Identity, userId: number): Promise<AccessCaller> {
     const standing = await this.standings.of(userId);
-    const groupIds = identity.groupScope === undefined ? standing.user.groupIds : [identity.groupScope];
-    const { role: own } = roleOf(this.deps.settings.current(), { ...standing.user, groupIds });
-    const role = identity.token === undefined ? own : lesser(own, identity.token.role);
+    const { own, role } = this.#roles(identity, standing);
     if (identity.session !== undefined && identity.session.role !== own) this.sessions.end(identity.session);
     if (role === 'none' || identity.session?.ended.aborted === true) throw notSignedIn();
     return new AccessCaller(identity, role, standing);
   }
 
-  /** For who stays long: their rights of now. Aborts what is over. Throws when they may not even be here any more. */
+  #roles(identity: Identity, { user }: Standing): { readonly own: Role | 'none'; readonly role: Role | 'none' } {
+    const groupIds = identity.groupScope === undefined ? user.groupIds : [identity.groupScope];
+    const { role: own } = roleOf(this.deps.settings.current(), { ...user, groupIds });
+    return { own, role: identity.token === undefined ? own : lesser(own, identity.token.role) };
+  }
+
+  /** For who stays long: their rights of now. Aborts what is over. Throws when they may not even be here any more, or not as what they came as. */
   async renew(caller: AccessCaller): Promise<void> {
     this.sessions.sweep();
     this.tokens.sweep();
-    caller.refresh(await this.standings.of(caller.userId));
+    const standing = await this.standings.of(caller.userId);
+    const { token, groupScope } = caller;
+    if (this.#roles({ ...(token && { token }), groupScope }, standing).role !== caller.role) throw notSignedIn();
+    caller.refresh(standing);
   }
 
   [Symbol.dispose](): void {

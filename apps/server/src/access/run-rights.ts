@@ -1,3 +1,4 @@
+import type { RunFilter } from '@onevault/run-queue';
 import type { Caller } from '../ports/call.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Inventory, InventoryVm } from '../ports/inventory.ts';
@@ -29,6 +30,13 @@ async function vmOfPoint(request: RunFacts['request'], { catalog }: RunRightsDep
   const { repository, pointId } = request;
   if (typeof repository !== 'string' || typeof pointId !== 'string') return undefined;
   return (await catalog.get(repository, pointId))?.vmId;
+}
+
+/** Whose VMs' runs somebody may see, for the database to choose by; undefined: of all VMs, also of those that nobody knows any more. */
+export function visibleRuns(caller: Caller, { inventory }: { readonly inventory: Pick<Inventory, 'vm' | 'vms'> }): RunFilter['among'] {
+  if (caller.mayUse(vmOrUnknown(-1, { inventory }))) return undefined;
+  const vmIds = inventory.vms().flatMap((vm) => (caller.mayUse(vm) ? [vm.facts.id] : []));
+  return { vmIds, ofNone: caller.role === 'admin' };
 }
 
 const NONE = { use: false, manage: false, admin: false };

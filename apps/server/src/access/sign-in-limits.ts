@@ -20,16 +20,22 @@ const LONGEST_DELAY_MS = 15 * 60_000;
 const FORGET_MS = 3_600_000;
 /** An address may guess at so many users, in an hour, before it has to wait as well. */
 const FREE_FAILURES_OF_ADDRESS = 30;
+/** A user may be guessed at so often, in an hour and from everywhere together, before whoever has not signed in from their address before has to wait as well. */
+const FREE_FAILURES_OF_USER = 100;
+/** Short: else whoever has many addresses could keep a user out. */
+const LONGEST_DELAY_OF_USER_MS = 10_000;
 const MAX_ENTRIES = 20_000;
 
 /**
  * Slows down guessing. What is counted is user and address together: whoever guesses at alice locks out himself, not alice at her own desk. An address that guesses
- * at many users is slowed as a whole, but for users who have signed in from there before: they may share it with the guesser.
+ * at many users is slowed as a whole, but for users who have signed in from there before: they may share it with the guesser. A user who is guessed at from many addresses
+ * is slowed a little for addresses from which they have not signed in before: 360 guesses an hour, whoever has how many.
  */
 export class SignInLimits {
   readonly #clock: Clock;
   readonly #pairs = new Map<string, Tally>();
   readonly #addresses = new Map<string, Tally>();
+  readonly #users = new Map<string, Tally>();
   readonly #proven = new Map<string, true>();
 
   constructor(clock: Clock) {
@@ -40,7 +46,7 @@ export class SignInLimits {
   waitMs(attempt: Attempt): number {
     const pair = pairOf(attempt);
     const waits = [this.#rest(this.#pairs.get(pair))];
-    if (!this.#proven.has(pair)) waits.push(this.#rest(this.#addresses.get(attempt.address)));
+    if (!this.#proven.has(pair)) waits.push(this.#rest(this.#addresses.get(attempt.address)), this.#rest(this.#users.get(attempt.user.toLowerCase())));
     return Math.max(...waits);
   }
 
@@ -48,6 +54,7 @@ export class SignInLimits {
   failed(attempt: Attempt): boolean {
     const isLocked = this.#count(this.#pairs, pairOf(attempt), FREE_FAILURES);
     this.#count(this.#addresses, attempt.address, FREE_FAILURES_OF_ADDRESS);
+    this.#count(this.#users, attempt.user.toLowerCase(), FREE_FAILURES_OF_USER, LONGEST_DELAY_OF_USER_MS);
     return isLocked;
   }
 
@@ -61,14 +68,14 @@ export class SignInLimits {
     return Math.max(0, (tally?.notBeforeMs ?? 0) - this.#clock.monotonicMs());
   }
 
-  #count(tallies: Map<string, Tally>, key: string, free: number): boolean {
+  #count(tallies: Map<string, Tally>, key: string, free: number, longestMs = LONGEST_DELAY_MS): boolean {
     const now = this.#clock.monotonicMs();
     const before = tallies.get(key);
     const tally =
       before === undefined || now - Math.max(before.sinceMs, before.notBeforeMs) > FORGET_MS ? { failures: 0, sinceMs: now, notBeforeMs: 0 } : before;
     tally.failures++;
     const over = tally.failures - free;
-    if (over > 0) tally.notBeforeMs = now + Math.min(FIRST_DELAY_MS * 2 ** Math.min(over - 1, 20), LONGEST_DELAY_MS);
+    if (over > 0) tally.notBeforeMs = now + Math.min(FIRST_DELAY_MS * 2 ** Math.min(over - 1, 20), longestMs);
     remember(tallies, key, tally);
     return over > 0;
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '@onevault/base';
 import type { OneApi } from '@onevault/one-client';
 import { ServerError } from '../errors.ts';
+import { addressKey } from '../http/rate-limit.ts';
 import type { SettingsStore } from '../ports/settings-store.ts';
 import { roleOf } from './roles.ts';
 import type { Session, Sessions } from './sessions.ts';
@@ -36,7 +37,8 @@ export class SigningIn {
   }
 
   /** Throws SERVER_TOO_MANY_REQUESTS without asking OpenNebula, SERVER_SIGN_IN_FAILED, and what OpenNebula throws when it does not answer. */
-  async withPassword(attempt: Attempt, password: string, signal: AbortSignal): Promise<Begun> {
+  async withPassword({ user, address }: Attempt, password: string, signal: AbortSignal): Promise<Begun> {
+    const attempt = { user, address: addressKey(address) };
     const waitMs = this.#limits.waitMs(attempt);
     if (waitMs > 0) throw tooManyFailures(waitMs);
     try {

@@ -85,7 +85,8 @@ async function build(
 ): Promise<void> {
   const { access, objects, clock, logger } = deps;
   const trail = new AuditTrail({ audit: access.deps.audit, printableName: (typed) => access.signingIn.printableName(typed) });
-  answerErrors(app, { trail, logger, unknown: new RateLimit(clock, limits.unknownPerMinute) });
+  const unknown = new RateLimit(clock, limits.unknownPerMinute);
+  answerErrors(app, { trail, logger, unknown });
   addGates(app, deps, settings, limits, stopping);
   const route = {
     access,
@@ -105,7 +106,7 @@ async function build(
   app.get(`${API_PREFIX}/openapi.json`, (_request, reply) => reply.type('application/json; charset=utf-8').header('cache-control', 'no-cache').send(document));
   addHealthRoutes(app, deps.ready, clock);
   const { oidc } = access.deps;
-  if (oidc !== undefined) addOidcRoutes(app, { access, oidc, settings, trail });
+  if (oidc !== undefined) addOidcRoutes(app, { access, oidc, settings, trail, unknown });
   const newNonce = (): string => Buffer.from(deps.randomBytes(16)).toString('base64');
   if (settings.webRoot !== undefined && !(await addStaticFiles(app, settings.webRoot, newNonce))) {
     logger.warn({ webRoot: settings.webRoot }, 'there is no web UI where it should be: only the API is served');

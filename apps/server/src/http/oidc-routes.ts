@@ -4,6 +4,7 @@ import { OIDC_PENDING_MS, type OidcSignIn } from '../access/oidc.ts';
 import { signInFailed } from '../access/verify-credentials.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { HttpSettings } from './http-settings.ts';
+import { addressKey, type RateLimit } from './rate-limit.ts';
 import { formatCookie, OIDC_COOKIE, readCookie, sessionCookie } from './session-cookie.ts';
 
 export interface OidcRouteDeps {
@@ -11,10 +12,12 @@ export interface OidcRouteDeps {
   readonly oidc: OidcSignIn;
   readonly settings: HttpSettings;
   readonly trail: AuditTrail;
+  /** Refusals that are written down, by address. */
+  readonly unknown: RateLimit;
 }
 
 /** The two stations of a browser's way over the OpenID provider. Its cookie is Lax: the way back begins at another site. */
-export function addOidcRoutes(app: FastifyInstance, { access, oidc, settings, trail }: OidcRouteDeps): void {
+export function addOidcRoutes(app: FastifyInstance, { access, oidc, settings, trail, unknown }: OidcRouteDeps): void {
   const { clock } = access.deps;
   app.get('/oidc/start', async (request, reply) => {
     const { location, secret } = await oidc.start(callbackOf(request, settings));
@@ -47,6 +50,8 @@ export function addOidcRoutes(app: FastifyInstance, { access, oidc, settings, tr
         .header('cache-control', 'no-store')
         .redirect('/', 303);
     } catch (error) {
+      // How much is written down of whom nobody knows is not for them to choose.
+      unknown.take(addressKey(request.ip));
       await note('refused', '');
       throw error;
     }

@@ -1,5 +1,6 @@
+import { Readable } from 'node:stream';
 import { API_PREFIX, isAudited, type Operation, type StreamEvent } from '@onevault/api';
-import type { Clock, Logger } from '@onevault/base';
+import { type Clock, type Logger, Scope } from '@onevault/base';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import { NOBODY } from '../access/access-caller.ts';
@@ -56,7 +57,8 @@ async function answer(request: FastifyRequest, reply: FastifyReply, operation: O
   if (isAudited(operation)) deps.trail.check();
   const idempotencyKey = operation.idempotent === true ? readIdempotencyKey(request.headers['idempotency-key']) : undefined;
   const lastEventId = request.headers['last-event-id'];
-  using linked = linkedSignal([deps.stopping, ...(visit.caller ? [visit.caller.ended] : [])]);
+  await using scope = new Scope();
+  const linked = scope.use(linkedSignal([deps.stopping, ...(visit.caller ? [visit.caller.ended] : [])]));
   reply.raw.once('close', linked.abort);
   const call: Call = {
     caller: visit.caller ?? NOBODY,
@@ -72,7 +74,40 @@ async function answer(request: FastifyRequest, reply: FastifyReply, operation: O
   const work = async (): Promise<unknown> => handler(call as Call<never, never, never>);
   const { answer: given, isReplay } =
     idempotencyKey === undefined ? { answer: await work(), isReplay: false } : await onceOnly(visit, operation, idempotencyKey, work, deps);
+  if ('file' in operation.answer) await lastingAnswer(visit, reply, (given as FileAnswer).body, linked.signal, scope, deps);
   return conclude(request, reply, operation, given, isReplay, deps);
+}
+
+/** A file that is made while it is read takes as long as its reader likes: it counts as a stream, and breaks off with the session, the caller's rights or the server. */
+async function lastingAnswer(
+  { caller }: Visit,
+  reply: FastifyReply,
+  body: FileAnswer['body'],
+  signal: AbortSignal,
+  scope: Scope,
+  deps: RouteDeps,
+): Promise<void> {
+  if (!(body instanceof Readable)) return;
+  const { clock, limits, access } = deps;
+  try {
+    scope.use(deps.slots.take(caller?.userId ?? -1));
+  } catch (error) {
+    body.destroy();
+    throw error;
+  }
+  const owned = scope.move();
+  const breakOff = (): void => void body.destroy(new Error('who reads this may not read on, or has gone'));
+  signal.addEventListener('abort', breakOff, { once: true });
+  reply.raw.once('close', () => {
+    body.destroy();
+    void owned[Symbol.asyncDispose]();
+  });
+  void (async () => {
+    while (!signal.aborted && !body.closed) {
+      await clock.sleep(limits.heartbeatMs, { signal });
+      if (caller !== undefined) await access.renew(caller);
+    }
+  })().catch(breakOff);
 }
 
 function onceOnly(

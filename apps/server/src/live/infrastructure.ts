@@ -1,10 +1,12 @@
 import type { configurationSchemas } from '@onevault/api';
-import type { CallOptions, Clock } from '@onevault/base';
+import type { CallOptions } from '@onevault/base';
 import { DATASTORE_TYPE, type Datastore } from '@onevault/one-client';
 import { captureMatrix, findOrphans, type Orphan, type OrphanDeps, traitsOf } from '@onevault/orchestrator';
 import type { z } from 'zod';
-import type { WorkerRegistry, WorkerStanding } from '../ports/worker-registry.ts';
+import type { Caller } from '../ports/call.ts';
+import type { WorkerStanding } from '../ports/worker-registry.ts';
 import type { LiveAccess } from './live-access.ts';
+import type { LiveDeps } from './live-deps.ts';
 
 type ProxyAnswer = z.output<typeof configurationSchemas.proxy>;
 type DatastoreAnswer = z.output<typeof configurationSchemas.datastore>;
@@ -14,10 +16,22 @@ const MIB = 1024 * 1024;
 /** Workers say every few seconds that they live. */
 const LOST_MS = 2 * 60_000;
 
-/** Workers with the proxy VMs they run in, as each last said of itself. */
-export async function listProxies(workers: WorkerRegistry, clock: Clock): Promise<ProxyAnswer[]> {
+/** Workers with the proxy VMs they run in, as each last said of itself: to administrators all of it, to others of what OpenNebula lets them USE. */
+export async function listProxies({ workers, clock, inventory }: LiveDeps, access: LiveAccess, caller: Caller, options: CallOptions): Promise<ProxyAnswer[]> {
   const now = clock.now().getTime();
-  return (await workers.list()).map((worker) => ({
+  const said = await workers.list();
+  if (caller.role === 'admin') return said.map((worker) => proxyAnswer(worker, now));
+  const usable = new Set((await usableDatastores(access, caller, options)).map(({ id }) => Number(id)));
+  return said.map((worker) => {
+    const proxy = worker.proxyVm === undefined ? undefined : inventory.vm(worker.proxyVm.id);
+    const isSeen = proxy !== undefined && caller.mayUse(proxy);
+    const datastores = worker.datastores.filter(({ id }) => usable.has(id));
+    return proxyAnswer({ ...worker, datastores, proxyVm: isSeen ? worker.proxyVm : undefined }, now);
+  });
+}
+
+function proxyAnswer(worker: WorkerStanding, now: number): ProxyAnswer {
+  return {
     ...(worker.proxyVm !== undefined && { vmId: worker.proxyVm.id }),
     name: worker.proxyVm?.name ?? worker.name,
     worker: worker.name,
@@ -26,7 +40,7 @@ export async function listProxies(workers: WorkerRegistry, clock: Clock): Promis
     running: worker.running,
     slots: worker.slots,
     datastores: worker.datastores.map(({ id, name, reachable, reasons }) => ({ id, name, reachable, reasons: [...reasons] })),
-  }));
+  };
 }
 
 function stateOf({ lastSeenAt, running, slots }: WorkerStanding, nowMs: number): ProxyAnswer['state'] {
@@ -34,13 +48,16 @@ function stateOf({ lastSeenAt, running, slots }: WorkerStanding, nowMs: number):
   return running >= slots ? 'busy' : 'ready';
 }
 
-/** Image datastores with the capture matrix of their drivers. */
-export async function listDatastores(access: LiveAccess, options: CallOptions): Promise<DatastoreAnswer[]> {
-  return access.askCloud(async (cloud, call) => {
-    const version = await cloud.version(call);
-    const all = await cloud.datastores(call);
-    return all.filter(({ type }) => type === DATASTORE_TYPE.IMAGE).map((datastore) => datastoreAnswer(datastore, version));
-  }, options);
+/** Image datastores that the caller may USE (an administrator: all), with the capture matrix of their drivers. */
+export async function listDatastores(access: LiveAccess, caller: Caller, options: CallOptions): Promise<DatastoreAnswer[]> {
+  const version = await access.askCloud((cloud, call) => cloud.version(call), options);
+  const all = await usableDatastores(access, caller, options);
+  return all.filter(({ type }) => type === DATASTORE_TYPE.IMAGE).map((datastore) => datastoreAnswer(datastore, version));
+}
+
+async function usableDatastores(access: LiveAccess, caller: Caller, options: CallOptions): Promise<readonly Datastore[]> {
+  const all = await access.askCloud((cloud, call) => cloud.datastores(call), options);
+  return caller.role === 'admin' ? all : all.filter((datastore) => caller.may('use', { kind: 'DATASTORE', ...datastore }));
 }
 
 function datastoreAnswer(datastore: Datastore, version: string): DatastoreAnswer {

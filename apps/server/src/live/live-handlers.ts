@@ -61,7 +61,7 @@ function aboutVms(deps: LiveDeps, access: LiveAccess): HandlerTable {
 }
 
 function aboutInfrastructure(deps: LiveDeps, access: LiveAccess): HandlerTable {
-  const { cloud, clock, workers, journals } = deps;
+  const { cloud, clock, journals } = deps;
   const looks = new Bounded(clock, LOOK_LIMITS);
   const doctor = new SharedLook(clock, LOOK_MS, (options) => looks.run('doctor', 'the doctor', (call) => findings(deps, access, call), options));
   const orphanSearch = async (call: CallOptions) => listOrphans({ cloud, journals, proxyVm: await access.proxyVm() }, call);
@@ -69,8 +69,8 @@ function aboutInfrastructure(deps: LiveDeps, access: LiveAccess): HandlerTable {
   return {
     doctor: ({ signal }: CallOf<'doctor'>) => doctor.get({ signal }),
     listOrphans: ({ signal }: CallOf<'listOrphans'>) => orphans.get({ signal }),
-    listProxies: () => listProxies(workers, clock),
-    listDatastores: ({ signal }: CallOf<'listDatastores'>) => listDatastores(access, { signal }),
+    listProxies: ({ caller, signal }: CallOf<'listProxies'>) => listProxies(deps, access, caller, { signal }),
+    listDatastores: ({ caller, signal }: CallOf<'listDatastores'>) => listDatastores(access, caller, { signal }),
   };
 }
 

@@ -3,7 +3,6 @@ import type { StreamEvent } from '@onevault/api';
 import type { LogFields, Logger } from '@onevault/base';
 import type { JsonObject } from '@onevault/run-queue';
 import type { Call, FileAnswer, HandlerTable } from '../ports/call.ts';
-import type { RunService } from '../ports/run-service.ts';
 import type { Redactor } from './redactor.ts';
 
 /** Of one run; what comes later stands in the server's log alone. */
@@ -51,18 +50,21 @@ function ownFields({ runId, ...fields }: LogFields): LogFields {
   return runId === undefined ? fields : { workflow: runId, ...fields };
 }
 
+type OfRun = Call<{ readonly runId: string }>;
+
 export interface RunLogDeps {
-  readonly runs: Pick<RunService, 'watch'>;
+  /** As the operation of that name does it, so that rights are looked at in one place. */
+  readonly watchRun: (call: OfRun) => AsyncIterable<StreamEvent>;
   readonly redactor: Redactor;
 }
 
 /** `runLog`: everything that happened in a run, as JSON lines, for a ticket or a grep. */
-export function runLogHandlers({ runs, redactor }: RunLogDeps): HandlerTable {
+export function runLogHandlers({ watchRun, redactor }: RunLogDeps): HandlerTable {
   return {
-    runLog: async ({ params, signal }: Call<{ runId: string }>): Promise<FileAnswer> => ({
+    runLog: async (call: OfRun): Promise<FileAnswer> => ({
       contentType: 'application/x-ndjson',
-      filename: `run-${params.runId.replace(/[^\w-]/g, '')}.jsonl`,
-      body: Readable.from(linesOf(runs.watch(params.runId, { signal }), redactor)),
+      filename: `run-${call.params.runId.replace(/[^\w-]/g, '')}.jsonl`,
+      body: Readable.from(linesOf(watchRun(call), redactor)),
     }),
   };
 }

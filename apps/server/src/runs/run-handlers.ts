@@ -1,16 +1,19 @@
 import type { RunRequest, StreamEvent } from '@onevault/api';
+import { judgeVm } from '@onevault/policies';
 import type { RunFilter, RunRecord, RunState } from '@onevault/run-queue';
-import { vmOrUnknown } from '../access/run-rights.ts';
+import { visibleRuns, vmOrUnknown } from '../access/run-rights.ts';
 import { notFound, ServerError } from '../errors.ts';
 import type { Call, Caller, HandlerTable } from '../ports/call.ts';
 import type { Inventory } from '../ports/inventory.ts';
 import type { RunService } from '../ports/run-service.ts';
+import type { SettingsStore } from '../ports/settings-store.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { runDetailView, runView } from './run-view.ts';
 
 export interface RunHandlerDeps {
   readonly runs: RunService;
-  readonly inventory: Pick<Inventory, 'vm'>;
+  readonly inventory: Pick<Inventory, 'vm' | 'vms'>;
+  readonly settings: Pick<SettingsStore, 'current'>;
   readonly keys: IdempotencyKeys;
 }
 
@@ -26,7 +29,7 @@ interface ListQuery {
 type OfRun = Call<{ readonly runId: string }>;
 
 /** Runs over the API. Who may see what: runs of a VM those who may USE it; runs of a whole repository, or of a VM that nobody knows any more, administrators. */
-export function runHandlers(deps: RunHandlerDeps): HandlerTable {
+export function runHandlers(deps: RunHandlerDeps) {
   const { runs } = deps;
   const own = async ({ params, caller }: OfRun): Promise<RunRecord> => {
     const run = await runs.get(params.runId);
@@ -44,22 +47,26 @@ export function runHandlers(deps: RunHandlerDeps): HandlerTable {
     },
     watchRun: (call: OfRun) => watchRun(deps, call, own),
     watch: (call: Call) => watchAll(deps, call),
-  };
+  } satisfies HandlerTable;
 }
 
 function maySee(caller: Caller, vmId: number | undefined, deps: RunHandlerDeps): boolean {
   return vmId === undefined ? caller.role === 'admin' : caller.mayUse(vmOrUnknown(vmId, deps));
 }
 
-/** Pages that are read for one that is asked for: who may see little gets a short page, and its cursor goes on behind what was read. */
+/**
+ * Pages that are read for one that is asked for. The database leaves out what the caller may not see, so that no cursor says where that stands; what is left out here is what
+ * was forbidden meanwhile.
+ */
 const MAX_PAGES = 10;
 
 async function listRuns(deps: RunHandlerDeps, caller: Caller, { limit, cursor, ...filter }: ListQuery): Promise<object> {
   const items: RunRecord[] = [];
+  const among = visibleRuns(caller, deps);
   let after = cursor === undefined ? undefined : readCursor(cursor);
   let isLast = false;
   for (let pages = 0; pages < MAX_PAGES && !isLast && items.length < limit; pages++) {
-    const page: readonly RunRecord[] = await deps.runs.list({ ...filter, limit, ...(after !== undefined && { after }) });
+    const page: readonly RunRecord[] = await deps.runs.list({ ...filter, limit, ...(among && { among }), ...(after !== undefined && { after }) });
     const visible = page.filter(({ vmId }) => maySee(caller, vmId, deps));
     const taken = visible.slice(0, limit - items.length);
     items.push(...taken);
@@ -86,8 +93,10 @@ function readCursor(cursor: string): Position {
   throw new ServerError({ code: 'SERVER_REQUEST_INVALID', message: 'the cursor is none of this list', hint: 'take it from `next` of the page before' });
 }
 
-async function startRun({ runs, keys }: RunHandlerDeps, call: Call<unknown, unknown, RunRequest>): Promise<{ readonly id: string }> {
+async function startRun(deps: RunHandlerDeps, call: Call<unknown, unknown, RunRequest>): Promise<{ readonly id: string }> {
+  const { runs, keys } = deps;
   const { caller, body, idempotencyKey, signal } = call;
+  if (caller.role !== 'admin') checkPolicy(body, deps);
   // What a user restores is theirs; what the administrator restores stays the server's, as at a terminal.
   const owner = caller.role === 'admin' ? {} : { owner: { userId: caller.userId, groupId: caller.groupId } };
   const start = async (): Promise<string> => (await runs.start(body, { origin: { kind: caller.kind, name: caller.label }, ...owner, signal })).id;
@@ -95,9 +104,21 @@ async function startRun({ runs, keys }: RunHandlerDeps, call: Call<unknown, unkn
   return { id: await keys.once(`${caller.kind} ${caller.label}`, idempotencyKey, body, start) };
 }
 
-async function* watchRun({ runs }: RunHandlerDeps, call: OfRun, own: (call: OfRun) => Promise<RunRecord>): AsyncIterable<StreamEvent> {
-  const { id } = await own(call);
-  yield* runs.watch(id, { ...(call.lastEventId !== undefined && { afterEventId: call.lastEventId }), signal: call.signal });
+/** A policy's retention, commands and priority are for the VMs that the administrator has chosen it for, and its name is for their owners. */
+function checkPolicy(request: RunRequest, { settings, inventory }: RunHandlerDeps): void {
+  if (!('policy' in request) || request.policy === undefined || !('vmId' in request)) return;
+  const compiled = settings.current().policies.find(({ policy }) => policy.name === request.policy);
+  const vm = inventory.vm(request.vmId);
+  if (compiled === undefined || vm === undefined || judgeVm(compiled.selection, vm.facts).verdict !== 'selected') throw notFound('policy');
+}
+
+async function* watchRun(deps: RunHandlerDeps, call: OfRun, own: (call: OfRun) => Promise<RunRecord>): AsyncIterable<StreamEvent> {
+  const { id, vmId } = await own(call);
+  for await (const event of deps.runs.watch(id, { ...(call.lastEventId !== undefined && { afterEventId: call.lastEventId }), signal: call.signal })) {
+    // It may have been given to somebody else since.
+    if (!maySee(call.caller, vmId, deps)) return;
+    yield event;
+  }
 }
 
 async function* watchAll(deps: RunHandlerDeps, { caller, lastEventId, signal }: Call): AsyncIterable<StreamEvent> {

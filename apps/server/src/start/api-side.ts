@@ -51,12 +51,13 @@ export async function startApiSide(options: ServerOptions, database: Database, s
   await using scope = new Scope();
   const parts = await openParts(options, database, state, scope, call);
   const { access, cloud, inventory, catalog, runs, live, settings, keys } = parts;
+  const ofRuns = runHandlers({ runs, inventory, settings, keys });
   const handlers = {
     ...accessHandlers(access),
     ...live.handlers,
     ...stateHandlers(parts.known),
-    ...runHandlers({ runs, inventory, keys }),
-    ...runLogHandlers({ runs, redactor: options.redactor }),
+    ...ofRuns,
+    ...runLogHandlers({ watchRun: ofRuns.watchRun, redactor: options.redactor }),
     ...(await startObserving({ ...parts, ...options, settings, state }, scope, call)),
   };
   const http = scope.use(

@@ -1,6 +1,6 @@
-import type { RunRecord } from '@onevault/run-queue';
+import type { RunFilter, RunRecord } from '@onevault/run-queue';
 import { z } from 'zod';
-import { mayOfRun } from '../access/run-rights.ts';
+import { mayOfRun, visibleRuns } from '../access/run-rights.ts';
 import type { Caller, HandlerTable } from '../ports/call.ts';
 import { repositoryViews } from './repository-handlers.ts';
 import type { CallOf, StateDeps } from './state-deps.ts';
@@ -14,17 +14,21 @@ export function overviewHandler(deps: StateDeps): HandlerTable {
   return { overview: ({ caller }: CallOf<'overview'>) => overview(deps, caller) };
 }
 
+/** What is counted of everybody is for administrators; others see what is theirs. */
 async function overview(deps: StateDeps, caller: Caller): Promise<object> {
+  const admin = caller.role === 'admin';
+  const among = visibleRuns(caller, deps);
+  const own = among === undefined ? {} : { among };
   const [running, failed, queued] = await Promise.all([
-    deps.runs.list({ state: 'running', limit: LOOKED_AT }),
-    deps.runs.list({ state: 'failed', limit: LOOKED_AT }),
-    deps.queue(),
+    deps.runs.list({ state: 'running', limit: LOOKED_AT, ...own }),
+    deps.runs.list({ state: 'failed', limit: LOOKED_AT, ...own }),
+    admin ? deps.queue().then((tally) => tally.queued) : deps.runs.list({ state: 'queued', limit: LOOKED_AT, ...own }).then(({ length }) => length),
   ]);
-  const quietSince = await nothingRanSince(deps);
+  const quietSince = await nothingRanSince(deps, admin ? {} : own);
   return {
     ...protectionOfAll(deps, caller),
     running: (await visible(deps, caller, running)).map(({ id }) => id),
-    queued: queued.queued,
+    queued,
     failures: (
       await visible(
         deps,
@@ -34,8 +38,8 @@ async function overview(deps: StateDeps, caller: Caller): Promise<object> {
     )
       .slice(0, WORST)
       .map((run) => failureOf(deps, run)),
-    repositories: repositoryViews(deps),
-    orphans: deps.orphans() ?? 0,
+    repositories: repositoryViews(deps, caller),
+    ...(admin && { orphans: deps.orphans() ?? 0 }),
     ...(quietSince && { nothingRanSince: quietSince.toISOString() }),
   };
 }
@@ -80,9 +84,9 @@ function failureOf({ inventory }: StateDeps, run: RunRecord): object {
   };
 }
 
-async function nothingRanSince({ runs, settings, clock }: StateDeps): Promise<Date | undefined> {
+async function nothingRanSince({ runs, settings, clock }: StateDeps, own: Pick<RunFilter, 'among'>): Promise<Date | undefined> {
   if (!settings.current().policies.some(({ policy }) => policy.enabled)) return undefined;
-  const [newest] = await runs.list({ state: 'succeeded', limit: 1 });
+  const [newest] = await runs.list({ state: 'succeeded', limit: 1, ...own });
   const at = newest?.endedAt;
   return at !== undefined && clock.now().getTime() - at.getTime() > QUIET_MS ? at : undefined;
 }

@@ -13,7 +13,8 @@ const PREVIEWED_RUNS = 20;
 
 export function policyHandlers(deps: StateDeps): HandlerTable {
   return {
-    listPolicies: async ({ caller }: CallOf<'listPolicies'>) => deps.settings.current().policies.map((compiled) => summaryOf(deps, compiled, caller)),
+    listPolicies: async ({ caller }: CallOf<'listPolicies'>) =>
+      deps.settings.current().policies.flatMap((compiled) => (isSeen(deps, compiled, caller) ? [summaryOf(deps, compiled, caller)] : [])),
     putPolicy: async ({ caller, params, body }: CallOf<'putPolicy'>) => {
       if (body.name !== params.name) throw otherName(params.name, body.name);
       return summaryOf(deps, await deps.settings.putPolicy(body), caller);
@@ -25,17 +26,40 @@ export function policyHandlers(deps: StateDeps): HandlerTable {
 }
 
 type Compiled = ServerSettings['policies'][number];
+type Verdict = ReturnType<typeof judgeVm>;
 type SomeCaller = CallOf<'listPolicies'>['caller'];
 
-function summaryOf({ inventory, clock }: StateDeps, compiled: Compiled, caller: SomeCaller): object {
-  const { policy, selection, rpoMs } = compiled;
+/** A policy is everybody's whose VM it speaks of. */
+function isSeen({ inventory }: StateDeps, { selection }: Compiled, caller: SomeCaller): boolean {
+  return caller.role === 'admin' || inventory.vms().some((vm) => vm.exists && caller.mayUse(vm) && judgeVm(selection, vm.facts).verdict !== 'not-selected');
+}
+
+/** Of the caller's VMs, what becomes of them. */
+function judged({ inventory }: StateDeps, { selection }: Compiled, caller: SomeCaller): Record<Verdict['verdict'], number[]> {
+  const ids: Record<Verdict['verdict'], number[]> = { selected: [], excluded: [], 'opted-out': [], 'not-selected': [] };
+  for (const vm of inventory.vms()) {
+    if (vm.exists && caller.mayUse(vm)) ids[judgeVm(selection, vm.facts).verdict].push(vm.facts.id);
+  }
+  return ids;
+}
+
+/** Selectors name other people's VMs, owners and labels, commands what administrators do on workers: who administrates nothing sees which of their own VMs it means. */
+function documentFor({ commands: _commands, ...policy }: Compiled['policy'], { selected, excluded, 'opted-out': optedOut }: ReturnType<typeof judged>): object {
+  const these = (list: readonly number[]): string[] => (list.length === 0 ? [] : [`id=${list.join('|')}`]);
+  return { ...policy, select: { include: these([...selected, ...excluded, ...optedOut]), exclude: these(excluded) } };
+}
+
+function summaryOf(deps: StateDeps, compiled: Compiled, caller: SomeCaller): object {
+  const { clock } = deps;
+  const { policy, rpoMs } = compiled;
+  const own = judged(deps, compiled, caller);
   const next = policy.enabled ? nextRuns(compiled, clock.now().getTime(), 1)[0]?.atMs : undefined;
   return {
     name: policy.name,
     kind: policy.kind,
     enabled: policy.enabled,
-    document: policy,
-    matches: inventory.vms().filter((vm) => vm.exists && judgeVm(selection, vm.facts).verdict === 'selected' && caller.mayUse(vm)).length,
+    document: caller.role === 'admin' ? policy : documentFor(policy, own),
+    matches: own.selected.length,
     ...(next !== undefined && { nextRunAt: new Date(next).toISOString() }),
     ...(policy.kind === 'backup' && { rpoMs }),
   };
@@ -64,8 +88,9 @@ function preview({ inventory, clock }: StateDeps, { caller, body }: CallOf<'prev
 /** VM by VM, newest first. */
 async function calendar(deps: StateDeps, { caller, params, query }: CallOf<'retentionCalendar'>): Promise<object> {
   const { settings, catalog, inventory } = deps;
-  const policy = settings.current().backupPolicies.find((one) => one.policy.name === params.name)?.policy;
-  if (policy === undefined) throw notFound('policy');
+  const compiled = settings.current().backupPolicies.find((one) => one.policy.name === params.name);
+  if (compiled === undefined || !isSeen(deps, compiled, caller)) throw notFound('policy');
+  const { policy } = compiled;
   const [fromVm = 0, fromPoint] = query.cursor === undefined ? [] : readCursor(query.cursor);
   const groups = await groupsOfPolicy(catalog.db, { policy: policy.name, repository: policy.repository, from: Number(fromVm), vmId: query.vmId });
   const items: CalendarItem[] = [];

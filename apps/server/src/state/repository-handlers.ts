@@ -1,4 +1,4 @@
-import type { HandlerTable } from '../ports/call.ts';
+import type { Caller, HandlerTable } from '../ports/call.ts';
 import type { RepositoryStanding } from '../ports/catalog.ts';
 import type { Maintenance, RepositorySetting } from '../ports/settings-store.ts';
 import type { CallOf, StateDeps } from './state-deps.ts';
@@ -7,7 +7,7 @@ const ONCE_A_WEEK: Maintenance = { timezone: 'UTC', gc: 'Sun 06:00', verify: 'Sa
 
 export function repositoryHandlers(deps: StateDeps): HandlerTable {
   return {
-    listRepositories: async () => repositoryViews(deps),
+    listRepositories: async ({ caller }: CallOf<'listRepositories'>) => repositoryViews(deps, caller),
     putRepository: (call: CallOf<'putRepository'>) => putRepository(deps, call),
     deleteRepository: async ({ params }: CallOf<'deleteRepository'>) => deps.settings.removeRepository(params.name),
     exportSettings: async () => ({ contentType: 'application/yaml', filename: 'onevault.yaml', body: deps.settings.export() }),
@@ -18,13 +18,34 @@ export function repositoryHandlers(deps: StateDeps): HandlerTable {
   };
 }
 
-export function repositoryViews({ catalog, settings }: StateDeps): object[] {
+/** Where they are, how full, and how much everybody has there is for administrators; others see what there is to choose from, and whether it works. */
+export function repositoryViews({ catalog, settings }: StateDeps, caller: Caller): object[] {
   const of = new Map(settings.current().repositories.map((setting) => [setting.name, setting]));
-  return catalog.repositories().map((standing) => viewOf(standing, of.get(standing.name)?.maintenance));
+  return catalog.repositories().map((standing) => {
+    const maintenance = of.get(standing.name)?.maintenance;
+    return caller.role === 'admin' ? viewOf(standing, maintenance) : outsideOf(standing, maintenance);
+  });
+}
+
+function outsideOf({ name, encrypted, reachable, problem, lastVerifyAt }: RepositoryStanding, maintenance: Maintenance | undefined): object {
+  return {
+    name,
+    encrypted,
+    reachable,
+    ...(problem && { problem: { code: problem.code ?? problem.name, text: 'it cannot be read; an administrator sees why' } }),
+    ...seenByAll(lastVerifyAt, maintenance),
+  };
+}
+
+function seenByAll(lastVerifyAt: Date | undefined, maintenance: Maintenance | undefined): object {
+  return {
+    ...(lastVerifyAt && { lastVerifyAt: lastVerifyAt.toISOString() }),
+    ...(maintenance && { maintenance: { ...maintenance, gc: maintenance.gc ?? 'none', verify: maintenance.verify ?? 'none' } }),
+  };
 }
 
 /** Opened first: one that cannot be opened is none. */
-async function putRepository(deps: StateDeps, { params, body, signal }: CallOf<'putRepository'>): Promise<object | undefined> {
+async function putRepository(deps: StateDeps, { caller, params, body, signal }: CallOf<'putRepository'>): Promise<object | undefined> {
   const before = deps.settings.current().repositories.find(({ name }) => name === params.name);
   const setting: RepositorySetting = {
     name: params.name,
@@ -35,7 +56,7 @@ async function putRepository(deps: StateDeps, { params, body, signal }: CallOf<'
   await (await deps.openPlace(setting, { create: body.create, signal }))[Symbol.asyncDispose]();
   await deps.settings.putRepository(setting);
   await deps.catalog.refresh(params.name, { signal });
-  return repositoryViews(deps).find((view) => 'name' in view && view.name === params.name);
+  return repositoryViews(deps, caller).find((view) => 'name' in view && view.name === params.name);
 }
 
 function maintenanceOf(before: Maintenance, { timezone, gc, verify, verifyMode }: NonNullable<CallOf<'putRepository'>['body']['maintenance']>): Maintenance {
@@ -53,9 +74,8 @@ function viewOf(standing: RepositoryStanding, maintenance: Maintenance | undefin
   return {
     ...plain,
     ...(problem && { problem: { code: problem.code ?? problem.name, text: problem.message } }),
-    ...(lastVerifyAt && { lastVerifyAt: lastVerifyAt.toISOString() }),
     ...(storedBytes !== undefined && { storedBytes }),
     ...(freeBytes !== undefined && { freeBytes }),
-    ...(maintenance && { maintenance: { ...maintenance, gc: maintenance.gc ?? 'none', verify: maintenance.verify ?? 'none' } }),
+    ...seenByAll(lastVerifyAt, maintenance),
   };
 }

@@ -20,7 +20,7 @@ describe('the log of a run', () => {
     async function* watch() {
       yield* events;
     }
-    const handlers = runLogHandlers({ runs: { watch }, redactor });
+    const handlers = runLogHandlers({ watchRun: watch, redactor });
     const answer = (await handlers['runLog']?.(callOf({ params: { runId: 'r1' } }) as never)) as { body: Readable; filename: string };
     const lines = (await text(answer.body)).trimEnd().split('\n');
     expect(answer.filename).toBe('run-r1.jsonl');

@@ -3,15 +3,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IdempotencyKeys } from '../../src/runs/idempotency-keys.ts';
 import { runHandlers } from '../../src/runs/run-handlers.ts';
 import { callOf, SOMEBODY } from '../../testing/call-of.ts';
+import { serverSettings } from '../../testing/fleet.ts';
 import { makeWorkWorld, type WorkWorld } from '../../testing/work-world.ts';
 
+const settings = { current: () => serverSettings() };
 let world: WorkWorld;
 let handlers: Readonly<Record<string, (call: object) => Promise<unknown> & AsyncIterable<StreamEvent>>>;
 beforeAll(async () => {
   world = await makeWorkWorld({ disks: [{ sizeMiB: 1 }, { sizeMiB: 1 }] });
   const keys = await IdempotencyKeys.open(world.database);
-  const inventory = { vm: (id: number) => (id === world.vm ? ({ facts: { id, name: 'web' }, datastoreIds: [] } as never) : undefined) };
-  handlers = runHandlers({ runs: world.runs, inventory, keys }) as never;
+  const inventory = { vms: () => [], vm: (id: number) => (id === world.vm ? ({ facts: { id, name: 'web' }, datastoreIds: [] } as never) : undefined) };
+  handlers = runHandlers({ runs: world.runs, inventory, settings, keys }) as never;
 }, 180_000);
 afterAll(() => world[Symbol.asyncDispose](), 60_000);
 
@@ -27,8 +29,8 @@ describe('runs over the API', { timeout: 30_000 }, () => {
     await expect(start(snapshot('b'), 'k-1')).rejects.toMatchObject({ code: 'SERVER_IDEMPOTENCY_CONFLICT' });
     await world.runs.cancel(first.id);
     // Also once it has ended, and for a process that has just begun.
-    const inventory = { vm: () => undefined };
-    const later = runHandlers({ runs: world.runs, inventory, keys: await IdempotencyKeys.open(world.database) })['startRun'] as unknown as (
+    const inventory = { vm: () => undefined, vms: () => [] };
+    const later = runHandlers({ runs: world.runs, inventory, settings, keys: await IdempotencyKeys.open(world.database) })['startRun'] as unknown as (
       call: object,
     ) => Promise<object>;
     expect(await later(callOf({ body: snapshot('a'), idempotencyKey: 'k-1' }))).toEqual(first);

@@ -91,7 +91,8 @@ describe('a worker does every kind of run', { timeout: 30_000 }, () => {
     await world.simulator.sim.control.inject({ fault: 'driver', operation: 'detach', text: 'virsh: hunter2-hunter2 is busy' });
     world.place.redactor.know('hunter2-hunter2');
     const { id } = await world.do({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'auto' });
-    const log = runLogHandlers({ runs: world.runs, redactor: world.place.redactor })['runLog'] as (call: Call) => Promise<{ readonly body: Readable }>;
+    const watchRun = ({ params, signal }: Call<{ readonly runId: string }>) => world.runs.watch(params.runId, { signal });
+    const log = runLogHandlers({ watchRun, redactor: world.place.redactor })['runLog'] as (call: Call) => Promise<{ readonly body: Readable }>;
     const lines = (await text((await log(callOf({ params: { runId: id } }))).body))
       .trimEnd()
       .split('\n')

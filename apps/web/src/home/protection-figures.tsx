@@ -12,7 +12,7 @@ const STATES = [
 ] as const satisfies readonly (readonly [keyof Overview['protection'], string, Tone, string])[];
 
 /** Of all VMs that should be protected, how many are. Those that somebody excluded do not count. */
-export function ProtectionFigures({ protection, orphans }: { readonly protection: Overview['protection']; readonly orphans: number }) {
+export function ProtectionFigures({ protection, orphans }: { readonly protection: Overview['protection']; readonly orphans: number | undefined }) {
   const wanted = protection.protected + protection.outOfRpo + protection.unprotected;
   return (
     <>
@@ -37,10 +37,12 @@ export function ProtectionFigures({ protection, orphans }: { readonly protection
             <Status tone={tone}>{text}</Status>
           </Link>
         ))}
-        <Link to="/infrastructure" hash="orphans" className="ov-figure">
-          <div className="ov-figure-value">{formatCount(orphans)}</div>
-          <Status tone={orphans === 0 ? 'ok' : 'bad'}>{orphans === 1 ? 'orphan' : 'orphans'} in OpenNebula</Status>
-        </Link>
+        {orphans !== undefined && (
+          <Link to="/infrastructure" hash="orphans" className="ov-figure">
+            <div className="ov-figure-value">{formatCount(orphans)}</div>
+            <Status tone={orphans === 0 ? 'ok' : 'bad'}>{orphans === 1 ? 'orphan' : 'orphans'} in OpenNebula</Status>
+          </Link>
+        )}
       </div>
     </>
   );

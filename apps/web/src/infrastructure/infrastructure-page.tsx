@@ -37,11 +37,11 @@ const PROXIES: readonly Column<ProxyVm>[] = [
 ];
 
 export function InfrastructurePage() {
-  const operator = useMay('operator');
+  const admin = useMay('admin');
   const proxies = useQuery({ queryKey: ['proxies'], queryFn: ({ signal }) => call('listProxies', {}, { signal }), refetchInterval: 30_000 });
   return (
     <Page title="Proxies and doctor" name="Proxies and doctor" lead="What the backups run on, and what would go wrong.">
-      {operator && <DoctorPanel />}
+      {admin && <DoctorPanel />}
       <Panel title="Proxies" flush>
         <Loaded asked={proxies}>
           {(all) =>
@@ -57,7 +57,7 @@ export function InfrastructurePage() {
       </Panel>
       {proxies.data !== undefined && proxies.data.length > 0 && <Reach proxies={proxies.data} />}
       <DatastoreMatrix />
-      {operator && <OrphansPanel />}
+      {admin && <OrphansPanel />}
     </Page>
   );
 }
@@ -100,7 +100,6 @@ const ORPHANS: readonly Column<Orphan>[] = [
 ];
 
 function OrphansPanel() {
-  const admin = useMay('admin');
   const orphans = useQuery({ queryKey: ['orphans'], queryFn: ({ signal }) => call('listOrphans', {}, { signal }), staleTime: 60_000 });
   const [key] = useState(newKey);
   const recover = useStartRun();
@@ -110,7 +109,6 @@ function OrphansPanel() {
       id="orphans"
       flush
       actions={
-        admin &&
         (orphans.data?.length ?? 0) > 0 && (
           <Button loading={recover.isPending} onClick={() => recover.mutate({ request: { kind: 'recover' }, key })}>
             Take them away

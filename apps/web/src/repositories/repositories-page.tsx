@@ -68,10 +68,10 @@ function RepositoryPanel({ repository }: { readonly repository: Repository }) {
       <StorageBar repository={repository} />
       <Facts
         facts={[
-          ['Place', <Copyable key="p" text={place} label="the place" />],
+          place === undefined ? undefined : ['Place', <Copyable key="p" text={place} label="the place" />],
           ['Encrypted', encrypted ? 'yes' : 'no'],
           ['Verified', lastVerifyAt === undefined ? 'never' : <When key="v" at={lastVerifyAt} age />],
-          ['Damaged', damagedPoints === undefined ? '–' : damagedPoints],
+          damagedPoints === undefined ? undefined : ['Damaged', damagedPoints],
           maintenance === undefined
             ? undefined
             : ['Looked after', `verify ${maintenance.verify} (${maintenance.verifyMode}), gc ${maintenance.gc}, ${maintenance.timezone}`],

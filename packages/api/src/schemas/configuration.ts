@@ -51,8 +51,8 @@ export const maintenance = z
 export const repository = z
   .object({
     name: objectName,
-    /** A directory or an S3 URL, never with secrets. */
-    place: z.string().max(2000),
+    /** A directory or an S3 URL, never with secrets. This and what is counted of everybody: for administrators. */
+    place: z.string().max(2000).optional(),
     encrypted: z.boolean(),
     reachable: z.boolean(),
     problem: reason.optional(),
@@ -156,7 +156,8 @@ export const overview = z
       }),
     ),
     repositories: z.array(repository),
-    orphans: z.int(),
+    /** For administrators. */
+    orphans: z.int().optional(),
     nothingRanSince: timestamp.optional(),
   })
   .meta({ id: 'Overview' });
