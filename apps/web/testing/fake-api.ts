@@ -30,6 +30,9 @@ export class FakeApi {
   readonly resumed: (string | undefined)[] = [];
   readonly #handlers: FakeHandlers;
   readonly #streams = new Set<ServerResponse>();
+  readonly #refusals = new Map<string, Refusal>();
+  /** Part of what a cookie says: those of before are of nobody. */
+  #sessions = 1;
 
   constructor(options: FakeOptions = {}) {
     this.state = makeState(options);
@@ -53,10 +56,24 @@ export class FakeApi {
     for (const response of this.#streams) response.destroy();
   }
 
+  /** Every session is over, as after a restart that lost them; streams are cut too. */
+  endSessions(): void {
+    this.#sessions += 1;
+    this.cutStreams();
+  }
+
+  /** The next call of the operation is refused with this. */
+  refuseNext(operation: OperationId, refusal: Refusal): void {
+    this.#refusals.set(operation, refusal);
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const route = ROUTES.find(({ operation, pattern }) => operation.method === request.method?.toLowerCase() && pattern.test(url.pathname));
     if (route === undefined) throw new Refusal(404, 'SERVER_NO_SUCH_OPERATION', `${request.method} ${url.pathname} is no operation`);
     const { operation, pattern } = route;
+    const refusal = this.#refusals.get(operation.id);
+    this.#refusals.delete(operation.id);
+    if (refusal !== undefined) throw refusal;
     const caller = this.#admit(operation, request);
     const named = Object.entries(pattern.exec(url.pathname)?.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value ?? '')]);
     const call: CheckedCall = {
@@ -70,7 +87,7 @@ export class FakeApi {
   }
 
   #admit(operation: Operation, request: IncomingMessage): Pick<CheckedCall, 'user' | 'role'> {
-    const user = userOf(request);
+    const user = this.#userOf(request);
     if (operation.role === 'public') return { user: user ?? '', role: 'viewer' };
     if (user === undefined) throw new Refusal(401, 'SERVER_SIGN_IN', 'sign in first');
     const role = this.state.roles.get(user) ?? 'viewer';
@@ -78,6 +95,10 @@ export class FakeApi {
     const forged = operation.method !== 'get' && request.headers['x-csrf-token'] !== `csrf-of-${user}`;
     if (forged) throw new Refusal(403, 'SERVER_CSRF', 'the token against forged requests is missing');
     return { user, role };
+  }
+
+  #userOf(request: IncomingMessage): string | undefined {
+    return new RegExp(`(?:^|; )${COOKIE}=${this.#sessions}\\.([^;]+)`).exec(request.headers.cookie ?? '')?.[1];
   }
 
   #reply(response: ServerResponse, operation: Operation, call: CheckedCall): void {
@@ -95,7 +116,7 @@ export class FakeApi {
     this.#audit(operation, user, password === 'wrong' ? 'refused' : 'ok', call);
     if (password === 'wrong')
       throw new Refusal(401, 'SERVER_SIGN_IN_REFUSED', 'OpenNebula does not know this user and password', { hint: 'a login token works too' });
-    response.setHeader('set-cookie', `${COOKIE}=${user}; HttpOnly; SameSite=Strict; Path=/`);
+    response.setHeader('set-cookie', `${COOKIE}=${this.#sessions}.${user}; HttpOnly; SameSite=Strict; Path=/`);
   }
 
   #stream(request: IncomingMessage, response: ServerResponse, operation: Operation, runId: unknown): void {
@@ -148,11 +169,6 @@ function answerWith(response: ServerResponse, operation: Operation, said: unknow
     if (!body.success) throw new Refusal(500, 'FAKE_ANSWER_INVALID', `${operation.id}: ${body.error.message}`);
     response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(body.data));
   } else response.writeHead(204).end();
-}
-
-function userOf(request: IncomingMessage): string | undefined {
-  const value = new RegExp(`(?:^|; )${COOKIE}=([^;]+)`).exec(request.headers.cookie ?? '')?.[1];
-  return value === '' ? undefined : value;
 }
 
 function checked(schema: Operation['body'], value: unknown, where: string): unknown {

@@ -5,3 +5,4 @@
 export type { FakeApi } from './fake-api.ts';
 export { type FakeServer, startFakeServer } from './fake-server.ts';
 export type { FakeOptions } from './fake-state.ts';
+export { Refusal } from './refusal.ts';

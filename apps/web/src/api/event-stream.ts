@@ -1,4 +1,5 @@
 import type { StreamEvent } from '@onevault/api';
+import { signedOut } from './http.ts';
 
 /** One message of a stream as it came over the wire. */
 export interface WireMessage {
@@ -57,6 +58,8 @@ export async function readEvents(url: string, listener: StreamListener): Promise
 /** One connection. True: there will be no more. */
 async function readOnce(url: string, listener: StreamListener, place: { lastId: string | undefined; waitMs: number }): Promise<boolean> {
   const response = await fetch(url, { headers: headersFor(place.lastId), credentials: 'same-origin', signal: listener.signal });
+  // Nobody may press anything for hours: the stream is the first to hear that the session is over.
+  if (response.status === 401) signedOut();
   if (response.status >= 400 && response.status < 500 && response.status !== 429) return true;
   if (!response.ok || response.body === null) return false;
   listener.onStanding?.('open');

@@ -34,6 +34,11 @@ export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
 
+/** An answer of any kind has said so. */
+export function signedOut(): void {
+  onSignedOut();
+}
+
 /** The address of an operation, its parameters filled in. */
 export function address(path: string, { params = {}, query = {} }: Pick<Asked, 'params' | 'query'>): string {
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name] ?? '')));
@@ -71,7 +76,7 @@ async function reach(method: string, url: string, { body, signal, idempotencyKey
 }
 
 function problemOf(response: Response, text: string, type: string, signingIn: boolean): ApiError {
-  if (response.status === 401 && !signingIn) onSignedOut();
+  if (response.status === 401 && !signingIn) signedOut();
   const { status } = response;
   const fallback = { code: `WEB_HTTP_${status}`, status, title: response.statusText, detail: `The server answered ${status} ${response.statusText}.` };
   if (!type.includes('json')) return new ApiError(fallback);

@@ -29,14 +29,14 @@ export function Findings({ findings }: { readonly findings: readonly Finding[] }
   const shown = (all ? findings : bad).toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
   return (
     <>
-      {bad.length === 0 && <Notice tone="ok">All {plural(findings.length, 'check')} are well.</Notice>}
+      {bad.length === 0 && <Notice tone="ok">All is well: {plural(findings.length, 'check')}.</Notice>}
       {shown.length > 0 && (
         <PlainTable label="findings" columns={COLUMNS} rows={shown} keyOf={({ area, code, what, why }) => `${area} ${code} ${what} ${why}`} />
       )}
       <div style={{ padding: '0.5rem 0.75rem' }}>
         <Checkbox
           size="xs"
-          label={`also the ${plural(findings.length - bad.length, 'check')} that are well`}
+          label={`also what is well: ${plural(findings.length - bad.length, 'check')}`}
           checked={all}
           onChange={(event) => setAll(event.currentTarget.checked)}
         />

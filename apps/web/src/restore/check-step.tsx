@@ -100,7 +100,8 @@ function Verdict({ preview: { possible, checks, verdict } }: { readonly preview:
         See what to do below, then go back and change it.
       </Notice>
     );
-  if (verdict === 'degraded' || warnings > 0) return <Notice tone="warn" title={`It can be done; read the ${plural(warnings, 'warning')}`} />;
+  if (warnings === 0 && verdict === 'degraded') return <Notice tone="warn" title="It can be done, but not all comes back as it was" />;
+  if (warnings > 0) return <Notice tone="warn" title={`It can be done; read the ${plural(warnings, 'warning')}`} />;
   return <Notice tone="ok" title="It can be done" live />;
 }
 
@@ -116,7 +117,7 @@ function Definition({ changes }: { readonly changes: readonly Change[] }) {
       actions={
         <Checkbox
           size="xs"
-          label={`also the ${changes.length - changed.length} that stay`}
+          label={`also what stays: ${changes.length - changed.length}`}
           checked={all}
           onChange={(event) => setAll(event.currentTarget.checked)}
         />

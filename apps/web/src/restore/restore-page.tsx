@@ -7,7 +7,7 @@ import { call } from '../api/calls.ts';
 import { useMay } from '../session/session.tsx';
 import { Notice } from '../show/notice.tsx';
 import { Loaded, Page, Panel } from '../show/page.tsx';
-import { Steps } from '../show/steps.tsx';
+import { Steps, useFocusOnChange } from '../show/steps.tsx';
 import { When } from '../show/when.tsx';
 import { CheckStep } from './check-step.tsx';
 import { PointStep } from './point-step.tsx';
@@ -50,9 +50,10 @@ function Wizard({ point, choices, how }: { readonly point: Point; readonly choic
   const [form, setForm] = useState(() => beginForm(how, choices.name));
   const change = (part: Partial<RestoreForm>): void => setForm((before) => ({ ...before, ...part }));
   const fault = faultOf(form);
+  const steps = useFocusOnChange(step);
   return (
     <>
-      <Steps titles={TITLES} current={step} />
+      <Steps titles={TITLES} current={step} ref={steps} />
       <Panel>
         <div className="ov-row">
           <span>

@@ -4,7 +4,7 @@ import { Notifications } from '@mantine/notifications';
 import { IconKeyboard, IconLogout, IconMoon, IconPlugConnected, IconPlugConnectedX, IconSun, IconSunMoon, IconUser } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
-import { useEffect, useMemo, useRef } from 'react';
+import { type KeyboardEvent, useEffect, useMemo, useRef } from 'react';
 import { call } from '../api/calls.ts';
 import { useSession } from '../session/session.tsx';
 import { SESSION_KEY } from '../session/session-key.ts';
@@ -22,6 +22,12 @@ export function AppFrame() {
   useServerEvents();
   useShortcuts(destinations, help.open);
   const main = useFocusOnNavigation(menu.close);
+  const burger = useRef<HTMLButtonElement>(null);
+  const closeOnEscape = ({ key }: KeyboardEvent): void => {
+    if (key !== 'Escape' || !menuOpen) return;
+    menu.close();
+    burger.current?.focus();
+  };
   return (
     <AppShell header={{ height: 44 }} navbar={{ width: 208, breakpoint: 'sm', collapsed: { mobile: !menuOpen } }} padding="sm" transitionDuration={0}>
       <a className="ov-skip" href="#main">
@@ -29,7 +35,7 @@ export function AppFrame() {
       </a>
       <AppShell.Header>
         <div className="ov-header">
-          <Burger opened={menuOpen} onClick={menu.toggle} hiddenFrom="sm" size="sm" aria-label={menuOpen ? 'close the menu' : 'open the menu'} />
+          <Burger ref={burger} opened={menuOpen} onClick={menu.toggle} hiddenFrom="sm" size="sm" aria-label={menuOpen ? 'close the menu' : 'open the menu'} />
           <Link to="/" className="ov-brand">
             <img src="/icon.svg" alt="" width={22} height={22} /> onevault
           </Link>
@@ -44,7 +50,7 @@ export function AppFrame() {
           <UserMenu />
         </div>
       </AppShell.Header>
-      <AppShell.Navbar>
+      <AppShell.Navbar className="ov-navbar" data-open={menuOpen} onKeyDown={closeOnEscape}>
         <nav className="ov-nav" aria-label="main">
           {groups.map((group) => (
             <div key={group.title}>

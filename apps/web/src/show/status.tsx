@@ -72,7 +72,7 @@ export function ProtectionStatus({ protection }: { readonly protection: Protecti
 /** The server's reasons of an unprotected VM in words; those of an excluded one are the owner's own. */
 export function protectionReason(reason: string): string {
   if (reason === 'no-policy') return 'no policy selects it';
-  if (reason === 'no-restore-point') return 'a policy selects it, and there is no restore point yet';
+  if (reason === 'no-restore-point') return 'a policy selects it, and there is no usable restore point';
   return reason;
 }
 

@@ -2,7 +2,7 @@
 // biome-ignore-all lint/a11y/useFocusableInteractive: the rows are walked by the keyboard, their heading is not
 import { useMediaQuery } from '@mantine/hooks';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
 export interface VirtualColumn<T> {
   readonly title: string;
@@ -41,6 +41,8 @@ export function VirtualTable<T>({ label, columns, rows, keyOf, card, onOpen, onN
     estimateSize: () => (narrow ? CARD_PX : ROW_PX),
     overscan: 12,
   });
+  // A row that becomes a card is twice as high: where all others stand is reckoned anew.
+  useLayoutEffect(() => virtual.measure(), [virtual, narrow]);
   const items = virtual.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => {

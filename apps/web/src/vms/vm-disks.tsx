@@ -6,7 +6,7 @@ import { Reasons } from '../show/reasons.tsx';
 import { VerdictStatus } from '../show/status.tsx';
 
 const COLUMNS: readonly Column<VmDisk>[] = [
-  { title: 'Disk', cell: ({ diskId, target }) => `${diskId} · ${target}` },
+  { title: 'Disk', cell: ({ diskId, target }) => <span className="ov-nowrap">{`${diskId} · ${target}`}</span> },
   { title: 'Size', cell: ({ sizeBytes }) => formatBytes(sizeBytes), right: true },
   {
     title: 'Image',

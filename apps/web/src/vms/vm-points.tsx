@@ -4,6 +4,7 @@ import type { Point } from '../api/answers.ts';
 import { call } from '../api/calls.ts';
 import { PointTimeline } from '../points/point-timeline.tsx';
 import { RuleBadge } from '../points/rule-badge.tsx';
+import { useMay } from '../session/session.tsx';
 import { formatBytes } from '../show/format.ts';
 import { Empty, Loaded, Panel } from '../show/page.tsx';
 import { type Column, PlainTable } from '../show/plain-table.tsx';
@@ -20,19 +21,20 @@ const COLUMNS: readonly Column<Point>[] = [
   { title: 'Size', cell: ({ sizeBytes }) => formatBytes(sizeBytes), right: true },
   { title: 'New in it', cell: ({ storedBytes }) => formatBytes(storedBytes), right: true },
   { title: 'Repository', cell: ({ repository }) => repository },
-  {
-    title: 'Actions',
-    quiet: true,
-    cell: ({ repository, id, vmId }) => (
-      <Link to="/restore" search={{ repository, pointId: id, vmId: String(vmId) }}>
-        Restore
-      </Link>
-    ),
-  },
 ];
+const RESTORE: Column<Point> = {
+  title: 'Actions',
+  quiet: true,
+  cell: ({ repository, id, vmId }) => (
+    <Link to="/restore" search={{ repository, pointId: id, vmId: String(vmId) }}>
+      Restore
+    </Link>
+  ),
+};
 const PAGE = 100;
 
 export function VmPoints({ vmId }: { readonly vmId: number }) {
+  const operator = useMay('operator');
   const pages = useInfiniteQuery({
     queryKey: ['points', vmId],
     queryFn: ({ pageParam, signal }) => call('listPointsOfVm', { params: { vmId }, query: { limit: PAGE, cursor: pageParam } }, { signal }),
@@ -50,7 +52,12 @@ export function VmPoints({ vmId }: { readonly vmId: number }) {
               <div className="ov-panel-body">
                 <PointTimeline points={points} />
               </div>
-              <PlainTable label="restore points, newest first" columns={COLUMNS} rows={points} keyOf={({ repository, id }) => `${repository} ${id}`} />
+              <PlainTable
+                label="restore points, newest first"
+                columns={operator ? [...COLUMNS, RESTORE] : COLUMNS}
+                rows={points}
+                keyOf={({ repository, id }) => `${repository} ${id}`}
+              />
               <ShowOlder pages={pages} />
             </>
           )

@@ -31,10 +31,10 @@ const SORTS = [
 ];
 
 const COLUMNS: readonly VirtualColumn<VmSummary>[] = [
-  { title: 'Name', width: 'minmax(9rem, 2fr)', cell: (vm) => <VmLink vm={vm} /> },
+  { title: 'Name', width: 'minmax(9rem, 1.5fr)', cell: (vm) => <VmLink vm={vm} /> },
   { title: 'Id', width: '4rem', right: true, cell: ({ id }) => <span className="ov-dim">{id}</span> },
   { title: 'Protection', width: '8rem', cell: ({ protection }) => <ProtectionStatus protection={protection} /> },
-  { title: 'Why', width: 'minmax(8rem, 1.4fr)', cell: (vm) => <Why vm={vm} /> },
+  { title: 'Why', width: 'minmax(11rem, 2fr)', cell: (vm) => <Why vm={vm} /> },
   { title: 'Newest point', width: '6.5rem', cell: ({ newestPoint }) => <When at={newestPoint?.capturedAt} age /> },
   { title: 'Points', width: '3.5rem', right: true, cell: ({ points }) => points },
   { title: 'State', width: '7rem', cell: (vm) => <VmState vm={vm} /> },
@@ -109,18 +109,24 @@ function VmLink({ vm }: { readonly vm: VmSummary }) {
   );
 }
 
-function Why({ vm: { protection } }: { readonly vm: VmSummary }) {
+function Why({ vm: { protection, points } }: { readonly vm: VmSummary }) {
   switch (protection.state) {
     case 'protected':
       return <span className="ov-dim">{protection.policies.join(', ')}</span>;
     case 'out-of-rpo':
       return (
         <span>
-          {protection.policy}: late by {formatDuration(protection.lateMs)}
+          late by {formatDuration(protection.lateMs)} for {protection.policy}
         </span>
       );
     case 'unprotected':
-      return <span>{protection.reason === 'no-policy' ? 'no policy selects it' : `${protection.policy ?? 'policy'}: no restore point yet`}</span>;
+      return (
+        <span>
+          {protection.reason === 'no-policy'
+            ? 'no policy selects it'
+            : `no ${points === 0 ? '' : 'usable '}restore point for ${protection.policy ?? 'its policy'}`}
+        </span>
+      );
     case 'excluded':
       return <span className="ov-dim">{protection.reason}</span>;
   }
