@@ -5,8 +5,8 @@ import { build, install, preparePnpm } from './workspace.mjs';
 /** What each task needs before it can run, and the program (run by this Node) that is the task. */
 const TASKS = {
   demo: { build: ['onevault...'], program: ['apps/cli/bin/onevault.js', 'demo'] },
-  'demo:server': { build: ['onevault...'], program: ['apps/cli/bin/onevault.js', 'demo', '--serve'] },
   test: { build: [], types: true, program: ['scripts/test.mjs'] },
+  'demo:server': { build: ['onevault...'], program: ['apps/cli/bin/onevault.js', 'demo', '--serve'] },
   'test:matrix': { build: [], program: ['scripts/test-matrix.mjs'] },
   bench: { build: ['@onevault/bench^...'], program: ['bench/main.mjs'] },
   bundle: { build: ['onevault...'], program: ['scripts/bundle.mjs'] },

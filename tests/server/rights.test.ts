@@ -97,5 +97,8 @@ describe('rights of OpenNebula', () => {
     expect([foreign.status, missing.status]).toEqual([404, 404]);
     expect(foreign.json.detail.replace('100', 'N')).toBe(missing.json.detail.replace('9999', 'N'));
     expect((await start({ networks: { private: 'no-such-network' } })).status).toBe(404);
+    // To give it away would be chown: an administrator's.
+    for (const given of [{ owner: '0' }, { group: 'oneadmin' }, { asSaved: true }]) expect((await start(given)).status).toBe(403);
+    expect((await start({ permissions: '640' })).status).toBe(202);
   });
 });

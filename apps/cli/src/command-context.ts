@@ -22,8 +22,14 @@ export interface CommandContext {
 /** A command's work: what it answers is the exit code. */
 export type CommandWork = (context: CommandContext) => Promise<ExitCode>;
 
+/** Where in the tree of commands it is. */
+export interface NamedCommand {
+  name(): string;
+  readonly parent: NamedCommand | null;
+}
+
 /**
  * Runs a command's work with a context made from the global flags; program.ts provides it. Where a server is named, `remote` does it instead; a command without one cannot be
  * done through a server, and one that is `here` has nothing to do with servers.
  */
-export type RunCommand = (command: { optsWithGlobals(): unknown }, work: CommandWork, remote?: RemoteWork | 'here') => Promise<void>;
+export type RunCommand = (command: NamedCommand & { optsWithGlobals(): unknown }, work: CommandWork, remote?: RemoteWork | 'here') => Promise<void>;

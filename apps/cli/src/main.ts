@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { systemClock } from '@onevault/base';
 import { compose } from '@onevault/composition';
 import { CommanderError } from 'commander';
-import type { CommandWork } from './command-context.ts';
+import type { CommandWork, NamedCommand } from './command-context.ts';
 import { usageError } from './errors.ts';
 import { EXIT, type ExitCode, reportError } from './exit.ts';
 import { buildProgram, isHelp } from './program.ts';
@@ -42,7 +42,7 @@ async function runCommandLine(host: NodeJS.Process): Promise<ExitCode> {
   const json = host.argv.some((argument) => ['--json', '-j', '--jsonl'].includes(argument));
   const program = buildProgram(
     async (command, work, remote) => {
-      exitCode = await runWork(host, around, command.optsWithGlobals() as GlobalFlags, chosenWork(work, remote));
+      exitCode = await runWork(host, around, command.optsWithGlobals() as GlobalFlags, chosenWork(pathOf(command), work, remote));
     },
     { stdout: host.stdout, stderr: json ? { write: () => true } : host.stderr },
     version(),
@@ -58,12 +58,19 @@ async function runCommandLine(host: NodeJS.Process): Promise<ExitCode> {
   }
 }
 
+/** `snapshot create`: without the program's own name. */
+function pathOf(command: NamedCommand): string {
+  const names: string[] = [];
+  for (let at: NamedCommand | null = command; at?.parent != null; at = at.parent) names.unshift(at.name());
+  return names.join(' ');
+}
+
 /** At the server where one is named and the command can be done there. */
-function chosenWork(work: CommandWork, remote: RemoteWork | 'here' | undefined): CommandWork {
+function chosenWork(command: string, work: CommandWork, remote: RemoteWork | 'here' | undefined): CommandWork {
   return (context) => {
     const { server } = context.settings;
     if (server === undefined || remote === 'here') return work(context);
-    if (remote === undefined) throw notThroughServer();
+    if (remote === undefined) throw notThroughServer(command);
     return throughServer(context, server, remote);
   };
 }

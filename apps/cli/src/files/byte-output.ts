@@ -7,16 +7,17 @@ import type { CommandContext } from '../command-context.ts';
 import { CliError, usageError } from '../errors.ts';
 
 type Bytes = AsyncIterable<Uint8Array>;
+type Where = Pick<CommandContext, 'around' | 'output' | 'signal'>;
 
 /** Bytes to standard output; on a terminal as text without what a terminal would act on. */
-export async function toStdout({ around, output, signal }: CommandContext, source: Bytes): Promise<void> {
+export async function toStdout({ around, output, signal }: Where, source: Bytes): Promise<void> {
   if (!around.stdout) throw usageError('there is no stdout to write to');
   if (output.mode !== 'text') throw usageError('the bytes of a file and --json both want stdout', 'leave --json out');
   await piped(around.stdoutIsTerminal ? forTerminal(source) : source, around.stdout, signal);
 }
 
 /** Into a new file, which goes again when it does not become whole. Never over one that is there. */
-export async function toNewFile({ around, signal }: CommandContext, source: Bytes, path: string): Promise<void> {
+export async function toNewFile({ around, signal }: Where, source: Bytes, path: string): Promise<void> {
   const target = resolve(around.cwd, path);
   const file = await open(target, 'wx', 0o600).catch((error: unknown) => {
     throw outputFailed(target, error);

@@ -23,12 +23,14 @@ export function entryLine({ facts }: GuestEntry, shown: Uint8Array): string {
 
 /** `drwxr-sr-x`. */
 export function modeText({ type, mode }: EntryFacts): string {
-  const triple = (shift: number, special: boolean, letter: string): string => {
+  // A server says of devices, FIFOs and sockets only that they are none of the others.
+  const letter: string | undefined = LETTERS[type];
+  const triple = (shift: number, special: boolean, mark: string): string => {
     const bits = (mode >> shift) & 7;
-    const execute = special ? ((bits & 1) === 0 ? letter.toUpperCase() : letter) : (bits & 1) === 0 ? '-' : 'x';
+    const execute = special ? ((bits & 1) === 0 ? mark.toUpperCase() : mark) : (bits & 1) === 0 ? '-' : 'x';
     return `${(bits & 4) === 0 ? '-' : 'r'}${(bits & 2) === 0 ? '-' : 'w'}${execute}`;
   };
-  return `${LETTERS[type]}${triple(6, (mode & 0o4000) !== 0, 's')}${triple(3, (mode & 0o2000) !== 0, 's')}${triple(0, (mode & 0o1000) !== 0, 't')}`;
+  return `${letter ?? '?'}${triple(6, (mode & 0o4000) !== 0, 's')}${triple(3, (mode & 0o2000) !== 0, 's')}${triple(0, (mode & 0o1000) !== 0, 't')}`;
 }
 
 /** A guest may claim any time. */

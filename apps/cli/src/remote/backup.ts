@@ -4,6 +4,7 @@ import { planRequest } from '../commands/plan-flags.ts';
 import { type ExitCode, reportError } from '../exit.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
 import { backupFailedLine, backupLine } from '../render/summary-line.ts';
+import { NOT_RECOVERING, refuseFlags } from './not-through-server.ts';
 import { concludeRemote, errorFacts, outcomesOf } from './outcomes.ts';
 import type { RemoteContext } from './remote-context.ts';
 import { repositoryAt } from './remote-points.ts';
@@ -13,6 +14,7 @@ import { reportOf } from './run-to-end.ts';
 /** One run for each VM, all begun at once: how many work at a time is the server's to say. Told one after another. */
 export async function remoteBackup(context: RemoteContext, argv: readonly string[], flags: BackupFlags): Promise<ExitCode> {
   const { output, clock } = context;
+  refuseFlags(flags, { ...NOT_RECOVERING, parallelDisks: ['--parallel-disks', '2'] });
   const { capture, allowLongFreeze, excludeDisks } = planRequest(flags, undefined);
   const repository = await repositoryAt(context);
   const ids = await selectRemoteVms(context, argv, flags);

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Answer } from '@onevault/api';
 import { parse } from 'yaml';
+import { RULE_FLAGS } from '../commands/retention/policy-flags.ts';
 import type { TableFlags } from '../commands/table-flags.ts';
 import { tableOptions } from '../commands/table-flags.ts';
 import { usageError } from '../errors.ts';
@@ -9,6 +10,7 @@ import { EXIT, type ExitCode } from '../exit.ts';
 import { type Column, renderTable } from '../render/table.ts';
 import { formatDuration, formatTime } from '../render/units.ts';
 import { parseDate } from '../select/date-argument.ts';
+import { refuseFlags } from './not-through-server.ts';
 import type { RemoteContext } from './remote-context.ts';
 import { selectRemotePast } from './remote-vms.ts';
 
@@ -93,6 +95,7 @@ export interface CalendarFlags {
 /** What the retention of a policy of the server keeps and forgets, and when the others go. */
 export async function retentionPreview(context: RemoteContext, flags: CalendarFlags): Promise<ExitCode> {
   const { client, output, signal } = context;
+  refuseFlags(flags, RULE_FLAGS);
   if (flags.for === undefined)
     throw usageError('through a server the rules are those of one of its policies', 'name it with --for POLICY; onevault policy list shows them');
   const vmId = flags.vm === undefined ? undefined : await selectRemotePast(context, flags.vm);

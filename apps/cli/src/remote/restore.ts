@@ -6,7 +6,7 @@ import { EXIT, type ExitCode } from '../exit.ts';
 import { jobRenderer } from '../render/job-renderer.ts';
 import { restoreLine } from '../render/summary-line.ts';
 import { idOfNamed } from '../select/named-object.ts';
-import { refuseFlags } from './not-through-server.ts';
+import { NOT_RECOVERING, type Refused, refuseFlags } from './not-through-server.ts';
 import { showPreview } from './previews.ts';
 import type { RemoteContext } from './remote-context.ts';
 import { selectRemotePoint } from './remote-points.ts';
@@ -14,15 +14,10 @@ import { type RequestInput, reportOf, runToEnd } from './run-to-end.ts';
 
 type Choices = Answer<'restoreChoices'>;
 
-const REFUSED = {
-  asSaved: '--as-saved',
-  owner: '--owner',
-  group: '--group',
-  permissions: '--permissions',
-  keepOnFailure: '--keep-on-failure',
-};
+/** Not for who is far away: what would be left is taken away where it was made, with `cleanup`. */
+const REFUSED: Refused = { ...NOT_RECOVERING, keepOnFailure: '--keep-on-failure', parallel: ['--parallel', '2'] };
 
-/** What comes back is the user's whose token it is. */
+/** What comes back is the user's whose token it is, unless an administrator says otherwise. */
 export async function remoteRestore(context: RemoteContext, text: string, flags: RestoreFlags): Promise<ExitCode> {
   const { client, output, clock, signal } = context;
   refuseFlags(flags, REFUSED);
@@ -44,7 +39,7 @@ function newName(saved: string, { name, suffix = '' }: RestoreFlags): string {
   return `${saved}${suffix}`;
 }
 
-function wishesOf({ method, persistence, nics, hold, verify, answer = [] }: RestoreFlags) {
+function wishesOf({ method, persistence, nics, hold, verify, answer = [], owner, group, asSaved, permissions }: RestoreFlags) {
   return {
     ...(method !== undefined && { method }),
     ...(persistence !== undefined && persistence !== 'as-it-was' && { persistent: persistence === 'persistent' }),
@@ -52,6 +47,10 @@ function wishesOf({ method, persistence, nics, hold, verify, answer = [] }: Rest
     ...(hold === true && { hold }),
     ...(!verify && { verify }),
     ...(answer.length > 0 && { answers: Object.fromEntries(answer.map(pair)) }),
+    ...(owner !== undefined && { owner }),
+    ...(group !== undefined && { group }),
+    ...(asSaved === true && { asSaved }),
+    ...(permissions !== undefined && { permissions }),
   };
 }
 

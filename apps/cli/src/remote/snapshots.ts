@@ -13,7 +13,7 @@ import { jobRenderer } from '../render/job-renderer.ts';
 import { snapshotFailedLine, snapshotLine } from '../render/summary-line.ts';
 import { type Column, printable, renderTable } from '../render/table.ts';
 import { formatTime } from '../render/units.ts';
-import { refuseFlags } from './not-through-server.ts';
+import { NOT_RECOVERING, refuseFlags } from './not-through-server.ts';
 import { concludeRemote, errorFacts, outcomesOf } from './outcomes.ts';
 import type { RemoteContext } from './remote-context.ts';
 import { selectRemoteVm, selectRemoteVms } from './remote-vms.ts';
@@ -51,6 +51,7 @@ export async function remoteSnapshotList(context: RemoteContext, argv: readonly 
 }
 
 export async function remoteSnapshotCreate(context: RemoteContext, argv: readonly string[], flags: CreateFlags): Promise<ExitCode> {
+  refuseFlags(flags, NOT_RECOVERING);
   const ids = await selectRemoteVms(context, argv);
   const wish = {
     ...limitWish(flags),
@@ -67,7 +68,7 @@ export async function remoteSnapshotCreate(context: RemoteContext, argv: readonl
 }
 
 export async function remoteSnapshotRevert(context: RemoteContext, vm: string, reference: string, flags: RevertFlags): Promise<ExitCode> {
-  refuseFlags(flags, { foreign: '--foreign' });
+  refuseFlags(flags, { ...NOT_RECOVERING, foreign: '--foreign' });
   const vmId = await selectRemoteVm(context, vm);
   const set = await setNamed(context, vmId, reference);
   const question = `VM ${vmId} is powered off for it if it runs; its disks go back to '${printable(set.name)}' of ${formatTime(set.createdAt)}, and what was written since is lost.`;
@@ -87,7 +88,7 @@ export async function remoteSnapshotRevert(context: RemoteContext, vm: string, r
 }
 
 export async function remoteSnapshotDelete(context: RemoteContext, vm: string, references: readonly string[], flags: DeleteFlags): Promise<ExitCode> {
-  refuseFlags(flags, { foreign: '--foreign' });
+  refuseFlags(flags, { ...NOT_RECOVERING, foreign: '--foreign' });
   const vmId = await selectRemoteVm(context, vm);
   const sets: RemoteSet[] = [];
   for (const reference of references) sets.push(await setNamed(context, vmId, reference));

@@ -10,7 +10,7 @@ import { jobRenderer } from '../render/job-renderer.ts';
 import { swapLine } from '../render/summary-line.ts';
 import { type Column, renderTable } from '../render/table.ts';
 import { formatBytes, formatTime } from '../render/units.ts';
-import { refuseFlags } from './not-through-server.ts';
+import { NOT_RECOVERING, refuseFlags } from './not-through-server.ts';
 import { showPreview } from './previews.ts';
 import type { RemoteContext } from './remote-context.ts';
 import { selectRemotePoint } from './remote-points.ts';
@@ -25,7 +25,7 @@ export interface RemoteInPlaceFlags extends ExchangeFlags {
 }
 
 export async function remoteInPlace(context: RemoteContext, text: string, flags: RemoteInPlaceFlags): Promise<ExitCode> {
-  refuseFlags(flags, { otherVm: '--other-vm' });
+  refuseFlags(flags, { ...NOT_RECOVERING, otherVm: '--other-vm' });
   const { repository, id: pointId, vmId } = await selectRemotePoint(context, text, flags.vm);
   if (flags.vm !== undefined && (await selectRemotePast(context, flags.vm)) !== vmId)
     throw usageError(`restore point ${pointId} is of VM ${vmId}`, 'through a server disks go back to the VM they are of');
@@ -44,7 +44,7 @@ export async function remoteInPlace(context: RemoteContext, text: string, flags:
 }
 
 export async function remoteUndo(context: RemoteContext, vm: string, flags: ExchangeFlags & { readonly set?: string }): Promise<ExitCode> {
-  refuseFlags(flags, { allowSnapshotLoss: '--allow-snapshot-loss' });
+  refuseFlags(flags, { ...NOT_RECOVERING, allowSnapshotLoss: '--allow-snapshot-loss' });
   const vmId = await selectRemoteVm(context, vm);
   const request: RequestInput = { kind: 'undo', vmId, keepUndo: flags.keepUndo, ...stopOf(flags), ...(flags.set !== undefined && { set: flags.set }) };
   return swap(context, request, flags, { plan: 'undo.plan', result: 'undo.result' });

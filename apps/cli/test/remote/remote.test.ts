@@ -126,6 +126,9 @@ describe('a command through a server', () => {
       method: 'auto',
       hold: true,
     });
+    const given = ['--owner', 'bob', '--group', '100', '--permissions', '640', '--as-saved'];
+    const forBob = await at({ getRun: () => run('r-1', 'succeeded', { report }) }, ['restore', 'latest', '--vm', 'web', '--name', 'web-2', ...given]);
+    expect(only(forBob.calls, 'startRun')[0]?.body).toMatchObject({ owner: 'bob', group: '100', permissions: '640', asSaved: true });
     const unknown = await at({}, ['restore', 'latest', '--vm', '6', '--name', 'x', '--image-datastore', 'slow']);
     expect(unknown).toMatchObject({ exit: 2, err: expect.stringContaining("there is no datastore 'slow'") });
   });
@@ -283,10 +286,12 @@ describe('what cannot be', () => {
   });
 
   it('is said of flags that a server does not take', async () => {
-    expect(await at({}, ['restore', 'latest', '--vm', '6', '--name', 'x', '--owner', 'bob'])).toMatchObject({
+    expect(await at({}, ['restore', 'latest', '--vm', '6', '--name', 'x', '--keep-on-failure'])).toMatchObject({
       exit: 2,
-      err: expect.stringContaining('--owner'),
+      err: expect.stringContaining('--keep-on-failure'),
     });
+    expect(await at({}, ['backup', '6', '--no-recover'])).toMatchObject({ exit: 2, err: expect.stringContaining('--no-recover') });
+    expect(await at({}, ['backup', '6', '--parallel-disks', '4'])).toMatchObject({ exit: 2, err: expect.stringContaining('--parallel-disks') });
     expect(await at({}, ['vm', 'list', '--repo', '/a/path'])).toMatchObject({ exit: 2 });
   });
 

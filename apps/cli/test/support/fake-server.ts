@@ -22,6 +22,17 @@ export class Refused extends Error {
   }
 }
 
+/** A file of another type than the table's. */
+export class FakeFile {
+  readonly contentType: string;
+  readonly body: string;
+
+  constructor(contentType: string, body: string) {
+    this.contentType = contentType;
+    this.body = body;
+  }
+}
+
 export type FakeHandler = (call: FakeCall) => unknown;
 
 export interface FakeServer extends AsyncDisposable {
@@ -61,8 +72,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, handle
       response.write(`id: ${event.id}\ndata: ${JSON.stringify(kind.events.parse(event))}\n\n`);
     response.end('event: end\ndata: {}\n\n');
   } else if ('file' in kind) {
-    response.writeHead(200, { 'content-type': kind.file });
-    response.end(String(result));
+    const { contentType, body } = result instanceof FakeFile ? result : new FakeFile(kind.file, String(result));
+    response.writeHead(200, { 'content-type': contentType });
+    response.end(body);
   } else if ('body' in kind) {
     response.writeHead(kind.status, {
       'content-type': 'application/json',

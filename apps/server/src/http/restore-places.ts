@@ -14,6 +14,7 @@ export interface PlacesDeps {
  */
 export async function checkPlaces(request: RunRequest, caller: AccessCaller, { cloud }: PlacesDeps): Promise<void> {
   if (request.kind !== 'restore') return;
+  checkGiving(request, caller);
   for (const kind of ['VM', 'IMAGE'] as const) if (!caller.mayCreate(kind)) throw mayNotCreate(kind);
   for (const id of datastoresOf(request)) {
     const datastore = await cloud.datastore(datastoreId(id)).catch((error: unknown) => {
@@ -29,6 +30,16 @@ export async function checkPlaces(request: RunRequest, caller: AccessCaller, { c
     const meant = networks.filter((network) => network.name === name || String(network.id) === name);
     if (meant.length === 0 || !meant.every((network) => caller.may('use', { kind: 'NET', ...network }))) throw notFound(`network as ${name}`);
   }
+}
+
+/** What is restored is the user's: to give it to somebody else would be chown, which OpenNebula lets only administrators do. */
+function checkGiving({ owner, group, asSaved }: Extract<RunRequest, { kind: 'restore' }>, { role }: AccessCaller): void {
+  if (role === 'admin' || (owner === undefined && group === undefined && asSaved !== true)) return;
+  throw new ServerError({
+    code: 'SERVER_FORBIDDEN',
+    message: 'what you restore becomes yours: only an administrator gives it to somebody else',
+    hint: 'Leave owner, group and asSaved out, or ask an administrator',
+  });
 }
 
 function mayUseDatastore(caller: AccessCaller, datastore: Datastore): boolean {

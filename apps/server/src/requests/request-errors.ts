@@ -26,10 +26,11 @@ export function unknownAnswer(question: string, answer: string, choices: readonl
   });
 }
 
-export function notOneNetwork(name: string, found: number): ServerError {
+/** `what`: network, user, group. */
+export function notOne(what: string, name: string, found: number): ServerError {
   return new ServerError({
     code: 'SERVER_REQUEST_INVALID',
-    message: found === 0 ? `there is no network '${name}'` : `${found} networks are named '${name}'`,
-    hint: 'name it by its id; restoreChoices lists those that you may use',
+    message: found === 0 ? `there is no ${what} '${name}'` : `${found} ${what}s are named '${name}'`,
+    hint: what === 'network' ? 'name it by its id; restoreChoices lists those that you may use' : `name it by its id; one${what} list shows it`,
   });
 }

@@ -1,14 +1,25 @@
 import type { RunRequest } from '@onevault/api';
 import type { CallOptions } from '@onevault/base';
 import { datastoreId, type OneApi, type VmId, vmId } from '@onevault/one-client';
-import { type Answers, type InPlaceRequest, type NetworkChange, QUESTIONS, type RestoreRequest, type UndoRequest } from '@onevault/orchestrator';
-import { notOneNetwork, unknownAnswer } from './request-errors.ts';
+import {
+  type Answers,
+  type InPlaceRequest,
+  type NetworkChange,
+  type OwnershipWish,
+  QUESTIONS,
+  type RestoreRequest,
+  type UndoRequest,
+} from '@onevault/orchestrator';
+import { notOne, unknownAnswer } from './request-errors.ts';
 import { spanMs } from './spans.ts';
 
 export type RequestOf<Kind extends RunRequest['kind']> = Extract<RunRequest, { readonly kind: Kind }>;
 
-/** What the workflow is asked for when the API is asked for it. Throws SERVER_REQUEST_INVALID for an answer to no question, or a network of no such name. */
-export async function restoreRequest(cloud: Pick<OneApi, 'networks'>, request: RequestOf<'restore'>, options: CallOptions): Promise<RestoreRequest> {
+/** Who looks names up. */
+type Names = Pick<OneApi, 'networks' | 'users' | 'groups'>;
+
+/** What the workflow is asked for when the API is asked for it. Throws SERVER_REQUEST_INVALID for an answer to no question, or a network, user or group of no such name. */
+export async function restoreRequest(cloud: Names, request: RequestOf<'restore'>, options: CallOptions): Promise<RestoreRequest> {
   const { pointId, name, hold, method, imageDatastore, imageDatastores = {}, systemDatastore, nics, networks = {}, persistent, answers, verify } = request;
   return {
     pointId,
@@ -23,19 +34,31 @@ export async function restoreRequest(cloud: Pick<OneApi, 'networks'>, request: R
     networks: await networkChanges(cloud, Object.entries(networks), options),
     ...(persistent !== undefined && { persistent }),
     ...(answers !== undefined && { answers: answersOf(answers) }),
+    ownership: await ownershipWish(cloud, request, options),
   };
 }
 
-/** Names are looked up only where there are any. */
-async function networkChanges(cloud: Pick<OneApi, 'networks'>, wanted: readonly [string, string][], options: CallOptions): Promise<NetworkChange[]> {
+async function ownershipWish(cloud: Names, { owner, group, asSaved, permissions }: RequestOf<'restore'>, options: CallOptions): Promise<OwnershipWish> {
+  return {
+    ...(asSaved !== undefined && { asSaved }),
+    ...(owner !== undefined && { userId: await idOf('user', owner, () => cloud.users(options)) }),
+    ...(group !== undefined && { groupId: await idOf('group', group, () => cloud.groups(options)) }),
+    ...(permissions !== undefined && { permissions }),
+  };
+}
+
+async function networkChanges(cloud: Names, wanted: readonly [string, string][], options: CallOptions): Promise<NetworkChange[]> {
   const known = wanted.every(([, to]) => IS_ID.test(to)) ? [] : await cloud.networks(options);
-  return wanted.map(([from, to]) => {
-    if (IS_ID.test(to)) return { from, to: Number(to) };
-    const found = known.filter(({ name }) => name === to);
-    const [only] = found;
-    if (only === undefined || found.length > 1) throw notOneNetwork(to, found.length);
-    return { from, to: only.id };
-  });
+  return Promise.all(wanted.map(async ([from, to]) => ({ from, to: await idOf('network', to, async () => known) })));
+}
+
+/** Names are looked up only where there are any. */
+async function idOf(what: string, text: string, known: () => Promise<readonly { readonly id: number; readonly name: string }[]>): Promise<number> {
+  if (IS_ID.test(text)) return Number(text);
+  const found = (await known()).filter(({ name }) => name === text);
+  const [only] = found;
+  if (only === undefined || found.length > 1) throw notOne(what, text, found.length);
+  return only.id;
 }
 
 const IS_ID = /^\d{1,9}$/;

@@ -39,6 +39,17 @@ describe('a worker does every kind of run', { timeout: 30_000 }, () => {
     expect((await world.simulator.must('one.vm.info', restored)).match(/<UID>(\d+)/)?.[1]).toBe(String(owner.userId));
   });
 
+  it('a restore that an administrator gives to somebody else, by name, with rights', async () => {
+    const { userId } = await world.simulator.sim.control.createUser({ name: 'carol', password: 'secret' });
+    const wish = { owner: 'carol', group: 'oneadmin', permissions: '640' };
+    const run = await world.do({ kind: 'restore', ...ofPoint(), name: 'web-of-carol', method: 'auto', hold: false, ...wish });
+    expect(run).toMatchObject({ state: 'succeeded' });
+    const info = await world.simulator.must('one.vm.info', Number(run.report?.['vmId']));
+    expect([info.match(/<UID>(\d+)/)?.[1], info.match(/<GID>(\d+)/)?.[1], info.match(/<GROUP_U>(\d)/)?.[1]]).toEqual([String(userId), '0', '1']);
+    const unknown = await world.do({ kind: 'restore', ...ofPoint(), name: 'web-of-nobody', method: 'auto', hold: false, owner: 'nobody' });
+    expect(unknown).toMatchObject({ state: 'failed', failure: { code: 'SERVER_REQUEST_INVALID' } });
+  });
+
   it('a restore in place, and back again', async () => {
     const inPlace = await world.do({ kind: 'restore-in-place', ...ofPoint(), keepUndo: '7d', delta: false });
     expect(inPlace).toMatchObject({ state: 'succeeded', report: { kind: 'swap', action: 'in-place' } });

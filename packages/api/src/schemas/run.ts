@@ -44,6 +44,15 @@ export const runRequest = z
       answers: z.record(z.string().max(40), z.string().max(40)).optional(),
       verify: z.boolean().optional(),
       hold: z.boolean().default(false),
+      /** Whose it all becomes, by id or name; absent: the caller's, and what an administrator restores stays the server's. Only an administrator gives it to others. */
+      owner: z.string().min(1).max(128).optional(),
+      group: z.string().min(1).max(128).optional(),
+      /** As they were saved, where they still exist; what is said beside wins. */
+      asSaved: z.boolean().optional(),
+      permissions: z
+        .string()
+        .regex(/^[0-7]{3}$/, 'three octal digits: owner, group, others')
+        .optional(),
     }),
     z.object({
       kind: z.literal('restore-in-place'),

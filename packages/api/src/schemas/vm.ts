@@ -181,6 +181,10 @@ export const fileEntry = z
     type: z.enum(['file', 'directory', 'symlink', 'other']),
     sizeBytes: bytes,
     modifiedAt: timestamp.optional(),
+    /** Permission bits with set-id and sticky; these three are absent of an inode that cannot be read. */
+    mode: z.int().optional(),
+    uid: z.int().optional(),
+    gid: z.int().optional(),
     target: z.string().optional(),
   })
   .meta({ id: 'FileEntry' });
@@ -192,6 +196,7 @@ export const fileListing = z
         device: z.string(),
         type: z.string(),
         label: z.string().optional(),
+        uuid: z.string().optional(),
         sizeBytes: bytes,
         /** Why it cannot be read. */
         problem: z.string().optional(),

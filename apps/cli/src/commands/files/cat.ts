@@ -4,6 +4,7 @@ import { EXIT, type ExitCode } from '../../exit.ts';
 import { toStdout } from '../../files/byte-output.ts';
 import { addPlaceFlags, type FilesFlags, parseSize, pathOf } from '../../files/files-flags.ts';
 import { openPlace } from '../../files/open-files.ts';
+import { remoteCat } from '../../remote/files.ts';
 
 interface CatFlags extends FilesFlags {
   readonly offset?: number;
@@ -18,7 +19,13 @@ export function catCommand(run: RunCommand): Command {
       .description('the bytes of a file to stdout; on a terminal without control characters')
       .option('--offset <bytes>', 'where to begin', parseSize)
       .option('--length <bytes>', 'how much at most', parseSize),
-  ).action((point: string, path: string, flags: CatFlags, sub: Command) => run(sub, (context) => cat(context, point, path, flags)));
+  ).action((point: string, path: string, flags: CatFlags, sub: Command) =>
+    run(
+      sub,
+      (context) => cat(context, point, path, flags),
+      (context) => remoteCat(context, point, path, flags),
+    ),
+  );
 }
 
 async function cat(context: CommandContext, text: string, typed: string, flags: CatFlags): Promise<ExitCode> {

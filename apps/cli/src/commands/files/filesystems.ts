@@ -6,6 +6,7 @@ import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
 import { addFilesFlags, type FilesFlags } from '../../files/files-flags.ts';
 import { openFiles } from '../../files/open-files.ts';
+import { remoteFileSystems } from '../../remote/files.ts';
 import { type Column, printable, renderTable } from '../../render/table.ts';
 import { formatBytes } from '../../render/units.ts';
 
@@ -19,7 +20,13 @@ export function fileSystemsCommand(run: RunCommand): Command {
       .argument('<point>', 'id, unique prefix of one, latest or latest~1')
       .description('file systems in partitions and LVM, and what cannot be read')
       .option('--systems', 'operating systems, too, with what each mounts where; takes some seconds more'),
-  ).action((point: string, flags: FileSystemsFlags, sub: Command) => run(sub, (context) => listFileSystems(context, point, flags)));
+  ).action((point: string, flags: FileSystemsFlags, sub: Command) =>
+    run(
+      sub,
+      (context) => listFileSystems(context, point, flags),
+      (context) => remoteFileSystems(context, point, flags),
+    ),
+  );
 }
 
 interface Row {

@@ -7,6 +7,7 @@ import { toStdout } from '../../files/byte-output.ts';
 import { entryDocument, entryLine } from '../../files/entry-text.ts';
 import { addPlaceFlags, type FilesFlags, pathOf } from '../../files/files-flags.ts';
 import { type OpenFiles, openPlace } from '../../files/open-files.ts';
+import { remoteLs } from '../../remote/files.ts';
 
 interface LsFlags extends FilesFlags {
   readonly recursive?: boolean;
@@ -21,7 +22,13 @@ export function lsCommand(run: RunCommand): Command {
       .description('what is in a directory, by the bytes of the names')
       .option('-R, --recursive', 'and in those below it; never through a link')
       .option('-0, --null', 'paths alone, as they are, each ended by a NUL'),
-  ).action((point: string, path: string, flags: LsFlags, sub: Command) => run(sub, (context) => list(context, point, path, flags)));
+  ).action((point: string, path: string, flags: LsFlags, sub: Command) =>
+    run(
+      sub,
+      (context) => list(context, point, path, flags),
+      (context) => remoteLs(context, point, path, flags),
+    ),
+  );
 }
 
 async function list(context: CommandContext, text: string, typed: string, flags: LsFlags): Promise<ExitCode> {

@@ -7,6 +7,7 @@ import { toNewFile, toStdout } from '../../files/byte-output.ts';
 import { addLimitFlag, addPlaceFlags, type FilesFlags, pathOf } from '../../files/files-flags.ts';
 import { openPlace } from '../../files/open-files.ts';
 import { refusalsDocument, warnOfRefusals } from '../../files/refusals.ts';
+import { remoteTar } from '../../remote/files.ts';
 import { filesLine } from '../../render/summary-line.ts';
 
 interface TarFlags extends FilesFlags {
@@ -24,7 +25,13 @@ export function tarCommand(run: RunCommand): Command {
         .option('-o, --output <path>', 'a new file, or - for stdout', '-')
         .option('--attributes', 'extended attributes, ACLs, SELinux contexts and fractions of seconds, too (pax)'),
     ),
-  ).action((point: string, path: string, flags: TarFlags, sub: Command) => run(sub, (context) => tar(context, point, path, flags)));
+  ).action((point: string, path: string, flags: TarFlags, sub: Command) =>
+    run(
+      sub,
+      (context) => tar(context, point, path, flags),
+      (context) => remoteTar(context, point, path, flags),
+    ),
+  );
 }
 
 async function tar(context: CommandContext, text: string, typed: string, flags: TarFlags): Promise<ExitCode> {

@@ -33,6 +33,17 @@ export type PolicyFlags = Partial<Readonly<Record<RuleFlag, string>>> & {
   readonly policy?: string;
 };
 
+/** Every flag that says a rule, for who takes none. */
+export const RULE_FLAGS: Readonly<Record<string, string>> = Object.fromEntries([
+  ...[...COUNT_FLAGS, ...WITHIN_FLAGS].map(([name, flag]) => [name, flag.split(' ')[0] ?? flag]),
+  ...[
+    ['keepTag', '--keep-tag'],
+    ['minimumGood', '--minimum-good'],
+    ['zone', '--zone'],
+    ['policy', '--policy'],
+  ],
+]);
+
 export function addPolicyFlags(command: Command): Command {
   command.optionsGroup('What stays (a restore point stays when any of these wants it):');
   for (const [, flag, description] of COUNT_FLAGS) command.option(flag, description);

@@ -44,8 +44,8 @@ function onlyReadable(systems: readonly GuestFileSystem[]): string | undefined {
   return others.length === 0 ? only?.device : undefined;
 }
 
-function systemAnswer({ device, type, label, sizeBytes, problem }: GuestFileSystem): ListingAnswer['filesystems'][number] {
-  return { device, type, ...(label !== undefined && { label }), sizeBytes, ...(problem !== undefined && { problem }) };
+function systemAnswer({ device, type, label, uuid, sizeBytes, problem }: GuestFileSystem): ListingAnswer['filesystems'][number] {
+  return { device, type, ...(label !== undefined && { label }), ...(uuid !== undefined && { uuid }), sizeBytes, ...(problem !== undefined && { problem }) };
 }
 
 const TYPES = new Set(['file', 'directory', 'symlink']);
@@ -58,6 +58,9 @@ function entryAnswer({ name, facts }: GuestEntry): EntryAnswer {
     ...text,
     type: TYPES.has(facts.type) ? (facts.type as 'file' | 'directory' | 'symlink') : 'other',
     sizeBytes: facts.sizeBytes,
+    mode: facts.mode,
+    uid: facts.uid,
+    gid: facts.gid,
     ...(modifiedAt !== undefined && { modifiedAt }),
     ...(facts.target !== undefined && { target: escapeName(facts.target) }),
   };

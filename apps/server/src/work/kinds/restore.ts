@@ -11,7 +11,7 @@ export async function runRestore(job: RunJob, request: RequestOf<'restore'>): Pr
   const { owner } = job.order;
   await using deps = await job.openJobs();
   const wanted = await restoreRequest(deps.cloud, request, job.options);
-  const report = await restoreVm(deps, { ...wanted, ...job.scanning, ...(owner !== undefined && { ownership: owner }) }, job.options);
+  const report = await restoreVm(deps, { ...wanted, ...job.scanning, ownership: { ...wanted.ownership, ...owner } }, job.options);
   const notGiven = report.notes.filter(({ code }) => code === 'OWNERSHIP_NOT_GIVEN').length;
   return doneOrDegraded(report, job, report.residue, notGiven);
 }
