@@ -57,10 +57,12 @@ export async function signIn(page: Page, user: string, password = 'secret'): Pro
   await page.getByRole('navigation', { name: 'main' }).waitFor({ state: 'attached' });
 }
 
-/** Serious and critical violations of WCAG 2.1 AA on the page as it is now, in words. */
-export async function violations(page: Page): Promise<string[]> {
+const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
+
+/** Serious and critical violations of WCAG 2.1 AA on the page as it is now, in words; or of some rules only, when nothing else can have changed. */
+export async function violations(page: Page, only: readonly string[] = WCAG): Promise<string[]> {
   if (!(await page.evaluate('"axe" in window'))) await page.evaluate(await axeSource());
-  const run = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], resultTypes: ['violations'] })";
+  const run = `axe.run(document, { runOnly: ${JSON.stringify(only)}, resultTypes: ['violations'] })`;
   const results = (await page.evaluate(run)) as AxeResults;
   return results.violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
@@ -80,6 +82,27 @@ export async function overflows(page: Page): Promise<string[]> {
   const outside = `[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > ${room} + 1).map((e) => e.outerHTML.slice(0, 120))`;
   const elements = (await page.evaluate(outside)) as string[];
   return [`${wide} pixels wide on ${room}: ${elements.slice(0, 6).join('\n  ')}`];
+}
+
+/** What can be pressed or typed into and is beyond the edge of the screen, words that a button cuts off, and rows that stand on one another. */
+export async function outOfReach(page: Page): Promise<string[]> {
+  return (await page.evaluate(`(() => {
+    const room = document.documentElement.clientWidth;
+    const scrolls = (e) => e !== null && (/auto|scroll/.test(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth || getComputedStyle(e).textOverflow === 'ellipsis' || scrolls(e.parentElement));
+    const seen = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.matches('.ov-skip, .ov-unseen, .ov-unseen *');
+    const beyond = [...document.querySelectorAll('a, button, input, select, textarea, summary')].filter(seen).filter((e) => {
+      const { left, right } = e.getBoundingClientRect();
+      return (left < -1 || right > room + 1) && !scrolls(e.parentElement);
+    });
+    const cut = [...document.querySelectorAll('button span, a span')].filter(seen).filter((e) => e.clientWidth > 0 && getComputedStyle(e).textOverflow !== 'ellipsis' && e.scrollWidth > e.clientWidth + 1);
+    const rows = [...document.querySelectorAll('.ov-vrow')];
+    const onOneAnother = rows.filter((row, index) => {
+      const next = rows[index + 1];
+      return row.scrollHeight > row.clientHeight + 1 || next !== undefined && row.getBoundingClientRect().bottom > next.getBoundingClientRect().top + 1;
+    });
+    const say = (what, all) => all.slice(0, 4).map((e) => what + ': ' + e.outerHTML.slice(0, 160));
+    return [...say('beyond the edge', beyond), ...say('cut off', cut), ...say('on one another', onOneAnother)];
+  })()`)) as string[];
 }
 
 export async function keepScreenshot(page: Page, name: string): Promise<void> {

@@ -18,6 +18,8 @@ function chance(seed: number): () => number {
 }
 
 const ROLES = ['web', 'db', 'app', 'cache', 'mail', 'git', 'ci', 'ldap', 'files', 'proxy'];
+/** As long as OpenNebula lets a name be, without a place to break it. */
+const LONG = '.customer-portal.production.eu-central.replicated_database_of_the_billing_department.example'.padEnd(119, 'x');
 const OWNERS = ['oneadmin', 'olga', 'vera', 'shop', 'research'];
 
 /** A VM as the server would tell of it: most are well, some are not, as in any cloud. */
@@ -31,7 +33,7 @@ export function fakeVm(id: number, nowMs: number): Vm {
   const newestMs = nowMs - Math.floor((luck > 0.8 ? 40 : 9) * random() * HOUR) - 10 * MINUTE;
   return {
     id,
-    name: `${role}-${String(id).padStart(4, '0')}`,
+    name: `${role}-${String(id).padStart(4, '0')}${id === 22 ? LONG : ''}`,
     owner,
     group: owner === 'oneadmin' ? 'oneadmin' : 'users',
     state: gone ? 'DONE' : luck > 0.95 ? 'POWEROFF' : 'RUNNING',

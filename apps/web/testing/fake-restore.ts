@@ -8,7 +8,7 @@ export function restoreHandlers(state: FakeState): FakeHandlers {
       const point = pointOf(state, String(params['pointId']));
       const store = { availableMiB: 900_000, totalMiB: 4_000_000 };
       return {
-        name: `${point.vmName}-restored`,
+        name: `${point.vmName.slice(0, 119)}-restored`,
         originalLives: true,
         disks: [
           ...point.disks.map(({ diskId, target, sizeBytes }) => ({ diskId, target, sizeBytes, saved: true, imageDatastore: 1 })),

@@ -52,11 +52,21 @@ async function lives(cloud: OneApi, saved: Vm, options: CallOptions): Promise<bo
   }
 }
 
+/** OpenNebula's own limit: NAME is 128 characters in its database (include/PoolObjectSQL.h), and the API asks for no more. */
+const LONGEST_NAME = 128;
+const SUFFIX = '-restored';
+
+/** What the new VM is called unless somebody says otherwise: never so long that it would be refused, never with half of a character at its end. */
+export function nameFor(saved: string, originalLives: boolean): string {
+  if (!originalLives) return saved;
+  return `${saved.slice(0, LONGEST_NAME - SUFFIX.length).replace(/[\uD800-\uDBFF]$/, '')}${SUFFIX}`;
+}
+
 function choices(point: RestorePoint, saved: Vm, now: CloudNow, caller: Caller): ChoicesAnswer {
   const mayUse = (datastore: Datastore): boolean => caller.may('use', { kind: 'DATASTORE', ...datastore });
   const ofType = (type: number): Datastore[] => now.datastores.filter((one) => one.type === type && mayUse(one));
   return {
-    name: now.originalLives ? `${saved.name}-restored` : saved.name,
+    name: nameFor(saved.name, now.originalLives),
     originalLives: now.originalLives,
     disks: disksOf(point, saved, now.datastores),
     networks: networksOf(saved, now.networks),

@@ -18,10 +18,16 @@ export function ProtectionFigures({ protection, orphans }: { readonly protection
     <>
       <Panel>
         <div className="ov-row">
-          <span className="ov-figure-value">{formatShare(protection.protected, wanted)}</span>
-          <span>
-            protected: {formatCount(protection.protected)} of {formatCount(wanted)} VMs
-          </span>
+          {wanted === 0 ? (
+            <span>There is no VM that should be protected.</span>
+          ) : (
+            <>
+              <span className="ov-figure-value">{formatShare(protection.protected, wanted)}</span>
+              <span>
+                protected: {formatCount(protection.protected)} of {formatCount(wanted)} VMs
+              </span>
+            </>
+          )}
         </div>
         <div className="ov-ratio" aria-hidden>
           {STATES.map(

@@ -82,7 +82,7 @@ function Retention({ doc, onChange }: FormProps) {
   const none = Object.keys(retention).length === 0;
   return (
     <FieldSet legend="How long restore points stay">
-      <div className="ov-actions ov-presets">
+      <div className="ov-actions ov-wraps">
         {RETENTION_TEMPLATES.map(({ title, retention: template }) => (
           <Button key={title} size="compact-xs" onClick={() => onChange(withField(doc, ['retention'], template))}>
             {title}

@@ -146,7 +146,7 @@ function Go({ point, form, possible }: { readonly point: Point; readonly form: R
     return (
       <div className="ov-stack">
         {start.error !== null && <ProblemNotice error={start.error} />}
-        <div className="ov-actions">
+        <div className="ov-actions ov-wraps">
           <Button variant="filled" size="sm" disabled={!possible} loading={start.isPending} onClick={go}>
             Restore as {form.name.trim()}
           </Button>
@@ -154,7 +154,7 @@ function Go({ point, form, possible }: { readonly point: Point; readonly form: R
       </div>
     );
   return (
-    <div className="ov-actions">
+    <div className="ov-actions ov-wraps">
       <Button variant="filled" color="danger" size="sm" disabled={!possible} onClick={confirm.open}>
         Restore {point.vmName} in place
       </Button>

@@ -55,7 +55,11 @@ export function RunsPage() {
         <Loaded asked={{ data: pages.data?.pages.flatMap(({ items }) => items), error: pages.error, refetch: pages.refetch }} rows={8}>
           {(runs) => (
             <>
-              {runs.length === 0 ? <Empty>No run fits.</Empty> : <RunTable runs={runs} label="runs, newest first" />}
+              {runs.length === 0 ? (
+                <Empty>{(state ?? '') + (kind ?? '') + (vmId ?? '') + (policy ?? '') === '' ? 'Nothing has run yet.' : 'No run fits.'}</Empty>
+              ) : (
+                <RunTable runs={runs} label="runs, newest first" />
+              )}
               <ShowOlder pages={pages} />
             </>
           )}

@@ -31,7 +31,7 @@ export function SnapshotsPanel({ vmId, vmName }: { readonly vmId: number; readon
   const columns: readonly Column<SnapshotSet>[] = [
     { title: 'Snapshot', cell: ({ name }) => name },
     { title: 'Taken', cell: ({ createdAt }) => <When at={createdAt} /> },
-    { title: 'Of', cell: ({ disks }) => plural(disks.length, 'disk') },
+    { title: 'Of', cell: ({ disks }) => <span className="ov-nowrap">{plural(disks.length, 'disk')}</span> },
     { title: 'Now', cell: ({ disks }) => (disks.some(({ active }) => active) ? <Status tone="ok">the disks stand on it</Status> : '–') },
     { title: 'By', cell: ({ origin }) => ORIGINS[origin] },
     { title: 'Why not', cell: (set) => <Reasons reasons={obstacles(set)} /> },

@@ -81,7 +81,11 @@ export function VmsPage() {
         <Loaded asked={{ data: rows, error: pages.error, refetch: pages.refetch }} rows={12}>
           {(vms) =>
             vms.length === 0 ? (
-              <Empty>No VM fits.</Empty>
+              <Empty>
+                {(search ?? '') === '' && (protection ?? '') === ''
+                  ? 'OpenNebula shows you no VM, and no restore point is of one that you may see.'
+                  : 'No VM fits.'}
+              </Empty>
             ) : (
               <VirtualTable
                 label="VMs"
@@ -115,7 +119,7 @@ function Why({ vm: { protection, points } }: { readonly vm: VmSummary }) {
       return <span className="ov-dim">{protection.policies.join(', ')}</span>;
     case 'out-of-rpo':
       return (
-        <span>
+        <span title={`for the policy ${protection.policy}`}>
           late by {formatDuration(protection.lateMs)} for {protection.policy}
         </span>
       );
