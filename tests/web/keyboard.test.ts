@@ -39,7 +39,10 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'with th
     pages = await openFakePages();
     page = pages.page;
   }, SLOW_MACHINE_MS);
-  afterAll(() => pages?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    vi.resetConfig();
+    await pages?.[Symbol.asyncDispose]();
+  });
 
   const heading = (): Promise<string | null> => page.getByRole('heading', { level: 1 }).textContent();
 

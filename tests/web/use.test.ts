@@ -18,7 +18,10 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'used in
     pages = await openFakePages();
     page = pages.page;
   }, SLOW_MACHINE_MS);
-  afterAll(() => pages?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    vi.resetConfig();
+    await pages?.[Symbol.asyncDispose]();
+  });
 
   const startBackup = (): string => pages.server.api.state.runs.start({ kind: 'backup', vmId: 9, repository: 'main', mode: 'auto' }, 'oneadmin', 'proxy-0009');
   const stateOfRun = (text: string): Promise<void> => page.getByRole('heading', { level: 1 }).getByText(text, { exact: true }).waitFor();

@@ -52,14 +52,15 @@ async function lives(cloud: OneApi, saved: Vm, options: CallOptions): Promise<bo
   }
 }
 
-/** OpenNebula's own limit: NAME is 128 characters in its database (include/PoolObjectSQL.h), and the API asks for no more. */
+/** In bytes of UTF-8: OpenNebula takes no longer name (name_is_valid in src/pool/PoolObjectSQL.cc). */
 const LONGEST_NAME = 128;
 const SUFFIX = '-restored';
 
 /** What the new VM is called unless somebody says otherwise: never so long that it would be refused, never with half of a character at its end. */
 export function nameFor(saved: string, originalLives: boolean): string {
   if (!originalLives) return saved;
-  return `${saved.slice(0, LONGEST_NAME - SUFFIX.length).replace(/[\uD800-\uDBFF]$/, '')}${SUFFIX}`;
+  const { read } = new TextEncoder().encodeInto(saved, new Uint8Array(LONGEST_NAME - SUFFIX.length));
+  return `${saved.slice(0, read)}${SUFFIX}`;
 }
 
 function choices(point: RestorePoint, saved: Vm, now: CloudNow, caller: Caller): ChoicesAnswer {

@@ -5,5 +5,6 @@ it('a restored VM is offered the name of the saved one, with a mark while that o
   expect(nameFor('web', false)).toBe('web');
   expect(nameFor('web', true)).toBe('web-restored');
   expect(nameFor('x'.repeat(128), true)).toBe(`${'x'.repeat(119)}-restored`);
-  expect(nameFor(`${'x'.repeat(118)}🙂 and more`, true)).toBe(`${'x'.repeat(118)}-restored`);
+  expect(nameFor(`${'x'.repeat(116)}🙂 and more`, true)).toBe(`${'x'.repeat(116)}-restored`);
+  expect(nameFor('ü'.repeat(64), true)).toBe(`${'ü'.repeat(59)}-restored`);
 });
