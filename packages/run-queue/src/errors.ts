@@ -3,6 +3,7 @@ import { BaseError } from '@onevault/base';
 export type QueueErrorCode =
   | 'QUEUE_DATABASE_UNREACHABLE'
   | 'QUEUE_DATABASE_IN_USE'
+  | 'QUEUE_DATABASE_NEWER'
   | 'QUEUE_RUN_NOT_FOUND'
   | 'QUEUE_RUN_ENDED'
   | 'QUEUE_RUN_DEADLY'

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '@onevault/base';
+import { type Kysely, sql } from 'kysely';
 import { expect, it } from 'vitest';
 import { type Database, openDatabase, type RunRecord } from '../src/index.ts';
 import { DONE, QueueWorld, runQueueContract } from '../testing/index.ts';
@@ -54,4 +55,25 @@ it('the embedded database belongs to one process; what that one had said when it
   expect(await world.ended('run-1')).toMatchObject({ state: 'succeeded', attempt: 2, vmId: 17 });
   expect(cleaned).toMatchObject([{ worker: 'all', attempt: 1, notes: { journal: ['j-1'] } }]);
   await world.stop();
+});
+
+it('a newer version brings the database further and keeps its rows; the older one then refuses it by name instead of working on it', {
+  timeout: 60_000,
+}, async () => {
+  await using place = await scratch();
+  const older = { '0001-points': { up: async (db: Kysely<unknown>) => void (await sql`create table onevault_shop.point (id text)`.execute(db)) } };
+  const newer = {
+    ...older,
+    '0002-size': { up: async (db: Kysely<unknown>) => void (await sql`alter table onevault_shop.point add column size integer default 7`.execute(db)) },
+  };
+  {
+    await using database = await open(place.directory);
+    await database.schema('shop', older);
+    await sql`insert into onevault_shop.point (id) values ('p-1')`.execute(database.db);
+    const shop = await database.schema<{ point: { id: string; size: number } }>('shop', newer);
+    expect(await shop.selectFrom('point').selectAll().execute()).toEqual([{ id: 'p-1', size: 7 }]);
+    await expect(database.schema('shop', older)).rejects.toMatchObject({ code: 'QUEUE_DATABASE_NEWER', message: expect.stringContaining('0002-size') });
+    await sql`insert into onevault.kysely_migration (name, timestamp) values ('9999-of-tomorrow', '')`.execute(database.db);
+  }
+  await expect(open(place.directory)).rejects.toMatchObject({ code: 'QUEUE_DATABASE_NEWER' });
 });

@@ -1,5 +1,6 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errorCode } from '@onevault/base';
 import { ServerError } from '../errors.ts';
 
 /** Where what matters lies: everything but the database is to be kept in a backup of its own. */
@@ -23,11 +24,29 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
     notifications: join(path, 'notifications'),
   };
   try {
-    for (const directory of [path, ...Object.values(places)]) await mkdir(directory, { recursive: true, mode: 0o700 });
+    for (const directory of [path, ...Object.values(places)]) await make(directory);
   } catch (error) {
     throw unusable(path, error);
   }
   return { ...places, tokens: join(path, 'tokens.json') };
+}
+
+/** As `mkdir -p`. Node's own never ends below a directory that takes none and says ENOENT, as /proc does. */
+async function make(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    if (await isDirectory(directory)) return;
+    const above = dirname(directory);
+    if (errorCode(error) !== 'ENOENT' || (await isDirectory(above))) throw error;
+    await make(above);
+    await mkdir(directory, { mode: 0o700 });
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true;
 }
 
 function unusable(path: string, cause: unknown): ServerError {

@@ -35,7 +35,7 @@ export interface DatabaseOptions {
 
 const CLOSE_MS = 5000;
 
-/** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE, QUEUE_REQUEST_INVALID for a URL that is none. */
+/** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE, QUEUE_DATABASE_NEWER, QUEUE_REQUEST_INVALID for a URL that is none. */
 export async function openDatabase(place: DatabasePlace, { clock, heartbeatSeconds: told }: DatabaseOptions): Promise<Database> {
   await using scope = new Scope();
   const { db, heartbeatSeconds } = await opened(place, clock, told, scope);
@@ -64,7 +64,7 @@ async function opened(place: DatabasePlace, clock: Clock, told: number | undefin
     // Time limits of connections go by it.
     return { db: postgresql(place.url, heartbeatSeconds, clock, scope), heartbeatSeconds };
   } catch (error) {
-    throw unreachable(error);
+    throw error instanceof QueueError ? error : unreachable(error);
   }
 }
 
@@ -96,7 +96,23 @@ async function migrate(db: Kysely<Tables>, schema: string, migrations: Migration
   });
   const migrator = new Migrator({ db: db.withSchema(schema), provider: { getMigrations: async () => ({ ...migrations }) }, migrationTableSchema: schema });
   const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) throw error;
+  if (error === undefined) return;
+  const unknown = (await doneIn(db, schema)).filter((name) => !Object.hasOwn(migrations, name));
+  throw unknown.length === 0 ? error : newer(unknown, error);
+}
+
+async function doneIn(db: Kysely<Tables>, schema: string): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`select name from ${sql.id(schema, 'kysely_migration')}`.execute(db);
+  return rows.map(({ name }) => name);
+}
+
+function newer(unknown: readonly string[], cause: unknown): QueueError {
+  return new QueueError({
+    code: 'QUEUE_DATABASE_NEWER',
+    message: `the database was brought further by a newer onevault: this one does not know ${unknown.join(', ')}`,
+    hint: 'start that version again; to go back for good move the database away (the directory database of the state directory, or give an empty PostgreSQL database): docs/operate/upgrading.md',
+    cause,
+  });
 }
 
 function unreachable(error: unknown): QueueError {
