@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { hashPassword } from './methods/dispatch.ts';
+import { hashPassword } from './methods/password-hash.ts';
 import { DATASTORE_TYPE } from './model/states.ts';
 import { transferDriver } from './model/transfer-driver.ts';
 import { type VersionGate, versionGate } from './model/version.ts';

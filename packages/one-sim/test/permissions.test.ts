@@ -54,6 +54,15 @@ describe('a user outside the oneadmin group', () => {
     await one.must('one.vm.chown', theirs, 0, 0);
   });
 
+  test('may change its own password and nobody else may, and the old one is of no use then', async () => {
+    expect(await alice('one.user.passwd', 0, 'mine now')).toMatchObject({ code: 512 });
+    expect(await alice('one.user.passwd', 2, '')).toMatchObject({ code: 2048 });
+    expect((await alice('one.user.passwd', 2, 'next-password')).ok).toBe(true);
+    expect(await alice('one.user.info', -1)).toMatchObject({ code: 256 });
+    expect((await rawClient(one.sim.endpoint, 'alice:next-password')('one.user.info', -1)).ok).toBe(true);
+    await one.must('one.user.passwd', 2, 'alice-password');
+  });
+
   test('is told who it is, with its password hash, as oned prints it', async () => {
     const body = (await alice('one.user.info', -1)).value;
     expect(body).toMatch(/<NAME>alice<\/NAME><PASSWORD><!\[CDATA\[[0-9a-f]{64}\]\]><\/PASSWORD>/);

@@ -1,6 +1,7 @@
 import type { Clock } from '@onevault/base';
 import type { JobEvent } from '@onevault/orchestrator';
 import type { JsonObject, RunContext } from '@onevault/run-queue';
+import { eventWithoutBody } from './event-without-body.ts';
 
 /** A stretch of work, as the API tells it. */
 export interface LedgerStep {
@@ -89,7 +90,7 @@ export class RunLedger {
   readonly emit = (event: JobEvent): void => {
     this.#ledger = noteEvent(this.#ledger, event);
     this.#context.progress(plain(this.#ledger));
-    if (event.type !== 'disk.progress' || this.#isDue(event.diskId)) this.tell(event.type, event);
+    if (event.type !== 'disk.progress' || this.#isDue(event.diskId)) this.tell(event.type, eventWithoutBody(event));
   };
 
   /** Something that is no event of a workflow: a command of the policy, a decision. */

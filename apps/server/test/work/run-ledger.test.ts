@@ -51,4 +51,26 @@ describe('what is told on', () => {
     expect(told.at(-1)).toBe('warning');
     expect(told.length).toBeLessThan(2500);
   });
+
+  it('is a plan without the body of its VM, which may hold passwords', () => {
+    const told: string[] = [];
+    const ledger = new RunLedger({ event: (_, data) => void told.push(JSON.stringify(data)), progress: () => undefined }, new FakeClock());
+    const disk = { diskId: 0, target: 'vda', sizeMiB: 4, attributes: { CIPHER: 'hidden' } };
+    const vm = {
+      id: 6,
+      name: 'web',
+      state: 3,
+      lcmState: 3,
+      history: [{ vmMad: 'kvm', hostName: 'n1' }],
+      xml: '<PASSWORD>hidden</PASSWORD>',
+      userTemplate: { P: 'hidden' },
+    };
+    const plan = { vm, verdict: 'ok', disks: [{ disk, verdict: 'skip', reasons: [] }] };
+    ledger.emit(at({ type: 'vm.planned', plan } as unknown as JobEventBody));
+    expect(told).toHaveLength(1);
+    expect(told[0]).not.toContain('hidden');
+    expect(JSON.parse(told[0] ?? '')).toMatchObject({
+      plan: { vm: { id: 6, name: 'web', history: [{ vmMad: 'kvm' }] }, disks: [{ disk: { target: 'vda' } }] },
+    });
+  });
 });

@@ -1,6 +1,6 @@
 import type { Cloud } from '../cloud.ts';
 import { SimError } from '../errors.ts';
-import { hashPassword } from '../methods/dispatch.ts';
+import { hashPassword } from '../methods/password-hash.ts';
 import type { User } from '../model/world-schema.ts';
 import { noQuotas } from '../quotas/quota-limits.ts';
 import { parseRule } from '../rights/acl-rule.ts';

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Cloud } from '../cloud.ts';
 import type { Operation, User } from '../model/world-schema.ts';
 import { type Subject, subjectOf } from '../rights/authorization.ts';
@@ -10,6 +9,7 @@ import type { Method } from './call.ts';
 import { imageMethods } from './image-methods.ts';
 import { infrastructureMethods } from './infrastructure-methods.ts';
 import { ownershipMethods } from './ownership.ts';
+import { hashPassword } from './password-hash.ts';
 import { peopleMethods } from './people-methods.ts';
 import { systemMethods } from './system-methods.ts';
 import { templateMethods } from './template-methods.ts';
@@ -87,8 +87,4 @@ function authenticate(cloud: Cloud, session: string): Subject {
 
 function isValidToken(token: { readonly expires: number }, now: number): boolean {
   return token.expires === -1 || now < token.expires;
-}
-
-export function hashPassword(password: string): string {
-  return createHash('sha256').update(password).digest('hex');
 }

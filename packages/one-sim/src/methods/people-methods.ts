@@ -6,6 +6,7 @@ import { groupObject, mayDo, userObject } from '../rights/authorization.ts';
 import { parseTemplate, TemplateSyntaxError } from '../template/parse-template.ts';
 import { action, ERROR_CODE, Refusal } from '../wire/refusal.ts';
 import { authorize, type Call, groupOf, type Method, userOf } from './call.ts';
+import { hashPassword } from './password-hash.ts';
 
 const userInfo: Method = (call) => {
   const id = call.params.int(1);
@@ -70,6 +71,16 @@ function sameGroups(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((id) => b.includes(id));
 }
 
+/** one.user.passwd(id, password): a new password, which ends no login token (UserChangePassword in src/rm/RequestManagerUser.cc, User::set_password). */
+const changePassword: Method = (call) => {
+  const user = userOf(call, call.params.int(1));
+  const password = call.params.string(2);
+  authorize(call, 'MANAGE', userObject(user));
+  if (password === '') throw action('Invalid password, it cannot be empty');
+  user.passwordSha256 = hashPassword(password);
+  return user.id;
+};
+
 /** one.user.quota and one.group.quota: `DATASTORE=[ID="1",SIZE="1024"]` and the like; everything else keeps its limit. */
 const setUserQuota: Method = (call) => {
   const user = userOf(call, call.params.int(1));
@@ -106,6 +117,7 @@ export const peopleMethods: Readonly<Record<string, Method>> = {
   'one.user.info': userInfo,
   'one.userpool.info': userPool,
   'one.user.login': login,
+  'one.user.passwd': changePassword,
   'one.user.quota': setUserQuota,
   'one.group.info': groupInfo,
   'one.grouppool.info': groupPool,
