@@ -12,7 +12,7 @@ export function* markdownPieces(text: string): Generator<Piece> {
   for (let at = 0; at < lines.length; ) {
     const line = lines[at] ?? '';
     const fence = /^```(\S*)/.exec(line);
-    const comment = /^<!-- (scene|here|killed|needs|executed by|file|goes on):?(?=\s|$)/.exec(line);
+    const comment = /^<!-- (after|scene|here|killed|needs|executed by|file|goes on):?(?=\s|$)/.exec(line);
     const end = fence !== null ? closing(lines, at + 1, (candidate) => candidate === '```') : closing(lines, at, (candidate) => candidate.includes('-->'));
     if (fence !== null) {
       yield { kind: 'fence', line: at + 1, language: fence[1] ?? '', body: lines.slice(at + 1, end) };

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -10,13 +10,16 @@ import { Scope } from '@onevault/base';
 import type { TimedStep } from '@onevault/one-sim';
 import { NO_TIME, startTestSimulator } from '@onevault/one-sim/testing';
 import { vi } from 'vitest';
+import { installAnswered } from './answered-commands.ts';
+import { frontEnd } from './front-end.ts';
+import { sinks } from './sinks.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 const BIN = join(REPOSITORY, 'apps/cli/bin/onevault.js');
 const RESIDENT = fileURLToPath(new URL('resident.mjs', import.meta.url));
 
 /** Directories of a real machine that pages name; each is one below the scratch directory. Longest first. */
-const PLACES = /(?<![\w.$}/-])\/(etc\/onevault|etc\/lvm|mnt|srv|run|opt|var|backup|tmp)(?=\/|$|[\s'"])/gm;
+const PLACES = /(?<![\w.$}/-])\/(usr\/share\/onevault|etc\/onevault|etc\/prometheus|etc\/lvm|mnt|srv|run|opt|var|backup|tmp)(?=\/|$|[\s'"])/gm;
 /** How VMs are called that pages restore: their guests live, and say so. */
 const RESTORED = ['onevault-drill-', 'dr-', 'www', 'web-'];
 /** What would change this machine, or wait for another: a block with one of them has to name the test that executes it. */
@@ -63,7 +66,8 @@ export async function openPageShell(): Promise<PageShell> {
   await using scope = new Scope();
   const root = await mkdtemp(join(tmpdir(), 'onevault-docs-'));
   scope.defer(() => rm(root, { recursive: true, force: true, maxRetries: 5 }));
-  const { sim } = scope.use(await startTestSimulator({ times: NO_TIME }));
+  const cloud = scope.use(await startTestSimulator({ times: NO_TIME }));
+  const { sim } = cloud;
   const proxy = (await sim.control.state()).vms.find((vm) => vm.proxy)?.id ?? -1;
   await sim.control.setAgentMonitoring(true);
   for (const namePrefix of RESTORED) await sim.control.expectGuest({ namePrefix, agent: true, ready: true });
@@ -78,15 +82,19 @@ export async function openPageShell(): Promise<PageShell> {
     bin,
     steps,
     join(home, '.one'),
-    ...['mnt', 'srv', 'run', 'opt', 'var/log', 'var/tmp', 'etc/onevault', 'etc/lvm', 'backup', 'tmp'].map((name) => join(root, name)),
+    ...['usr/share', 'mnt', 'srv', 'run', 'opt', 'var/log', 'var/tmp', 'etc/onevault', 'etc/prometheus', 'etc/lvm', 'backup', 'tmp'].map((name) => join(root, name)),
   ])
     await mkdir(dir, { recursive: true });
+  await symlink(join(REPOSITORY, 'packaging'), join(root, 'usr/share/onevault'));
+  const tlsPort = await freePort();
   const words: (readonly [string, string])[] = [
     ['http://frontend:2633/RPC2', sim.endpoint.href],
     ['backup:password-or-token', `${sim.user}:${sim.password}`],
     ['https://s3.example.org', bucket.endpoint],
     ['127.0.0.1:8440', `127.0.0.1:${await freePort()}`],
-    ['0.0.0.0:8443', `127.0.0.1:${await freePort()}`],
+    ['0.0.0.0:8443', `127.0.0.1:${tlsPort}`],
+    ['backup.example.org:8443', `localhost:${tlsPort}`],
+    ['backup.example.org', 'localhost'],
     ['AKIAEXAMPLE', bucket.accessKeyId],
     ['example/secret/key', bucket.secretAccessKey],
   ];
@@ -118,6 +126,7 @@ export async function openPageShell(): Promise<PageShell> {
   await chmod(join(bin, 'onevault'), 0o755);
   for (const name of NOT_HERE)
     await writeFile(join(bin, name), `#!/bin/sh\necho "${name} is not run here: say above the block what executes it"\nexit 99\n`, { mode: 0o755 });
+  await installAnswered(scope, { ...frontEnd(cloud), ...sinks(scope) }, bin);
   const shell = startBash(scope, env, home);
 
   let count = 0;
@@ -135,7 +144,8 @@ export async function openPageShell(): Promise<PageShell> {
       return { exit, printed: await printed() };
     },
     async begin(text, sign) {
-      const { source, out, printed } = await prepare(text);
+      // `$!` is the program itself, so that a page can end it.
+      const { source, out, printed } = await prepare(`exec ${text}`);
       await shell.send(`( . ${source} ) >>${out} 2>&1 </dev/null &`);
       const seen = await vi.waitUntil(async () => (await printed()).includes(sign), { timeout: 90_000, interval: 50 }).catch(() => false);
       return { exit: seen ? 0 : undefined, printed: await printed() };

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Scope } from '@onevault/base';
 import { expect, test } from 'vitest';
 import { openSecondShell } from '../support/command-line.ts';
 import { postgresRequirements, startPostgres } from '../support/postgres.ts';
 import { testWith } from '../support/requires.ts';
+import { readPage } from './page.ts';
 
 /** What docs/operate/server.md says of several workers, each a process of its own with a state directory of its own. */
 testWith(
@@ -25,9 +27,17 @@ testWith(
       await server.sees(/\n/);
       return JSON.parse(printed) as Record<string, unknown>;
     };
-    expect(await start(['--role', 'worker', '--worker-name', 'proxy-a'], 'a')).toMatchObject({ type: 'server.ready', worker: 'proxy-a', url: null });
-    expect(await start(['--role', 'worker', '--worker-name', 'proxy-b'], 'b')).toMatchObject({ worker: 'proxy-b' });
-    const { url } = await start(['--role', 'api', '--listen', '127.0.0.1:0'], 'api');
+    const [database, api, ...workers] = blockOfThePage();
+    expect(database).toMatch(/^export DATABASE_URL=postgres:/);
+    const argumentsOf = (command: string | undefined): string[] => /^onevault server ([^#]*)/.exec(command ?? '')?.[1]?.trim().split(/\s+/) ?? [];
+    for (const worker of workers) {
+      const args = argumentsOf(worker);
+      expect(await start(args, args.at(-1) ?? '')).toMatchObject({ type: 'server.ready', worker: args.at(-1), url: null });
+    }
+    const { url } = await start(
+      argumentsOf(api).map((word) => word.replace(':8440', ':0')),
+      'api',
+    );
     const ONEVAULT_SERVER = String(url);
     const token = await shell.run(['token', 'create', 'desk', '--role', 'viewer'], { ONEVAULT_SERVER });
     const run = await shell.run(['run', 'list', '--json'], { ONEVAULT_SERVER, ONEVAULT_TOKEN: token.stdout.trim() });
@@ -35,6 +45,12 @@ testWith(
   },
   120_000,
 );
+
+/** What server.md has the operator type. */
+function blockOfThePage(): readonly string[] {
+  const page = readPage(readFileSync(new URL('../../docs/operate/server.md', import.meta.url), 'utf8'));
+  return page.elsewhere.find(({ by }) => by === 'tests/docs/server-roles.test.ts')?.commands ?? [];
+}
 
 test('onevault server --role worker alone says what it lacks', async () => {
   await using shell = await openSecondShell('0');
