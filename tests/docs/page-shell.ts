@@ -82,7 +82,9 @@ export async function openPageShell(): Promise<PageShell> {
     bin,
     steps,
     join(home, '.one'),
-    ...['usr/share', 'mnt', 'srv', 'run', 'opt', 'var/log', 'var/tmp', 'etc/onevault', 'etc/prometheus', 'etc/lvm', 'backup', 'tmp'].map((name) => join(root, name)),
+    ...['usr/share', 'mnt', 'srv', 'run', 'opt', 'var/log', 'var/tmp', 'etc/onevault', 'etc/prometheus', 'etc/lvm', 'backup', 'tmp'].map((name) =>
+      join(root, name),
+    ),
   ])
     await mkdir(dir, { recursive: true });
   await symlink(join(REPOSITORY, 'packaging'), join(root, 'usr/share/onevault'));

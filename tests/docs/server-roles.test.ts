@@ -29,7 +29,11 @@ testWith(
     };
     const [database, api, ...workers] = blockOfThePage();
     expect(database).toMatch(/^export DATABASE_URL=postgres:/);
-    const argumentsOf = (command: string | undefined): string[] => /^onevault server ([^#]*)/.exec(command ?? '')?.[1]?.trim().split(/\s+/) ?? [];
+    const argumentsOf = (command: string | undefined): string[] =>
+      /^onevault server ([^#]*)/
+        .exec(command ?? '')?.[1]
+        ?.trim()
+        .split(/\s+/) ?? [];
     for (const worker of workers) {
       const args = argumentsOf(worker);
       expect(await start(args, args.at(-1) ?? '')).toMatchObject({ type: 'server.ready', worker: args.at(-1), url: null });

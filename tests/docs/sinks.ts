@@ -22,7 +22,8 @@ export function sinks(until: Scope): Readonly<Record<string, Answered>> {
       scope.use(smtp);
       return String(smtp.port);
     },
-    'sink mails': async () => smtp?.mails.map(({ from, to, data, encrypted }) => `${encrypted ? 'TLS' : 'plain'} ${from} ${to.join()} ${data}`).join('\n') ?? '',
+    'sink mails': async () =>
+      smtp?.mails.map(({ from, to, data, encrypted }) => `${encrypted ? 'TLS' : 'plain'} ${from} ${to.join()} ${data}`).join('\n') ?? '',
     'sink chat': async ([secretFile = ''], cwd) => {
       const secret = (await readFile(resolve(cwd, secretFile), 'utf8')).trim();
       const server = createServer((request, response) => {

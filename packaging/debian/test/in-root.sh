@@ -15,6 +15,8 @@ touch /var/lib/cloud.vm
 
 # What an earlier run filled in is another simulator's.
 sed -i '/^[A-Z]/d' /etc/onevault/server.env
+# Its proxy VM is a directory; a real one is the machine itself.
+printf 'ONEVAULT_PROXY_ROOT=%s\n' "$ONEVAULT_PROXY_ROOT" >>/etc/onevault/server.env
 sed -i "s#http://frontend:2633/RPC2#$ONE_XMLRPC#; s#backup:password-or-token#$(cat "$ONE_AUTH")#" "$2"
 trap 'cat /var/log/onevault.err >&2' ERR
 env -u ONE_XMLRPC -u ONE_AUTH bash -euo pipefail "$2"
