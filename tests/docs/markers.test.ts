@@ -22,6 +22,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'docs/operate/files.md: apt-get install guestfish qemu-utils linux-image-cloud-amd64': 'changes the machine; .ci/run installs them',
   'docs/operate/files.md: onevault files filesystems latest --vm web': 'a micro-VM, 13 s without KVM, for each command; its test has one for all',
   'docs/operate/files.md: onevault files ls latest --vm web /etc --fs /dev/vg/root': 'the same',
+  'docs/operate/remote.md: onevault files filesystems latest --vm web': 'the same, at the server',
   'docs/operate/nbd.md: guestfish --ro': 'the same, and a disk with an operating system',
   'docs/operate/install.md: npm run deb && podman build -f packaging/container/Containerfile -t onevault .': 'no container engine and no registry in CI',
 };
