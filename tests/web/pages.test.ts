@@ -3,10 +3,10 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWith, requiresCommand } from '../support/requires.ts';
 import { keepScreenshot, launchChromium, NARROW, openPage, outOfReach, overflows, settle, signIn, violations, WIDE } from './browser.ts';
+import { NOON } from './fake-pages.ts';
 
 /** A page takes a second; on a machine that does ten other things, half a minute. */
 const SLOW_MACHINE_MS = 120_000;
-const NOON = Date.UTC(2026, 10, 28, 12);
 
 /** Every page, and something that stands on it once it is there. `$point` is the newest restore point of VM 1. */
 const PAGES: readonly (readonly [name: string, path: string, sees: string])[] = [

@@ -85,7 +85,7 @@ describe('files of restore points', () => {
     expect(listing.filesystems[1]).toMatchObject({ device: '/dev/sda2', problem: 'encrypted' });
     expect(listing.truncated).toBe(true);
     expect(listing.entries).toEqual([
-      { name: 'caf\\xe9\\x1b', nameBytes: Buffer.from('caf\xe9\x1b', 'latin1').toString('base64url'), type: 'file', sizeBytes: 1 },
+      { name: 'caf\\xe9\\x1b', nameBytes: Buffer.from('caf\xe9\x1b', 'latin1').toString('base64url'), type: 'file', sizeBytes: 1, mode: 0o644, uid: 0, gid: 0 },
       { name: 'lost', nameBytes: 'bG9zdA', type: 'other', sizeBytes: 0 },
     ]);
   });
