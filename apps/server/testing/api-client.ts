@@ -12,13 +12,13 @@ export interface RawReply {
 export interface SendOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A string goes as it is; anything else as JSON. */
+  /** A string or bytes go as they are; anything else as JSON. */
   readonly body?: unknown;
 }
 
 /** One request on a connection of its own; nothing is followed, kept or retried. */
 export function send(base: URL, path: string, { method = 'GET', headers = {}, body }: SendOptions = {}): Promise<RawReply> {
-  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  const text = body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const sent = httpRequest(
       {

@@ -23,6 +23,8 @@ export interface AuditFilter {
 export interface AuditLog extends AsyncDisposable {
   /** Resolves when the record is on stable storage. What is said at the same time shares one sync. Throws AUDIT_WRITE_FAILED, AUDIT_FOREIGN_WRITER. */
   append(entry: AuditEntry): Promise<AuditRecord>;
+  /** Number and hash of the last record that is on stable storage: what verification can hold the files against. */
+  head(): { readonly seq: number; readonly hash: string } | undefined;
   /** Newest first. Lines that are no records are passed over: `verifyAuditLog` names them. */
   read(filter: AuditFilter, options?: CallOptions): Promise<readonly AuditRecord[]>;
 }
@@ -66,6 +68,10 @@ class FileAuditLog implements AuditLog {
     log.#file = { handle, path: last.path, size: (await handle.stat()).size };
     if (torn !== undefined) await log.append({ actor: { kind: 'system', name: 'onevault' }, action: 'audit.torn', object: torn, outcome: 'failed' });
     return log;
+  }
+
+  head(): { readonly seq: number; readonly hash: string } | undefined {
+    return this.#last && { seq: this.#last.seq, hash: this.#last.hash };
   }
 
   append(entry: AuditEntry): Promise<AuditRecord> {

@@ -7,8 +7,8 @@ export interface AuditBreak {
   readonly path: string;
   /** Of the file, from 1. */
   readonly line: number;
-  /** unreadable: no record, or one that was changed. out-of-order: records before it are missing, were put in or exchanged. */
-  readonly kind: 'unreadable' | 'out-of-order';
+  /** unreadable: no record, or one that was changed. out-of-order: records before it are missing, were put in or exchanged. cut-off: a record that is known to have been there is not. */
+  readonly kind: 'unreadable' | 'out-of-order' | 'cut-off';
 }
 
 export interface AuditVerdict {
@@ -20,26 +20,35 @@ export interface AuditVerdict {
 }
 
 /**
- * Follows the chain through all files. What it cannot see: records cut off at the end, and a log that was written anew as a whole; for both compare `head`
- * with one kept elsewhere.
+ * Follows the chain through all files. What it cannot see by itself: records cut off at the end, and a log that was written anew as a whole; for both give it a `head` that
+ * was kept elsewhere, or that the writer still knows.
  */
-export async function verifyAuditLog(directory: string, options: CallOptions = {}): Promise<AuditVerdict> {
+export async function verifyAuditLog(directory: string, { head, ...options }: CallOptions & Pick<Partial<AuditVerdict>, 'head'> = {}): Promise<AuditVerdict> {
   let last: AuditRecord | undefined;
   let records = 0;
   const verdict = (firstBreak: AuditBreak | undefined): AuditVerdict => ({ records, firstBreak, head: last && { seq: last.seq, hash: last.hash } });
+  let end = { path: directory, line: 0 };
   for (const { path, firstSeq } of await listSegments(directory)) {
     let line = 0;
+    end = { path, line };
     for await (const text of linesOf(path, options)) {
       options.signal?.throwIfAborted();
       line++;
       const record = parseRecord(text);
       if (record === undefined) return verdict({ path, line, kind: 'unreadable' });
-      if (!follows(record, last) || (line === 1 && record.seq !== firstSeq)) return verdict({ path, line, kind: 'out-of-order' });
+      if (!follows(record, last) || (line === 1 && record.seq !== firstSeq) || isAnother(record, head)) return verdict({ path, line, kind: 'out-of-order' });
       last = record;
       records++;
+      end = { path, line };
     }
   }
-  return verdict(undefined);
+  const isCut = head !== undefined && (last?.seq ?? 0) < head.seq;
+  return verdict(isCut ? { path: end.path, line: end.line + 1, kind: 'cut-off' } : undefined);
+}
+
+/** Where another record is known to have been. */
+function isAnother({ seq, hash }: AuditRecord, head: AuditVerdict['head']): boolean {
+  return seq === head?.seq && hash !== head.hash;
 }
 
 function follows(record: AuditRecord, last: AuditRecord | undefined): boolean {

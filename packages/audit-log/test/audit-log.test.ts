@@ -129,6 +129,32 @@ describe('verifying the audit log', () => {
     expect((await verifyAuditLog(directory)).firstBreak).toMatchObject({ line: 1, kind: 'out-of-order' });
   });
 
+  it('finds what was cut off at the end, or written anew as a whole, by the head that somebody still knows', async () => {
+    await using log = await openLog(500);
+    expect(log.head()).toBeUndefined();
+    for (let i = 0; i < 12; i++) await log.append(auditEntry({ object: `point ${i}` }));
+    const head = log.head();
+    expect(head?.seq).toBe(12);
+    expect((await verifyAuditLog(directory, { head })).firstBreak).toBeUndefined();
+    const all = await files();
+    const last = all.at(-1) ?? '';
+    const lines = (await readFile(last, 'utf8')).trimEnd().split('\n');
+    await writeFile(
+      last,
+      lines
+        .slice(0, -1)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
+    expect((await verifyAuditLog(directory, { head })).firstBreak).toMatchObject({ kind: 'cut-off', line: lines.length });
+    await rm(last);
+    expect((await verifyAuditLog(directory, { head })).firstBreak).toMatchObject({ kind: 'cut-off', path: all.at(-2) });
+    for (const file of all) await rm(file, { force: true });
+    expect((await verifyAuditLog(directory, { head })).firstBreak).toEqual({ kind: 'cut-off', path: directory, line: 1 });
+    await write(12, 500);
+    expect((await verifyAuditLog(directory, { head: { seq: 12, hash: '0'.repeat(64) } })).firstBreak).toMatchObject({ kind: 'out-of-order' });
+  });
+
   it('finds every change of a single byte', async () => {
     await write(3);
     const [file = ''] = await files();

@@ -185,6 +185,17 @@ describe('login tokens', () => {
     expect(await byPassword('one.user.login', 'alice', 'chosen', 0)).toMatchObject({ code: 4096, value: '[one.user.login] Could not find token: chosen' });
   });
 
+  test('are no more good than the password when the user is disabled, by whom he is not himself', async () => {
+    const byPassword = rawClient(one.sim.endpoint, 'bob:bob-password');
+    const { userId } = await one.sim.control.createUser({ name: 'bob', password: 'bob-password' });
+    const token = (await byPassword('one.user.login', 'bob', '', 60)).value;
+    expect((await byPassword('one.user.enable', userId, false)).code).toBe(512);
+    expect((await one.call('one.user.enable', userId, false)).ok).toBe(true);
+    for (const secret of ['bob-password', token]) expect((await rawClient(one.sim.endpoint, `bob:${secret}`)('one.user.info', -1)).code).toBe(256);
+    expect((await one.call('one.user.enable', userId, true)).ok).toBe(true);
+    expect((await byPassword('one.user.info', -1)).ok).toBe(true);
+  });
+
   test('are ten at most; one of a single group has that group only, and makes no full one', async () => {
     const byPassword = rawClient(one.sim.endpoint, 'alice:alice-password');
     for (let n = 0; n < 10; n++) expect((await byPassword('one.user.login', 'alice', `t${n}`, -1, n === 0 ? 1 : -1)).ok).toBe(true);

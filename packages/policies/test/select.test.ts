@@ -42,6 +42,14 @@ describe('a selector', () => {
     expect(fits(parseSelector('host!=kvm-3'), stopped)).toBe(true);
   });
 
+  it('that is as large as a request may be is read in no time to speak of, or refused', { timeout: 5_000 }, () => {
+    const long = 'a'.repeat(250_000);
+    for (const text of [`name=${long}"x"`, `name=${'"a'.repeat(100_000)}`, `${long}=x`, `name=a${' '.repeat(250_000)}b"c"`, `name=${'a" "'.repeat(60_000)}`])
+      expect(() => parseSelector(text)).toThrow();
+    for (const text of [`name=${long}`, `name=${'a|'.repeat(100_000)}b`, `name=a${' and name=a'.repeat(20_000)}`])
+      expect(fits(parseSelector(text), vm)).toBe(false);
+  });
+
   it('refuses what cannot be read', () => {
     for (const text of ['', 'web', 'name', 'name=', 'size=3', 'name=a and', 'and name=a', 'name=a||b', 'name="a', 'attribute.=x', 'name==|'])
       expect(() => parseSelector(text), text).toThrow(expect.objectContaining({ code: 'POLICY_SELECTOR_INVALID' }));

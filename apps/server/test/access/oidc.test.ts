@@ -126,4 +126,12 @@ describe('signing in through an OpenID provider', () => {
     expect(await send(base, '/oidc/callback?code=c&state=s')).toMatchObject(refused);
     expect((await world.audit.read({ limit: 1 }))[0]).toMatchObject({ action: 'signIn', outcome: 'refused' });
   });
+
+  it('fills no audit log: who comes back from nowhere again and again is written down some times, and then asked to wait', async () => {
+    const before = world.audit.head()?.seq ?? 0;
+    const statuses: number[] = [];
+    for (let i = 0; i < 100; i++) statuses.push((await send(base, `/oidc/callback?code=${i}&state=s`)).status);
+    expect(statuses.at(-1)).toBe(429);
+    expect((world.audit.head()?.seq ?? 0) - before).toBeLessThanOrEqual(60);
+  });
 });

@@ -162,6 +162,38 @@ describe('guessing', () => {
     expect(limits.waitMs({ user: 'bob', address })).toBe(0);
   });
 
+  it('at one user from many addresses slows newcomers a little, and not who has signed in from their address before', () => {
+    const limits = new SignInLimits(clock);
+    const guess = (n: number) => ({ user: 'erin', address: `10.1.${n >> 8}.${n & 255}` });
+    limits.succeeded({ user: 'erin', address: '10.0.0.7' });
+    for (let n = 0; n < 100; n++) limits.failed(guess(n));
+    expect(limits.waitMs(guess(1000))).toBe(0);
+    let guesses = 0;
+    for (let n = 100, leftMs = 3_600_000; leftMs > 0; n++, guesses++) {
+      const waitMs = limits.waitMs(guess(n));
+      clock.advance(waitMs);
+      limits.failed(guess(n));
+      leftMs -= Math.max(1, waitMs);
+    }
+    expect(guesses).toBeLessThan(400);
+    expect(limits.waitMs({ user: 'erin', address: '10.0.0.7' })).toBe(0);
+    expect(limits.waitMs({ user: 'erin', address: '10.9.9.9' })).toBeLessThanOrEqual(10_000);
+    expect(limits.waitMs({ user: 'frank', address: '10.9.9.9' })).toBe(0);
+  });
+
+  it('from one network of IPv6 is guessing from one address', async () => {
+    const { access } = world;
+    const attempt = (n: number) => ({ user: 'grace', address: `2001:db8:1:2::${n.toString(16)}` });
+    const tried: string[] = [];
+    for (let n = 1; n <= 6; n++) {
+      await access.signingIn
+        .withPassword(attempt(n), 'guess', new AbortController().signal)
+        .catch((error: { readonly code: string }) => tried.push(error.code));
+    }
+    expect(tried.slice(0, 4)).toEqual(Array(4).fill('SERVER_SIGN_IN_FAILED'));
+    expect(tried.slice(4)).toEqual(Array(2).fill('SERVER_TOO_MANY_REQUESTS'));
+  });
+
   it('answers 429 with the seconds to wait', async () => {
     const guess = { user: 'oneadmin', password: 'guess' };
     for (let i = 0; i < 4; i++) expect((await trySignIn(guess)).status).toBe(401);

@@ -1,4 +1,5 @@
 import { get, type IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import type { StreamEvent } from '@onevault/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AccessWorld, makeAccessWorld, runRecord, type Somebody, sampleHandlers, send, signIn } from '../../testing/index.ts';
@@ -32,9 +33,9 @@ async function serve(watch: (call: { signal: AbortSignal; lastEventId?: string }
   return url;
 }
 
-function open(url: URL, headers: Readonly<Record<string, string>> = {}): Promise<IncomingMessage> {
+function open(url: URL, headers: Readonly<Record<string, string>> = {}, path = '/api/v1/events'): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    get({ host: url.hostname, port: url.port, path: '/api/v1/events', agent: false, headers: { ...admin.headers, ...headers } }, resolve).on('error', reject);
+    get({ host: url.hostname, port: url.port, path, agent: false, headers: { ...admin.headers, ...headers } }, resolve).on('error', reject);
   });
 }
 
@@ -124,6 +125,41 @@ describe('an event stream', () => {
       })
       .toBe(200);
     for (const stream of first) stream.destroy();
+  });
+
+  it('is ended when its listener gets another role, also with a token', async () => {
+    const url = await serve(silence);
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+    const { json } = await send(url, '/api/v1/tokens', { method: 'POST', headers: admin.headers, body: { name: 'robot', role: 'admin', expiresAt } });
+    const stream = await open(url, { cookie: '', authorization: `Bearer ${json.secret}` });
+    expect(stream.statusCode).toBe(200);
+    const over = untilText(stream, /never/);
+    world.settings.set({ roles: { [world.sim.user]: 'viewer' } });
+    await over;
+    expect(stream.complete || stream.destroyed).toBe(true);
+    world.settings.set({ roles: {} });
+  });
+
+  it('counts as one where it is a file that is made while it is read, and breaks off with the session, too', async () => {
+    const logs: Readable[] = [];
+    const runLog = async () => {
+      const body = new Readable({ read: () => undefined });
+      body.push('{}\n');
+      logs.push(body);
+      return { contentType: 'application/x-ndjson', body };
+    };
+    const { url } = await world.serve(objects, { ...sampleHandlers(), runLog }, { limits: { heartbeatMs: 20, streamsPerUser: 3, streams: 4 } });
+    admin = await signIn(url, world.sim.user, world.sim.password);
+    const path = '/api/v1/runs/run-1/log';
+    const first = await Promise.all([1, 2, 3].map(() => open(url, {}, path)));
+    expect(first.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200]);
+    expect(await send(url, path, { headers: admin.headers })).toMatchObject({ status: 429, json: { code: 'SERVER_TOO_MANY_REQUESTS' } });
+    first[0]?.destroy();
+    await expect.poll(() => logs[0]?.destroyed).toBe(true);
+    const ends = first.slice(1).map((log) => untilText(log, /never/).catch((error: unknown) => error));
+    expect((await send(url, '/api/v1/session', { method: 'DELETE', headers: admin.headers })).status).toBe(204);
+    for (const end of await Promise.all(ends)) expect(end).toMatchObject({ code: 'ECONNRESET' });
+    expect(logs.every(({ destroyed }) => destroyed)).toBe(true);
   });
 
   it('ends with the session of whoever listens', async () => {

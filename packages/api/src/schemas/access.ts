@@ -86,7 +86,7 @@ export const auditQuery = z.object({
 export const auditVerdict = z
   .object({
     records: z.int(),
-    firstBreak: z.object({ path: z.string(), line: z.int(), kind: z.enum(['unreadable', 'out-of-order']) }).optional(),
+    firstBreak: z.object({ path: z.string(), line: z.int(), kind: z.enum(['unreadable', 'out-of-order', 'cut-off']) }).optional(),
     head: z.object({ seq: z.int(), hash: z.string() }).optional(),
   })
   .meta({ id: 'AuditVerdict' });

@@ -98,7 +98,10 @@ export const point = z
   })
   .meta({ id: 'Point' });
 
-export const hold = z.object({ reason: z.string().min(1).max(200), until: timestamp.optional() }).meta({ id: 'Hold' });
+/** It is printed wherever restore points are listed. */
+const oneLine = z.string().regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'one line of printable text');
+
+export const hold = z.object({ reason: oneLine.min(1).max(200), until: timestamp.optional() }).meta({ id: 'Hold' });
 export const tags = z.object({ tags: z.array(z.string().min(1).max(64)).max(50) }).meta({ id: 'Tags' });
 
 const refusal = z.object({ code: z.string(), text: z.string(), diskId: z.int().optional(), snapshotId: z.int().optional(), remedy: z.string() });

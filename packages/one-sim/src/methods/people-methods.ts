@@ -81,6 +81,14 @@ const changePassword: Method = (call) => {
   return user.id;
 };
 
+/** one.user.enable(user, yes or no): one that is disabled is nobody to authenticate (src/rm/RequestManagerUser.cc, UserEnable). */
+const enable: Method = (call) => {
+  const user = userOf(call, call.params.int(1));
+  authorize(call, 'ADMIN', userObject(user));
+  user.enabled = call.params.boolean(2);
+  return user.id;
+};
+
 /** one.user.quota and one.group.quota: `DATASTORE=[ID="1",SIZE="1024"]` and the like; everything else keeps its limit. */
 const setUserQuota: Method = (call) => {
   const user = userOf(call, call.params.int(1));
@@ -118,6 +126,7 @@ export const peopleMethods: Readonly<Record<string, Method>> = {
   'one.userpool.info': userPool,
   'one.user.login': login,
   'one.user.passwd': changePassword,
+  'one.user.enable': enable,
   'one.user.quota': setUserQuota,
   'one.group.info': groupInfo,
   'one.grouppool.info': groupPool,

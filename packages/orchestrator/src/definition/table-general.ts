@@ -141,6 +141,13 @@ const CONTEXT_RULES: readonly AttributeRule[] = [
   { path: 'CONTEXT/*', action: 'keep', code: 'CONTEXT', why: 'what the guest is told', source: CONTEXT },
 ];
 
+/** Of a VM's machine, in TEMPLATE alone: any user may write any name into the USER_TEMPLATE of a VM (one.vm.update). */
+const MACHINE_NAMES =
+  'DISK NIC NIC_ALIAS NIC_DEFAULT PCI CONTEXT OS RAW CPU VCPU MEMORY CPU_COST MEMORY_COST DISK_COST MEMORY_MAX MEMORY_SLOTS MEMORY_RESIZE_MODE VCPU_MAX EMULATOR CPU_MODEL ' +
+  'FEATURES VIDEO INPUT HYPERV_OPTIONS SPICE_OPTIONS IOMMU MEMORY_ENCRYPTION GRAPHICS TOPOLOGY NUMA_NODE TPM VMGROUP SNAPSHOT BACKUP_CONFIG SECURITY_GROUP_RULE VMID TEMPLATE_ID ' +
+  'CLONING_TEMPLATE_ID IMPORTED DEPLOY_ID SUBMIT_ON_HOLD VROUTER_ID VROUTER_KEEPALIVED_ID VROUTER_KEEPALIVED_PASSWORD TM_MAD_SYSTEM AUTOMATIC_REQUIREMENTS ' +
+  'AUTOMATIC_DS_REQUIREMENTS AUTOMATIC_NIC_REQUIREMENTS';
+
 const USER_TEMPLATE: readonly AttributeRule[] = [
   ...each('USER_TEMPLATE', 'ERROR SCHED_MESSAGE', {
     action: 'strip',
@@ -171,6 +178,12 @@ const USER_TEMPLATE: readonly AttributeRule[] = [
     code: 'MARKS_OLD',
     why: 'the protection of the saved VM, which the new one does not have',
     source: 'onevault',
+  }),
+  ...each('USER_TEMPLATE', MACHINE_NAMES, {
+    action: 'strip',
+    code: 'USER_IS_NO_MACHINE',
+    why: 'OpenNebula moves it to the machine when a VM is made; what a user wrote there later would be made with the rights of whoever restores',
+    source: INSERT,
   }),
   { path: 'USER_TEMPLATE/NAME', action: 'strip', code: 'NAME_NEW', why: 'the VM has another name', source: INSERT },
   {

@@ -5,15 +5,18 @@ import type { Disk, VmId } from '@onevault/one-client';
  * left out: a stale copy would win over the new image's own (Datastore.cc, disk_attribute; opennebula.md i.1).
  */
 export function keptAttributes(vmId: VmId, disk: Disk): Readonly<Record<string, string>> {
-  const kept = Object.entries(disk.attributes).filter(
-    ([name, value]) => value !== '' && !GIVEN.has(name) && !GIVEN_PREFIXES.some((prefix) => name.startsWith(prefix)),
-  );
+  const kept = Object.entries(disk.attributes).filter(([name, value]) => value !== '' && isOfVm(name));
   const attributes: Record<string, string> = { ...Object.fromEntries(kept), TARGET: disk.target };
   if (disk.devPrefix !== undefined) attributes['DEV_PREFIX'] = disk.devPrefix;
   if (disk.readonly) attributes['READONLY'] = 'YES';
   // `auto` is <vm>-<disk> (LibVirtDriverKVM.cc): the guest shall see what it saw, though the DISK_ID will be another.
   if (attributes['SERIAL']?.toLowerCase() === 'auto') attributes['SERIAL'] = `${vmId}-${disk.diskId}`;
   return attributes;
+}
+
+/** Whether an attribute of a DISK is the VM's. */
+export function isOfVm(name: string): boolean {
+  return !GIVEN.has(name) && !GIVEN_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
 const GIVEN: ReadonlySet<string> = new Set(

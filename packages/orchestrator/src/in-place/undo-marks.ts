@@ -3,6 +3,7 @@ import { text } from '../attributes.ts';
 import { unlessGone } from '../cloud/gone.ts';
 import type { SwapObject, SwappedDisk } from '../cloud-object.ts';
 import { NAME_MARK, PRODUCT_MARKS, RUN_MARK, runIdTime, STATE_MARK, UNDO_STATE } from '../names.ts';
+import { isOfVm } from './kept-attributes.ts';
 import { madeForMark, removeSuperseded } from './superseded.ts';
 import { whereItStands } from './where-it-stands.ts';
 
@@ -78,7 +79,9 @@ function parseAttributes(json: string): Readonly<Record<string, string>> | undef
   }
   if (parsed === null || typeof parsed !== 'object') return undefined;
   const entries = Object.entries(parsed);
-  return entries.every((entry): entry is [string, string] => typeof entry[1] === 'string') ? Object.fromEntries(entries) : undefined;
+  if (!entries.every((entry): entry is [string, string] => typeof entry[1] === 'string')) return undefined;
+  // Whoever owns the image can write what he likes, and it will be attached with our rights: what the image is stays the image's own.
+  return Object.fromEntries(entries.filter(([name]) => isOfVm(name.toUpperCase()) || name === 'READONLY'));
 }
 
 /**

@@ -102,6 +102,32 @@ describe('definition of the new VM', () => {
     });
   });
 
+  it('takes no machine from the USER_TEMPLATE, where its user may write what an administrator would then make', () => {
+    const { NIC: _nics, NIC_ALIAS: _aliases, CONTEXT: _context, RAW: _raw, ...bare } = saved.template;
+    const forged = {
+      NIC: { NETWORK_ID: '99' },
+      NIC_ALIAS: [{ NETWORK_ID: '99' }],
+      PCI: { TYPE: 'NIC', NETWORK_ID: '99' },
+      CONTEXT: { FILES_DS: '$FILE[IMAGE_ID="5"]' },
+      RAW: { TYPE: 'kvm', DATA: '<forged/>' },
+      VMGROUP: { VMGROUP_ID: '3', ROLE: 'r' },
+      TOPOLOGY: { PIN_POLICY: 'CORE' },
+      NIC_DEFAULT: { BRIDGE: 'br1' },
+      EMULATOR: '/tmp/forged',
+      VCPU_MAX: '999',
+      TM_MAD_SYSTEM: 'forged',
+    };
+    const { disks } = saved;
+    const vm: Vm = { ...saved, disks, template: bare, userTemplate: { LABELS: 'prod', ...forged } };
+    const definition = made({}, vm);
+    expect(definition.template).toMatchObject({ LABELS: 'prod', NAME: 'web-restored' });
+    for (const name of Object.keys(forged)) {
+      expect(definition.template, name).not.toHaveProperty(name);
+      const told = definition.changes.filter(({ path }) => path.startsWith(`USER_TEMPLATE/${name}`)).map(({ code }) => code);
+      expect(new Set(told), name).toEqual(new Set(['USER_IS_NO_MACHINE']));
+    }
+  });
+
   it('says of each attribute that is not what it was why', () => {
     const definition = made();
     expect(definition.changes).toContainEqual({

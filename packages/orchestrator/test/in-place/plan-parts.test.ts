@@ -3,6 +3,7 @@ import { bootByTarget } from '../../src/cloud/boot-order.ts';
 import type { SwappedDisk } from '../../src/cloud-object.ts';
 import { judgeSnapshots, snapshotFates, vmRefusals } from '../../src/in-place/check-vm.ts';
 import { keptAttributes, restrictedAttributes } from '../../src/in-place/kept-attributes.ts';
+import { parseUndo } from '../../src/in-place/undo-marks.ts';
 import { hasOldBytes, whereItStands } from '../../src/in-place/where-it-stands.ts';
 import { buildDisk, buildVm } from '../../testing/index.ts';
 
@@ -29,6 +30,34 @@ describe('a disk of an exchange', () => {
     expect(kept).not.toHaveProperty('CLONE_TARGET');
     expect(kept).not.toHaveProperty('CEPH_USER');
     expect(restrictedAttributes(kept)).toEqual(['TOTAL_IOPS_SEC']);
+  });
+});
+
+describe('the marks of a way back', () => {
+  it('say nothing of what the image is: its owner may have written them', () => {
+    const attributes = {
+      CACHE: 'none',
+      TARGET: 'vda',
+      READONLY: 'YES',
+      SOURCE: '/etc/shadow',
+      TM_MAD: 'forged',
+      Clone: 'NO',
+      DATASTORE_ID: '1',
+      CEPH_USER: 'x',
+    };
+    const template = {
+      ONEVAULT_STATE: 'UNDO',
+      ONEVAULT_RUN: '20261128t070000-abcdef',
+      ONEVAULT_NAME: 'old',
+      ONEVAULT_UNDO_VM: '6',
+      ONEVAULT_UNDO_TARGET: 'vda',
+      ONEVAULT_UNDO_DISK: JSON.stringify(attributes),
+      ONEVAULT_UNDO_SINCE: '2026-11-28T07:00:00Z',
+      ONEVAULT_UNDO_UNTIL: '2026-12-05T07:00:00Z',
+      ONEVAULT_UNDO_SET_SIZE: '1',
+      ONEVAULT_UNDO_REPLACED_BY: '7',
+    };
+    expect(parseUndo({ name: 'old', template } as never)?.attributes).toEqual({ CACHE: 'none', TARGET: 'vda', READONLY: 'YES' });
   });
 });
 

@@ -64,9 +64,11 @@ function parseTerm(text: string, term: string): Term {
   const known = keyOf(key);
   if (known === undefined) throw invalid(text, term === '' ? 'a term is missing' : `'${term}' is not a term`);
   if (value.split('"').length % 2 === 0) throw invalid(text, `a quote is left open in '${value}'`);
-  const patterns = [...value.matchAll(/(?:"([^"]*)"|([^|"]+))(?:\||$)/gy)].map(([, quoted, plain]) => quoted ?? (plain ?? '').trim());
-  const length = patterns.length === 0 ? 0 : value.replace(/"[^"]*"/g, '').split('|').length;
-  if (patterns.length !== length || patterns.some((pattern) => pattern === '')) throw invalid(text, `'${value}' is not a list of patterns`);
+  // Sticky: what does not fit ends it, and is not tried again from every place behind.
+  const found = [...value.matchAll(/(?:"([^"]*)"|([^|"]+))(?:\||$)/gy)];
+  const patterns = found.map(([, quoted, plain]) => quoted ?? (plain ?? '').trim());
+  const isWhole = found.reduce((length, [match]) => length + match.length, 0) === value.length && found.at(-1)?.[0].endsWith('|') === false;
+  if (!isWhole || patterns.some((pattern) => pattern === '')) throw invalid(text, `'${value}' is not a list of patterns`);
   return { key: known, negated: not === '!', patterns };
 }
 
