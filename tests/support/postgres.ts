@@ -29,6 +29,7 @@ export interface Postgres extends AsyncDisposable {
   readonly port: number;
   /** Directory of its socket. */
   readonly socketDirectory: string;
+  url(database: string): Secret;
   /** Makes an empty database and answers its URL. */
   createDatabase(name: string): Promise<Secret>;
   /** fast: sessions are cut off and all is written out. immediate: as a crash; it recovers from its log when it starts again. */
@@ -85,12 +86,14 @@ export async function startPostgres({ fsync = false }: PostgresOptions = {}): Pr
   await start();
   scope.defer(() => stop('SIGQUIT'));
   const owned = scope.move();
+  const url = (name: string): Secret => new Secret(`postgresql://onevault@127.0.0.1:${port}/${name}`);
   return {
     port,
+    url,
     socketDirectory: directory,
     async createDatabase(name) {
       await sql('postgres', `create database ${name}`);
-      return new Secret(`postgresql://onevault@127.0.0.1:${port}/${name}`);
+      return url(name);
     },
     stop: (how) => stop(how === 'fast' ? 'SIGINT' : 'SIGQUIT'),
     start,

@@ -1,6 +1,6 @@
 import { type CallOptions, serializeError } from '@onevault/base';
 import { compose } from '@onevault/composition';
-import { recoverRuns } from '@onevault/orchestrator';
+import { type JournalStore, recoverRuns } from '@onevault/orchestrator';
 import { type Database, Runs, serveRuns, type Worker } from '@onevault/run-queue';
 import { cleanUpAfter } from './clean-up.ts';
 import { executeRun } from './execute-run.ts';
@@ -81,7 +81,10 @@ export class ServerWorker implements AsyncDisposable {
   async #keepLooking(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#place.clock.sleep(LOOK_MS, { signal }).catch(() => undefined);
-      if (!signal.aborted) await this.#look({ signal });
+      if (signal.aborted) return;
+      await this.#look({ signal });
+      // What was somebody else's to clean up when this worker began, and has been.
+      await this.#recover({ signal }).catch(() => undefined);
     }
   }
 
@@ -98,12 +101,24 @@ export class ServerWorker implements AsyncDisposable {
   async #recover(options: CallOptions): Promise<void> {
     const { settings, logger, clock } = this.#place;
     try {
-      await using deps = await compose(settings, logger, clock).openRecovery(options);
-      const { runs } = await recoverRuns({ ...deps, journals: await this.#place.inNobodysCare(deps.journals) }, options);
+      const composition = compose(settings, logger, clock);
+      const journals = await this.#place.inNobodysCare(composition.journals());
+      if (!(await hasDead(journals, options))) return;
+      await using deps = await composition.openRecovery(options);
+      const { runs } = await recoverRuns({ ...deps, journals }, options);
       if (runs.length > 0) logger.warn({ runs }, 'dead runs recovered');
     } catch (error) {
       options.signal?.throwIfAborted();
       logger.warn({ error: serializeError(error) }, 'what earlier runs left could not be looked at');
     }
   }
+}
+
+/** Those of this process are of runs under way. */
+async function hasDead(journals: JournalStore, options: CallOptions): Promise<boolean> {
+  for await (const { records } of journals.unfinished(options)) {
+    const [first] = records;
+    if (first?.type !== 'run' || records.some(({ type }) => type === 'released') || !(await journals.isAlive(first.owner))) return true;
+  }
+  return false;
 }
