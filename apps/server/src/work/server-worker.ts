@@ -17,6 +17,8 @@ export interface WorkerOptions {
 }
 
 const LOOK_MS = 60_000;
+/** Below the TimeoutStopSec of the systemd units. */
+export const GRACE_MS = 240_000;
 
 /** A worker on this machine's proxy VM. It looks every minute what the proxy reaches, and takes only runs that it can do. */
 export class ServerWorker implements AsyncDisposable {
@@ -46,10 +48,23 @@ export class ServerWorker implements AsyncDisposable {
     this.#work = Promise.all([serveRuns({ database: this.#database, clock, logger }, this.#worker(), { signal }), this.#keepLooking(signal)]);
   }
 
-  /** Stops in order: what is under way is ended, taken back, and given to others. */
+  /**
+   * Stops in order: what is under way is ended, taken back, and given to others. A run that cannot be ended within GRACE_MS (an OpenNebula that does not answer, a command
+   * that takes its time) is let go: the process is to end now, and another worker takes back what its journal names.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
+    const { clock, logger } = this.#place;
     this.#stop.abort(new DOMException('the worker ends', 'AbortError'));
-    await this.#work;
+    const ended = new AbortController();
+    const isOver = await Promise.race([
+      this.#work.then(() => false),
+      clock.sleep(GRACE_MS, { signal: ended.signal }).then(
+        () => true,
+        () => false,
+      ),
+    ]);
+    ended.abort();
+    if (isOver) logger.warn({ graceMs: GRACE_MS }, 'runs could not be ended in order and are let go: another worker takes back what they made');
   }
 
   #worker(): Worker {

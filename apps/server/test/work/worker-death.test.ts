@@ -1,4 +1,6 @@
 import { symlinkSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileStore, openRepository } from '@onevault/backup-format';
 import { type Clock, silentLogger } from '@onevault/base';
 import { vmId } from '@onevault/one-client';
@@ -8,6 +10,7 @@ import { forgetWorker } from '@onevault/run-queue/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cleanUpAfter } from '../../src/work/clean-up.ts';
 import { executeRun } from '../../src/work/execute-run.ts';
+import { GRACE_MS } from '../../src/work/server-worker.ts';
 import { hurriedClock, makeWorkWorld, type WorkWorld } from '../../testing/work-world.ts';
 
 /** All of them when there is time: each is a run, its clean-up and another run. */
@@ -267,5 +270,51 @@ describe('a worker that dies', { timeout: 120_000 }, () => {
     expect(await world.ended(id)).toMatchObject({ state: 'succeeded', worker: 'restore-heir', report: { told: [{ code: 'WORKER_LOST' }] } });
     const { vms } = await world.simulator.sim.control.state();
     expect(vms.filter(({ name, stateText }) => name === 'once' && stateText !== 'DONE')).toHaveLength(1);
+  });
+
+  it('not at all, but is told to end and cannot end its run in order: it lets it go, in time', async () => {
+    world.setPolicies({
+      kind: 'backup',
+      name: 'slow',
+      repository: 'main',
+      timezone: 'UTC',
+      select: { include: ['name=*'] },
+      schedules: [{ at: '22:00' }],
+      commands: { before: { command: ['sleep', '60'] }, after: { command: ['sleep', '5'] } },
+    });
+    const grace = gate();
+    const clock: Clock = { ...hurriedClock, sleep: (ms, options) => (ms === GRACE_MS ? grace.promise : hurriedClock.sleep(ms, options)) };
+    const worker = await world.worker('busy', { clock });
+    const id = await world.start({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'auto', policy: 'slow' });
+    const begun = (count: number) => async () =>
+      (await world.queue.events({ runId: id, afterSeq: 0, limit: 100 })).filter(({ type }) => type === 'command.started').length === count;
+    await expect.poll(begun(1), { timeout: 20_000 }).toBe(true);
+    const ending = worker[Symbol.asyncDispose]();
+    await expect.poll(begun(2), { timeout: 20_000 }).toBe(true);
+    grace.resolve();
+    await ending;
+    expect(await world.queue.get(id)).toMatchObject({ state: 'running', worker: 'busy' });
+    await world.runs.cancel(id);
+    expect(await world.ended(id)).toMatchObject({ state: 'cancelled' });
+  });
+
+  it('and starts again before anybody has its run: it forgets the journal once another one has cleaned up', async () => {
+    const id = await world.start({ kind: 'backup', vmId: world.vm, repository: 'main', mode: 'full' });
+    expect(await mortal('reborn', (count) => count === 4).gone).toBe('died');
+    // Its machine as it is after the death of the process, which a test cannot show of its own: no lock is held, and the journal's owner is not alive.
+    const settings = elsewhere('reborn-again');
+    const [was, is] = [`${world.place.settings.stateDir}-reborn`, settings.stateDir].map((stateDir) => join(stateDir, 'journals')) as [string, string];
+    const journals = async (): Promise<readonly string[]> => (await readdir(is)).filter((name) => name.endsWith('.jsonl'));
+    await mkdir(is, { recursive: true });
+    for (const name of (await readdir(was)).filter((file) => file.endsWith('.jsonl')))
+      await writeFile(join(is, name), (await readFile(join(was, name), 'utf8')).replace(/("owner":"\S+ \d+) \d+/, '$1 1'));
+    await world.worker('reborn-again', { settings });
+    expect(await journals()).toHaveLength(1);
+    await world.worker('reborn-heir');
+    await taken(id, 'reborn');
+    const done = await world.ended(id);
+    expect(done.failure).toBeUndefined();
+    expect(done).toMatchObject({ state: 'succeeded', attempt: 2 });
+    await expect.poll(journals, { timeout: 20_000 }).toEqual([]);
   });
 });
