@@ -151,8 +151,8 @@ export class DatabaseCatalog implements Catalog {
       .use(
         setting,
         async (repository) => {
-          const found = await readRepository(this.db, setting.name, repository, { ...options, now: clock.now() });
-          await this.#repositories.look(setting, repository, options);
+          const { touched: found, broughtBytes } = await readRepository(this.db, setting.name, repository, { ...options, now: clock.now() });
+          await this.#repositories.look(setting, repository, { ...options, broughtBytes });
           return found;
         },
         options,
@@ -183,7 +183,7 @@ export class DatabaseCatalog implements Catalog {
 
   async #sumUp(groups: Touched | undefined): Promise<void> {
     const changed = this.#groups.replace(groups, await readGroupSums(this.db, groups, this.#deps.clock.now()));
-    await this.#repositories.count();
+    this.#repositories.count(this.#groups.perRepository());
     if (changed.size === 0) return;
     for (const listener of this.#listeners) listener(changed);
   }

@@ -1,4 +1,4 @@
-import type { GroupSum } from './group-sums.ts';
+import type { GroupSum, RepositorySum } from './group-sums.ts';
 
 /** Sums of all groups, and which of them a VM's id means. Memory: one newest point for each VM. */
 export class GroupBook {
@@ -17,6 +17,18 @@ export class GroupBook {
 
   perVm(): GroupSum[] {
     return [...this.#ofVm.keys()].flatMap((vmId) => this.#newestOf(vmId) ?? []);
+  }
+
+  /** What each repository has, of all groups together. */
+  perRepository(): ReadonlyMap<string, Omit<RepositorySum, 'repository'>> {
+    const sums = new Map<string, Omit<RepositorySum, 'repository'>>();
+    for (const { inEach } of this.#sums.values()) {
+      for (const { repository, points, damaged, pointBytes } of inEach) {
+        const sum = sums.get(repository) ?? { points: 0, damaged: 0, pointBytes: 0 };
+        sums.set(repository, { points: sum.points + points, damaged: sum.damaged + damaged, pointBytes: sum.pointBytes + pointBytes });
+      }
+    }
+    return sums;
   }
 
   /** Of these groups (or all) there is this and nothing else. Answers the VMs that are concerned. */

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
 import type { CatalogPoint } from '../ports/catalog.ts';
 import type { CatalogTables } from './catalog-tables.ts';
@@ -12,59 +13,105 @@ export interface GroupSum {
   readonly newest: CatalogPoint;
   /** Newest one that is not damaged, by repository. */
   readonly newestGood: ReadonlyMap<string, { readonly capturedMs: number; readonly pointId: string }>;
+  readonly inEach: readonly RepositorySum[];
 }
 
-/** So many groups are asked for at once. */
-const BATCH = 500;
+/** What a repository has of it. */
+export interface RepositorySum {
+  readonly repository: string;
+  readonly points: number;
+  readonly damaged: number;
+  readonly pointBytes: number;
+}
+
+/**
+ * So many groups are asked for at once. The embedded database answers in the thread that answers everybody: between two questions the others have it, and no question
+ * may take long.
+ */
+const BATCH = 100;
 
 /** Of these groups, or of all; groups without a point are not in the answer. */
 export async function readGroupSums(db: Kysely<CatalogTables>, groups: ReadonlySet<string> | undefined, now: Date): Promise<GroupSum[]> {
-  if (groups === undefined) return readBatch(db, undefined, now);
   const sums: GroupSum[] = [];
-  const all = [...groups];
-  for (let at = 0; at < all.length; at += BATCH) sums.push(...(await readBatch(db, all.slice(at, at + BATCH), now)));
+  for await (const batch of groups === undefined ? allGroups(db) : batchesOf([...groups])) {
+    sums.push(...(await readBatch(db, batch, now)));
+    await nextTurn();
+  }
   return sums;
 }
 
-async function readBatch(db: Kysely<CatalogTables>, groups: readonly string[] | undefined, now: Date): Promise<GroupSum[]> {
+async function* allGroups(db: Kysely<CatalogTables>): AsyncGenerator<readonly string[], void, undefined> {
+  for (let last = ''; ; ) {
+    const rows = await db.selectFrom('point').select('grp').where('grp', '>', last).groupBy('grp').orderBy('grp').limit(BATCH).execute();
+    const end = rows.at(-1);
+    if (end === undefined) return;
+    last = end.grp;
+    yield rows.map(({ grp }) => grp);
+  }
+}
+
+function* batchesOf(groups: readonly string[]): Generator<readonly string[], void, undefined> {
+  for (let at = 0; at < groups.length; at += BATCH) yield groups.slice(at, at + BATCH);
+}
+
+async function readBatch(db: Kysely<CatalogTables>, groups: readonly string[], now: Date): Promise<GroupSum[]> {
   const counts = await db
     .selectFrom('point')
-    .select(['grp', sql<number>`count(*)::int`.as('count'), sql<number>`sum(stored_bytes)::bigint`.as('storedBytes')])
-    .$if(groups !== undefined, (query) => query.where('grp', 'in', groups ?? []))
-    .groupBy('grp')
+    .select(['grp', 'repository', sql<number>`count(*)::int`.as('points'), sql<number>`(count(*) filter (where damaged))::int`.as('damaged')])
+    .select([sql<number>`sum(stored_bytes)::bigint`.as('storedBytes'), sql<number>`sum(size_bytes)::bigint`.as('pointBytes')])
+    .where('grp', 'in', groups)
+    .groupBy(['grp', 'repository'])
     .execute();
+  await nextTurn();
   const newest = await db
     .selectFrom('point')
     .selectAll()
     .distinctOn('grp')
-    .$if(groups !== undefined, (query) => query.where('grp', 'in', groups ?? []))
+    .where('grp', 'in', groups)
     .orderBy('grp')
     .orderBy('captured_at', 'desc')
     .orderBy('id', 'desc')
     .execute();
+  await nextTurn();
   const good = await db
     .selectFrom('point')
     .select(['grp', 'repository', 'id', 'captured_at'])
     .distinctOn(['grp', 'repository'])
     .where('damaged', '=', false)
-    .$if(groups !== undefined, (query) => query.where('grp', 'in', groups ?? []))
+    .where('grp', 'in', groups)
     .orderBy('grp')
     .orderBy('repository')
     .orderBy('captured_at', 'desc')
     .orderBy('id', 'desc')
     .execute();
-  const countOf = new Map(counts.map(({ grp, count, storedBytes }) => [grp, { count, storedBytes }]));
-  const goodOf = new Map<string, Map<string, { capturedMs: number; pointId: string }>>();
-  for (const { grp, repository, id, captured_at } of good) {
-    const ofGroup = goodOf.get(grp) ?? new Map();
-    goodOf.set(grp, ofGroup.set(repository, { capturedMs: captured_at.getTime(), pointId: id }));
+  const countsOf = byGroup(counts);
+  const goodOf = byGroup(good);
+  return newest.map((row) => {
+    const inEach = (countsOf.get(row.grp) ?? []).map(({ grp: _, ...rest }) => ({
+      ...rest,
+      storedBytes: Number(rest.storedBytes),
+      pointBytes: Number(rest.pointBytes),
+    }));
+    return {
+      group: row.grp,
+      vmId: row.vm_id,
+      count: inEach.reduce((sum, { points }) => sum + points, 0),
+      storedBytes: inEach.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+      newest: pointOfRow(row, now),
+      newestGood: new Map(
+        (goodOf.get(row.grp) ?? []).map(({ repository, id, captured_at }) => [repository, { capturedMs: captured_at.getTime(), pointId: id }]),
+      ),
+      inEach,
+    };
+  });
+}
+
+function byGroup<T extends { readonly grp: string }>(rows: readonly T[]): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const group = groups.get(row.grp);
+    if (group === undefined) groups.set(row.grp, [row]);
+    else group.push(row);
   }
-  return newest.map((row) => ({
-    group: row.grp,
-    vmId: row.vm_id,
-    count: countOf.get(row.grp)?.count ?? 1,
-    storedBytes: Number(countOf.get(row.grp)?.storedBytes ?? row.stored_bytes),
-    newest: pointOfRow(row, now),
-    newestGood: goodOf.get(row.grp) ?? new Map(),
-  }));
+  return groups;
 }

@@ -48,7 +48,7 @@ export class RepositoryBook {
       reachable: facts !== undefined && facts.problem === undefined,
       problem: facts?.problem,
       points: counts?.points ?? 0,
-      pointBytes: Number(counts?.pointBytes ?? 0),
+      pointBytes: counts?.pointBytes ?? 0,
       storedBytes: facts?.storedBytes,
       freeBytes: facts?.freeBytes,
       lastVerifyAt: facts?.lastVerifyAt === undefined ? undefined : new Date(facts.lastVerifyAt),
@@ -56,15 +56,20 @@ export class RepositoryBook {
     };
   }
 
-  /** After its points were read: it is there. */
-  async look(setting: RepositorySetting, repository: Repository, options: CallOptions & { readonly weigh?: boolean }): Promise<void> {
+  /** After its points were read: it is there. What new ones brought is added to what was stored when all of it was counted last. */
+  async look(
+    setting: RepositorySetting,
+    repository: Repository,
+    options: CallOptions & { readonly weigh?: boolean; readonly broughtBytes: number },
+  ): Promise<void> {
     const before = this.#facts.get(setting.name);
     const records = await repository.verifyRecords(options);
     const lastVerifyAt = records.findLast(({ mode }) => mode !== 'repair')?.finishedAt;
     await this.#note(setting.name, {
       place: setting.place,
       encrypted: repository.config.encryption !== undefined,
-      storedBytes: (await this.#weigh(setting.name, repository, options)) ?? before?.storedBytes,
+      storedBytes:
+        (await this.#weigh(setting.name, repository, options)) ?? (before?.storedBytes === undefined ? undefined : before.storedBytes + options.broughtBytes),
       freeBytes: await freeBytes(setting.place),
       lastVerifyAt,
       problem: undefined,
@@ -92,18 +97,9 @@ export class RepositoryBook {
     return revision === expected;
   }
 
-  async count(): Promise<void> {
-    const rows = await this.#db
-      .selectFrom('point')
-      .select([
-        'repository',
-        sql<number>`count(*)::int`.as('points'),
-        sql<number>`(count(*) filter (where damaged))::int`.as('damaged'),
-        sql<number>`sum(size_bytes)::bigint`.as('pointBytes'),
-      ])
-      .groupBy('repository')
-      .execute();
-    this.#counts = new Map(rows.map(({ repository, ...counts }) => [repository, counts]));
+  /** From the sums of all groups. */
+  count(counts: ReadonlyMap<string, Counts>): void {
+    this.#counts = counts;
   }
 
   /** Those that have rows and are not among `names`. */

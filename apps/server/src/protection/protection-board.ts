@@ -1,4 +1,5 @@
-import type { Clock } from '@onevault/base';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { CallOptions, Clock } from '@onevault/base';
 import { type BackupPolicy, type CompiledPolicy, type Protection, protectionOf } from '@onevault/policies';
 import type { Catalog } from '../ports/catalog.ts';
 import type { InventoryVm } from '../ports/inventory.ts';
@@ -10,6 +11,9 @@ export interface ProtectionDeps {
   readonly settings: { current(): ServerSettings };
   readonly clock: Clock;
 }
+
+/** Under twenty policies some milliseconds. */
+const AT_A_TIME = 100;
 
 interface Judged {
   readonly vm: InventoryVm;
@@ -40,6 +44,25 @@ export class ProtectionBoard {
     const before = this.#judged.get(vmId);
     const judged = before !== undefined && before.vm === vm && before.changesAtMs > nowMs ? before : this.#judge(vm, nowMs);
     return asOf(judged, nowMs);
+  }
+
+  /** Judges all whose standing is not known, a few at a time: whoever asks meanwhile waits for a few, and not for thousands. */
+  async judgeAll(options: CallOptions = {}): Promise<void> {
+    let judged = 0;
+    for (const { facts } of this.#deps.inventory.vms()) {
+      options.signal?.throwIfAborted();
+      this.of(facts.id);
+      if (++judged % AT_A_TIME === 0) await nextTurn();
+    }
+  }
+
+  /** Judges whatever has changed, as soon as it has, until the signal: `changed` resolves when anything may be another than before. */
+  async keepJudged(changed: (options: CallOptions) => Promise<void>, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    while (!signal.aborted) {
+      const next = changed({ signal });
+      await this.judgeAll({ signal });
+      await next;
+    }
   }
 
   /** Their restore points are others than before. */

@@ -21,6 +21,7 @@ import { createLiveHandlers } from '../live/live-handlers.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
 import { workOrderSchema } from '../ports/work-order.ts';
 import type { WorkerRegistry } from '../ports/worker-registry.ts';
+import { nextChange } from '../protection/next-change.ts';
 import { ProtectionBoard } from '../protection/protection-board.ts';
 import { WriteBack } from '../protection/write-back.ts';
 import { forgetOldRuns } from '../runs/forget-old-runs.ts';
@@ -149,7 +150,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   background.run('inventory', (signal) => inventory.keepFresh({ signal }));
   background.run('catalog', (signal) => catalog.keepFresh({ signal }));
   background.run('old runs', (signal) => forgetOldRuns(queue, options, signal));
-  protect(known, { ...options, cloud, runs }, background, scope);
+  protect({ ...known, inventory }, { ...options, cloud, runs }, background, scope);
   scope.use(afterRuns(runs, catalog, options));
   return { access, cloud, inventory, catalog, runs, live, known, settings, keys, queue, workers, orphans };
 }
@@ -169,7 +170,12 @@ interface ProtectDeps extends Pick<ServerOptions, 'clock' | 'logger'> {
 }
 
 /** Begins what is due, and keeps up to date how each VM stands. */
-function protect(known: StateDeps, { cloud, runs, clock, logger }: ProtectDeps, background: Background, scope: Scope): void {
+function protect(
+  known: StateDeps & { readonly inventory: CloudInventory },
+  { cloud, runs, clock, logger }: ProtectDeps,
+  background: Background,
+  scope: Scope,
+): void {
   const { settings, inventory, catalog, board } = known;
   const listener = catalog.onChange((vmIds) => board.forget(vmIds));
   const scheduler = new Scheduler({ settings, slots: databaseSlots(catalog.db), inventory, runs, clock, logger });
@@ -178,6 +184,7 @@ function protect(known: StateDeps, { cloud, runs, clock, logger }: ProtectDeps, 
     scheduler[Symbol.dispose]();
   });
   background.run('scheduler', (signal) => scheduler.run({ signal }));
+  background.run('protection', (signal) => board.keepJudged((call) => nextChange([inventory, catalog, settings], call), { signal }));
   const writeBack = new WriteBack({ cloud, inventory, catalog, board, settings, clock, logger });
   background.run('write-back', (signal) => writeBack.run({ signal }));
 }

@@ -1,10 +1,11 @@
 import { closeSync, fdatasyncSync, openSync, readdirSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { createConnection, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { PGlite, types } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { QueueError } from '../errors.ts';
+import { damaged, isDamage } from './damaged.ts';
 
 /** PostgreSQL in this process. Its directory is ours alone for as long as it is open. */
 export interface Embedded extends AsyncDisposable {
@@ -19,12 +20,7 @@ export async function openEmbedded(directory: string): Promise<Embedded> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const lock = await lockDirectory(join(directory, 'lock.sock'));
   try {
-    const pglite = await PGlite.create({
-      fs: new DurableFs(join(directory, 'pg18')),
-      startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'],
-      relaxedDurability: false,
-      parsers: { [types.INT8]: Number },
-    });
+    const pglite = await begin(join(directory, 'pg18'));
     return {
       pglite,
       async [Symbol.asyncDispose]() {
@@ -36,6 +32,37 @@ export async function openEmbedded(directory: string): Promise<Embedded> {
     await closed(lock);
     throw error;
   }
+}
+
+/**
+ * Nobody vacuums here, so the planner knows nothing of how many rows there are, and takes sorting a whole table for cheaper than an index: every question that is asked
+ * often has an index.
+ */
+const PLANNER = ['-c', 'enable_seqscan=off', '-c', 'enable_bitmapscan=off'];
+
+/** What every database has. PGlite makes a new one where PG_VERSION is missing, whatever else is there. */
+const PARTS = ['PG_VERSION', 'global/pg_control', 'base', 'pg_wal'];
+
+async function begin(directory: string): Promise<PGlite> {
+  const entries = await readdir(directory).catch(() => []);
+  const missing = entries.length === 0 ? [] : await partsMissing(directory);
+  if (missing.length > 0) throw damaged(directory, `it has no ${missing.join(', ')}`);
+  try {
+    return await PGlite.create({
+      fs: new DurableFs(directory),
+      startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB', ...PLANNER],
+      relaxedDurability: false,
+      parsers: { [types.INT8]: Number },
+    });
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    throw damaged(directory, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+async function partsMissing(directory: string): Promise<readonly string[]> {
+  const found = await Promise.all(PARTS.map(async (part) => ((await stat(join(directory, part)).catch(() => undefined))?.size ?? 0) > 0));
+  return PARTS.filter((_, i) => found[i] !== true);
 }
 
 /** PGlite runs with fsync off and does not sync files of Node (electric-sql/pglite#1107); it calls this after each statement that wrote. */

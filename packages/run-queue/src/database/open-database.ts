@@ -3,6 +3,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { QueueError } from '../errors.ts';
 import { DEFAULT_HEARTBEAT_SECONDS, readHeartbeat } from '../heartbeat.ts';
+import { damaged, isDamage } from './damaged.ts';
 import { openEmbedded } from './embedded.ts';
 import { EmbeddedDialect } from './embedded-dialect.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -35,7 +36,7 @@ export interface DatabaseOptions {
 
 const CLOSE_MS = 5000;
 
-/** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE, QUEUE_DATABASE_NEWER, QUEUE_REQUEST_INVALID for a URL that is none. */
+/** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE, QUEUE_DATABASE_DAMAGED, QUEUE_DATABASE_NEWER, QUEUE_REQUEST_INVALID for a URL that is none. */
 export async function openDatabase(place: DatabasePlace, { clock, heartbeatSeconds: told }: DatabaseOptions): Promise<Database> {
   await using scope = new Scope();
   const { db, heartbeatSeconds } = await opened(place, clock, told, scope);
@@ -49,8 +50,8 @@ export async function openDatabase(place: DatabasePlace, { clock, heartbeatSecon
 
 /** With its tables as this version has them, and the time that its workers go by. */
 async function opened(place: DatabasePlace, clock: Clock, told: number | undefined, scope: Scope): Promise<Pick<Database, 'db' | 'heartbeatSeconds'>> {
-  const first = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, told ?? DEFAULT_HEARTBEAT_SECONDS, clock, scope);
   try {
+    const first = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, told ?? DEFAULT_HEARTBEAT_SECONDS, clock, scope);
     await migrate(first, 'onevault', MIGRATIONS);
     // Nobody but us has it open: no worker of before is alive.
     if (place.kind === 'embedded')
@@ -64,7 +65,7 @@ async function opened(place: DatabasePlace, clock: Clock, told: number | undefin
     // Time limits of connections go by it.
     return { db: postgresql(place.url, heartbeatSeconds, clock, scope), heartbeatSeconds };
   } catch (error) {
-    throw error instanceof QueueError ? error : unreachable(error);
+    throw unusable(place, error);
   }
 }
 
@@ -113,6 +114,12 @@ function newer(unknown: readonly string[], cause: unknown): QueueError {
     hint: 'start that version again; to go back for good move the database away (the directory database of the state directory, or give an empty PostgreSQL database): docs/operate/upgrading.md',
     cause,
   });
+}
+
+function unusable(place: DatabasePlace, error: unknown): unknown {
+  if (error instanceof QueueError) return error;
+  if (place.kind === 'embedded' && isDamage(error)) return damaged(place.directory, error instanceof Error ? error.message : String(error), error);
+  return unreachable(error);
 }
 
 function unreachable(error: unknown): QueueError {
