@@ -265,11 +265,12 @@ describe('a worker that dies', { timeout: 120_000 }, () => {
     await world.look();
     const id = await world.start({ kind: 'restore', repository: 'main', pointId: world.points().at(-1)?.id ?? '', name: 'once', method: 'auto', hold: false });
     expect(await mortal('restoring', (_, noted) => noted.includes('"kept"')).gone).toBe('died');
-    await world.worker('restore-heir');
+    const heir = await world.worker('restore-heir');
     await taken(id, 'restoring');
     expect(await world.ended(id)).toMatchObject({ state: 'succeeded', worker: 'restore-heir', report: { told: [{ code: 'WORKER_LOST' }] } });
     const { vms } = await world.simulator.sim.control.state();
     expect(vms.filter(({ name, stateText }) => name === 'once' && stateText !== 'DONE')).toHaveLength(1);
+    await heir[Symbol.asyncDispose](); // the next test's runs are not for it
   });
 
   it('not at all, but is told to end and cannot end its run in order: it lets it go, in time', async () => {
