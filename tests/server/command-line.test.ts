@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runMain } from '../../apps/cli/test/support/command-line.ts';
 import { documentOf, type Finished, openSecondShell, type SecondShell, startCommand } from '../support/command-line.ts';
 
 const PATIENCE_MS = 120_000;
@@ -10,6 +11,7 @@ interface Desk extends AsyncDisposable {
   readonly shell: SecondShell;
   /** What commands at the desk see. */
   readonly env: Readonly<Record<string, string>>;
+  /** The whole command line in this process: a server is asked over HTTP by either. */
   onevault(...args: readonly string[]): Promise<Finished>;
 }
 
@@ -32,7 +34,10 @@ async function openDesk(): Promise<Desk> {
   };
   const token = (await must(startCommand(['token', 'create', 'desk', '--role', 'admin', '--expires', '1d'], signedIn).finished)).stdout.trim();
   const env = { PATH: signedIn.PATH, HOME: shell.dir, ONEVAULT_SERVER: url, ONEVAULT_TOKEN: token };
-  const onevault = (...args: readonly string[]): Promise<Finished> => startCommand(args, env).finished;
+  const onevault = async (...args: readonly string[]): Promise<Finished> => {
+    const { exit, out, err } = await runMain(args, env);
+    return { exit, stdout: out, stderr: err };
+  };
   return {
     shell,
     env,
@@ -62,7 +67,7 @@ describe('the built command through a server of its own process', () => {
     'backs up, takes a snapshot and reads the repository through, with neither cloud nor repository at hand',
     async () => {
       const { onevault, shell } = desk;
-      const first = await must(onevault('backup', '1', '--repo', 'main'));
+      const first = await must(startCommand(['backup', '1', '--repo', 'main'], desk.env).finished);
       expect(first.stdout).toMatch(/^backup vm=1 name=web result=ok point=\S+ mode=full /);
       expect(first.stderr).toContain('VM 1 web: backup, run ');
       expect((await must(onevault('snapshot', 'create', '1', '--name', 'before', '--accept-permanent'))).stdout).toMatch(
@@ -86,7 +91,7 @@ describe('the built command through a server of its own process', () => {
     'leaves a run to the server when the desk goes, which cancels it when it is told to',
     async () => {
       const { onevault, shell } = desk;
-      await shell.control.setTimes({ saveas: 30_000 });
+      await shell.control.setTimes({ saveas: 6_000 });
       const watching = startCommand(['backup', '1', '--repo', 'main', '--full', '--jsonl'], desk.env);
       await watching.sees(/"type":"step.finished","step":"snapshot"|"step":"snapshot".*"type":"step.finished"/);
       watching.process.kill('SIGINT');
