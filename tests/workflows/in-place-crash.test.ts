@@ -78,7 +78,7 @@ describe.each(DRIVERS)('an exchange of disks on $driver', ({ driver, datastore, 
         const now = await expectWhole(where, before, goal());
         const isNew = now['vda'] === goal()['vda'];
         expect(isNew, where).toBe(records.some(({ type }) => type === 'kept'));
-        if (isNew) expect((await listUndoSets(world.cloud, world.vm))[0], where).toMatchObject({ complete: true });
+        if (isNew) expect((await listUndoSets(world.cloud, world.vm))[0], where).toMatchObject({ complete: true, confirmed: true });
         ends.add(isNew ? 'new' : 'old');
       },
       share,

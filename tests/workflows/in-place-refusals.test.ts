@@ -1,3 +1,4 @@
+import { imageId } from '@onevault/one-client';
 import { findOrphans, listUndoSets, planInPlace, pruneUndo } from '@onevault/orchestrator';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { failureOf } from '../support/aftermath.ts';
@@ -68,10 +69,39 @@ describe('an exchange of disks', () => {
     const second = await inPlace(world, pointId, { disks: [1] });
     const sets = await listUndoSets(world.cloud, world.vm);
     expect(sets.map(({ set }) => set)).toEqual([second.runId, first.runId]);
-    await expectRefused(undo(world, { set: first.runId }), 'UNDO_DISK_CHANGED');
+    await expectRefused(undo(world, { set: first.runId }), 'UNDO_UNCONFIRMED', 'UNDO_DISK_CHANGED');
     expect(await failureOf(undo(world, { set: 'nonsense' }))).toMatchObject({ code: 'JOB_UNDO_UNKNOWN' });
     for (const { set } of sets) await pruneUndo(world.deps(), { discard: set, dryRun: false });
     expect(await failureOf(undo(world))).toMatchObject({ code: 'JOB_UNDO_UNKNOWN' });
+  });
+
+  it('takes no image for a way back of a VM because its owner has written so', async () => {
+    const { runId } = await inPlace(world, pointId, { disks: [1] });
+    const [set] = await listUndoSets(world.cloud, world.vm);
+    const own = set?.images[0]?.image;
+    if (own === undefined) throw new Error('no way back');
+    const marks = Object.fromEntries(Object.entries(own.template).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+    // The marks of the real one on images that have nothing to do with the VM: in a younger set, and in the very same.
+    const forge = async (name: string, others: Readonly<Record<string, string>>): Promise<number> => {
+      const id = Number(await world.must('one.image.allocate', `NAME=${name}\nSIZE=1\nTYPE=DATABLOCK\n`, 1, false));
+      await world.sim.control.idle();
+      await world.cloud.updateImage(imageId(id), { ...marks, ONEVAULT_NAME: name, ...others });
+      return id;
+    };
+    const younger = '20990101t000000-aaaaaa';
+    const forged = [await forge('evil', { ONEVAULT_RUN: younger, ONEVAULT_UNDO_SINCE: '2099-01-01T00:00:00Z' }), await forge('joined', {})];
+    const sets = await listUndoSets(world.cloud, world.vm);
+    expect(sets.map(({ set: id, confirmed, images }) => [id, confirmed, images.map(({ image }) => image.id)])).toEqual([
+      [runId, true, [own.id]],
+      [younger, false, forged.slice(0, 1)],
+      [runId, false, forged.slice(1)],
+    ]);
+    await expectRefused(undo(world, { set: younger }), 'UNDO_UNCONFIRMED');
+    await undo(world);
+    const images = (await vmState(world))?.disks.map(({ imageId: id }) => id);
+    expect(images).toContain(own.id);
+    for (const id of forged) await world.must('one.image.delete', id);
+    for (const one of await listUndoSets(world.cloud, world.vm)) await pruneUndo(world.deps(), { discard: one.set, dryRun: false });
   });
 
   it('leaves a way back that is listed as what it is, and removed by undo prune alone, when its time has come', async () => {

@@ -106,7 +106,11 @@ const COLUMNS: readonly Column<UndoSet>[] = [
   { name: 'VM', align: 'right', value: ({ vmId }) => vmId },
   { name: 'REPLACED', value: ({ since }) => formatTime(new Date(since)) },
   { name: 'UNTIL', value: ({ until }) => formatTime(new Date(until)) },
-  { name: 'DISKS', value: ({ images, complete }) => `${images.map(({ target }) => target).join(',')}${complete ? '' : ' INCOMPLETE'}` },
+  {
+    name: 'DISKS',
+    value: ({ images, complete, confirmed }) =>
+      `${images.map(({ target }) => target).join(',')}${confirmed ? '' : ' UNCONFIRMED'}${complete ? '' : ' INCOMPLETE'}`,
+  },
   { name: 'MIB', align: 'right', value: ({ images }) => images.reduce((sum, { image }) => sum + image.sizeMiB, 0) },
   { name: 'IMAGES', value: ({ images }) => images.map(({ image }) => image.id).join(',') },
   { name: 'POINT', value: ({ pointId }) => pointId, extra: true },

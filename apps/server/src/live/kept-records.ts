@@ -12,18 +12,20 @@ type DrillAnswer = z.output<typeof vmSchemas.drill>;
 
 const MIB = 1024 * 1024;
 
-/** The ways back of a VM, newest first. */
+/** The ways back of a VM, newest first. What only its own images say is one is none to show: they may be anybody's. */
 export async function undoSets(access: LiveAccess, vmId: number, options: CallOptions): Promise<UndoAnswer[]> {
   const sets = await access.askCloud((cloud, call) => listUndoSets(cloud, vmId, call), options);
-  return sets.map(({ set, since, until, pointId, complete, images }) => ({
-    set,
-    vmId,
-    since: new Date(since).toISOString(),
-    until: new Date(until).toISOString(),
-    ...(pointId !== undefined && { pointId }),
-    complete,
-    images: images.map(({ image, target }) => ({ imageId: image.id, name: image.name, sizeBytes: image.sizeMiB * MIB, target })),
-  }));
+  return sets
+    .filter(({ confirmed }) => confirmed)
+    .map(({ set, since, until, pointId, complete, images }) => ({
+      set,
+      vmId,
+      since: new Date(since).toISOString(),
+      until: new Date(until).toISOString(),
+      ...(pointId !== undefined && { pointId }),
+      complete,
+      images: images.map(({ image, target }) => ({ imageId: image.id, name: image.name, sizeBytes: image.sizeMiB * MIB, target })),
+    }));
 }
 
 export interface DrillWish {

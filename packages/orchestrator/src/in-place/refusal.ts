@@ -22,6 +22,7 @@ export type SwapRefusalCode =
   | 'RESTORE_QUOTA'
   | 'UNDO_INCOMPLETE'
   | 'UNDO_DISK_CHANGED'
+  | 'UNDO_UNCONFIRMED'
   | 'UNDO_IMAGE_STATE';
 
 export interface SwapRefusal {

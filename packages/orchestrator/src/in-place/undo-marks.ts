@@ -36,6 +36,8 @@ const MARK = {
   replacedBy: 'ONEVAULT_UNDO_REPLACED_BY',
   point: 'ONEVAULT_UNDO_POINT',
 } as const;
+/** On the image that took the place, with the set and the image it replaced: whoever may write that a VM's old image is his own may not write this. */
+const REPLACES_MARK = 'ONEVAULT_UNDO_REPLACES';
 
 /** `name`: of the image, so that a renamed one is somebody's. */
 function undoMarks(swap: SwapObject, disk: SwappedDisk, name: string): Readonly<Record<string, string>> {
@@ -53,6 +55,15 @@ function undoMarks(swap: SwapObject, disk: SwappedDisk, name: string): Readonly<
     [MARK.point]: swap.pointId ?? '',
     ...(disk.back.imageId !== disk.imageId && madeForMark(swap.vmId, disk.target, name)),
   };
+}
+
+/** What the image took the place of, as `replacementOf` says it of a way back; undefined where it says nothing. */
+export function replacedBefore(image: Image): string | undefined {
+  return text(image.template[REPLACES_MARK]);
+}
+
+export function replacementOf(set: string, oldImage: number): string {
+  return `${set} ${oldImage}`;
 }
 
 /** Undefined for an image that is none, is called otherwise by now, or whose marks somebody edited beyond reading. */
@@ -96,7 +107,12 @@ export async function markSwapped(cloud: OneApi, swap: SwapObject): Promise<void
     const old = await unlessGone(cloud.image(imageId(disk.back.imageId)));
     if (old !== undefined) await unlessGone(cloud.updateImage(old.id, undoMarks(swap, disk, old.name)));
     const made = swap.pointId === undefined ? undefined : await unlessGone(cloud.image(imageId(disk.next.imageId)));
-    await unlessGone(cloud.updateImage(imageId(disk.next.imageId), { ...PRODUCT_MARKS, ...(made && madeForMark(swap.vmId, disk.target, made.name)) }));
+    const nextMarks = {
+      ...PRODUCT_MARKS,
+      [REPLACES_MARK]: replacementOf(swap.set, disk.back.imageId),
+      ...(made && madeForMark(swap.vmId, disk.target, made.name)),
+    };
+    await unlessGone(cloud.updateImage(imageId(disk.next.imageId), nextMarks));
     await removeSuperseded(cloud, swap.vmId, disk);
   }
 }

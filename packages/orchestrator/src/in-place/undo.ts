@@ -38,7 +38,7 @@ export async function planUndo(deps: Pick<ControlDeps, 'cloud' | 'clock' | 'pati
   const { vm } = await lookAt(deps, request.vmId, 'undo', options);
   const set = chooseUndoSet(await listUndoSets(deps.cloud, vm.id, options), vm.id, request.set);
   const surroundings = await readSurroundings(deps.cloud, undefined, options);
-  const refusals = [...vmRefusals(vm, request.ownVm), ...incomplete(set)];
+  const refusals = [...vmRefusals(vm, request.ownVm), ...whyNoWayBack(set)];
   const notes: SwapNote[] = [];
   const disks: { disk: Disk; undo: UndoImage; snapshots: readonly SnapshotFate[] }[] = [];
   for (const undo of set.images) {
@@ -59,7 +59,13 @@ export async function planUndo(deps: Pick<ControlDeps, 'cloud' | 'clock' | 'pati
   return { vm, set, disks, stops: isRunning(vm), refusals, notes };
 }
 
-function incomplete({ set, images, complete }: UndoSet): SwapRefusal[] {
+function whyNoWayBack({ set, images, complete, confirmed }: UndoSet): SwapRefusal[] {
+  if (!confirmed) {
+    const text = `of images ${images.map(({ image }) => `${image.id} (of ${image.userName})`).join(', ')} nobody but they themselves says that they are a way back of this VM (${set})`;
+    return [
+      { code: 'UNDO_UNCONFIRMED', text, remedy: 'anybody can write that on an image of his own: ask its owner; attach it by hand if it is the right one' },
+    ];
+  }
   if (complete) return [];
   const text = `of what was replaced together (${set}) only ${images.map(({ target }) => target).join(', ')} is still there`;
   return [{ code: 'UNDO_INCOMPLETE', text, remedy: 'half a way back is none: attach the images by hand, or onevault undo prune --discard' }];
