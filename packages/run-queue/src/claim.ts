@@ -98,6 +98,7 @@ async function take(trx: Kysely<Tables>, claimant: Claimant, row: RunRow, heartb
     .set({
       state: 'running',
       token: row.token + 1,
+      told: 0,
       attempt: row.attempt + 1,
       deaths,
       dead: JSON.stringify(dead),

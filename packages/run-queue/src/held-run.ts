@@ -31,7 +31,9 @@ export class HeldRun {
   readonly #token: number;
   #notes: JsonObject = {};
   #progress: JsonObject | undefined;
-  #waiting: NewEvent[] = [];
+  /** Events that are not known to be told; the first is number `#told` of the attempt. */
+  readonly #waiting: NewEvent[] = [];
+  #told = 0;
   #taken = 0;
   #lostEvents = 0;
   #heardMs: number;
@@ -126,7 +128,7 @@ export class HeldRun {
     await this.#database.db.transaction().execute(async (trx) => {
       const row = await trx
         .selectFrom('onevault.run')
-        .select(['state', 'cancel_requested', sql<boolean>`dead = '[]'`.as('isClean')])
+        .select(['state', 'cancel_requested', 'told', sql<boolean>`dead = '[]'`.as('isClean')])
         .where('id', '=', this.run.id)
         .where('token', '=', this.#token)
         .forUpdate()
@@ -140,7 +142,7 @@ export class HeldRun {
         .set({ state, ...(ends ? this.#asEnded(settled) : asWaiting(settled)) })
         .where('id', '=', this.run.id)
         .execute();
-      await writeEvents(trx, [...this.#waiting, ...this.#ofLost(), this.#told(settled, ends ? { state } : { afterMs: settled.afterMs ?? 0 })]);
+      await writeEvents(trx, [...this.#untold(row.told), ...this.#ofLost(), this.#asEvent(settled, ends ? { state } : { afterMs: settled.afterMs ?? 0 })]);
     });
   }
 
@@ -154,28 +156,37 @@ export class HeldRun {
     };
   }
 
-  #told({ failure }: Settled, how: { readonly state: RunRecord['state'] } | { readonly afterMs: number }): NewEvent {
+  #asEvent({ failure }: Settled, how: { readonly state: RunRecord['state'] } | { readonly afterMs: number }): NewEvent {
     const type = 'state' in how ? 'run.ended' : 'run.waits';
     return { runId: this.run.id, type, data: { attempt: this.run.attempt, ...how, ...(failure !== undefined && { failure }) } };
   }
 
   async #tell(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, EVENT_BATCH);
-      await this.#database.db.transaction().execute(async (trx) => {
+      const told = await this.#database.db.transaction().execute(async (trx) => {
         const mine = await trx
           .selectFrom('onevault.run')
-          .select('id')
+          .select('told')
           .where('id', '=', this.run.id)
           .where('state', '=', 'running')
           .where('token', '=', this.#token)
-          .forShare()
+          .forUpdate()
           .executeTakeFirst();
         if (mine === undefined) throw this.#lost();
+        const batch = this.#untold(mine.told).slice(0, EVENT_BATCH);
         await writeEvents(trx, batch);
+        const now = mine.told + batch.length;
+        await trx.updateTable('onevault.run').set({ told: now }).where('id', '=', this.run.id).execute();
+        return now;
       });
-      this.#waiting.splice(0, batch.length);
+      this.#waiting.splice(0, Math.max(0, told - this.#told));
+      this.#told = Math.max(this.#told, told);
     }
+  }
+
+  /** What the database does not have yet, which has `told` of them: more than we know where an answer was lost or is on its way. */
+  #untold(told: number): NewEvent[] {
+    return this.#waiting.slice(told - this.#told);
   }
 
   #ofLost(): NewEvent[] {

@@ -78,4 +78,10 @@ export const MIGRATIONS: Migrations = {
       await sql`create table onevault.run_term (name text primary key, value integer not null)`.execute(db);
     },
   },
+  '0003-told': {
+    async up(db: Kysely<unknown>) {
+      // How many of its attempt's events are told: who does not hear the answer, or ends it meanwhile, tells none twice.
+      await sql`alter table onevault.run add column told integer not null default 0`.execute(db);
+    },
+  },
 };

@@ -40,6 +40,8 @@ export interface RunTable {
   beat_at: Generated<Date | null>;
   /** So long after `beat_at` its worker is dead: what that worker goes by itself. */
   heartbeat_seconds: Generated<number>;
+  /** Of the events of this attempt. */
+  told: Generated<number>;
   started_at: Generated<Date | null>;
   ended_at: Generated<Date | null>;
   cancel_requested: Generated<boolean>;
