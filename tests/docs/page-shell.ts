@@ -157,7 +157,10 @@ export async function openPageShell(): Promise<PageShell> {
       await sim.control.hold([step as TimedStep]);
       await shell.send(`ONEVAULT_DOCS_PROCESS=1 setsid bash ${source} >>${out} 2>&1 </dev/null & echo $! >${out}.pid; disown`);
       await vi.waitUntil(async () => (await sim.control.state()).operations.some(({ kind }) => kind === step), { timeout: 30_000, interval: 50 });
-      process.kill(-Number(await readFile(`${out}.pid`, 'utf8')), 'SIGKILL');
+      const group = -Number(await readFile(`${out}.pid`, 'utf8'));
+      process.kill(group, 'SIGKILL');
+      // Dying takes its time on a busy machine, and the next command would find the run's process alive.
+      await vi.waitUntil(() => isGone(group), { timeout: 10_000, interval: 20 }).catch(() => undefined); // a dead one that nobody waits for is there for ever
       await sim.control.release();
     },
     async write(path, content) {
@@ -168,6 +171,14 @@ export async function openPageShell(): Promise<PageShell> {
     say: (word, meaning) => void words.push([word, meaning]),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
+}
+
+function isGone(pid: number): boolean {
+  try {
+    return !process.kill(pid, 0);
+  } catch {
+    return true;
+  }
 }
 
 /** Pages run at a time, and name the same port. */
