@@ -50,11 +50,12 @@ describe('a damaged parent', () => {
   beforeEach(async () => {
     world = await makeWorld({ disks: [{ sizeMiB: 2 }, { sizeMiB: 1 }] });
     census = await world.census();
-    await backupVm(world.deps(), world.backupRequest());
+    // One disk after the other: which of them a damaged byte belongs to must not depend on which was quicker.
+    await backupVm(world.deps(), world.backupRequest({ parallelDisks: 1 }));
   });
   afterEach(() => world[Symbol.asyncDispose]());
 
-  /** The packs by what is in them: index pages and metadata are few and small, and lie in two packs when two disks come at the same moment. */
+  /** The packs by what is in them: index pages and metadata are few and small. */
   async function packs(kind: 'data' | 'index'): Promise<string[]> {
     const sizes = await Promise.all((await keysOf(world.store, 'packs/')).map(async (key) => ({ key, bytes: (await world.store.get(key)).length })));
     return sizes.filter(({ bytes }) => bytes > 64 * 1024 === (kind === 'data')).map(({ key }) => key);
