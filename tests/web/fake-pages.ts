@@ -1,10 +1,28 @@
 import { Scope } from '@onevault/base';
 import { type FakeServer, startFakeServer } from '@onevault/web/testing';
 import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, vi } from 'vitest';
 import { launchChromium, openPage, settle, signIn, type Watched } from './browser.ts';
 
 /** Noon of the day that the fake cloud lives in. */
 export const NOON = Date.UTC(2026, 10, 28, 12);
+
+/** A test takes a second or two; on a machine that does ten other things, half a minute. */
+const SLOW_MACHINE_MS = 120_000;
+
+/** Opens the pages once for all tests of a file, and gives each of them the time that a slow machine needs. */
+export function openFakePagesFor(tests: (pages: FakePages) => void): void {
+  vi.setConfig({ testTimeout: SLOW_MACHINE_MS });
+  let pages: FakePages | undefined;
+  beforeAll(async () => {
+    pages = await openFakePages();
+    tests(pages);
+  }, SLOW_MACHINE_MS);
+  afterAll(async () => {
+    vi.resetConfig();
+    await pages?.[Symbol.asyncDispose]();
+  });
+}
 
 export interface FakePages extends Watched, AsyncDisposable {
   readonly server: FakeServer;
@@ -16,9 +34,9 @@ export interface FakePages extends Watched, AsyncDisposable {
 }
 
 /** The pages over a fake server, in a Chromium where its administrator is signed in. */
-export async function openFakePages(options: { readonly now?: () => number } = {}): Promise<FakePages> {
+async function openFakePages(): Promise<FakePages> {
   await using scope = new Scope();
-  const server = scope.use(await startFakeServer({ now: () => NOON, ...options }));
+  const server = scope.use(await startFakeServer({ now: () => NOON }));
   const browser = scope.use(await launchChromium());
   const goIn =
     (page: Page) =>

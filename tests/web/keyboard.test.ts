@@ -1,12 +1,9 @@
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { describeWith, requiresCommand } from '../support/requires.ts';
 import { NARROW, WIDE } from './browser.ts';
-import { type FakePages, openFakePages } from './fake-pages.ts';
+import { type FakePages, openFakePagesFor } from './fake-pages.ts';
 
-/** A test takes a second or two; on a machine that does ten other things, half a minute. */
-const SLOW_MACHINE_MS = 120_000;
-vi.setConfig({ testTimeout: SLOW_MACHINE_MS });
 /** More than any page has to be tabbed through. */
 const MOST_TABS = 80;
 
@@ -35,13 +32,9 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'with th
   let pages: FakePages;
   let page: Page;
 
-  beforeAll(async () => {
-    pages = await openFakePages();
-    page = pages.page;
-  }, SLOW_MACHINE_MS);
-  afterAll(async () => {
-    vi.resetConfig();
-    await pages?.[Symbol.asyncDispose]();
+  openFakePagesFor((opened) => {
+    pages = opened;
+    page = opened.page;
   });
 
   const heading = (): Promise<string | null> => page.getByRole('heading', { level: 1 }).textContent();

@@ -1,26 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { Refusal } from '@onevault/web/testing';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { describeWith, requiresCommand } from '../support/requires.ts';
 import { keepScreenshot, signIn, violations } from './browser.ts';
-import { type FakePages, openFakePages } from './fake-pages.ts';
-
-/** A test takes a second or two; on a machine that does ten other things, half a minute. */
-const SLOW_MACHINE_MS = 120_000;
-vi.setConfig({ testTimeout: SLOW_MACHINE_MS });
+import { type FakePages, openFakePagesFor } from './fake-pages.ts';
 
 describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'used in Chromium', () => {
   let pages: FakePages;
   let page: Page;
 
-  beforeAll(async () => {
-    pages = await openFakePages();
-    page = pages.page;
-  }, SLOW_MACHINE_MS);
-  afterAll(async () => {
-    vi.resetConfig();
-    await pages?.[Symbol.asyncDispose]();
+  openFakePagesFor((opened) => {
+    pages = opened;
+    page = opened.page;
   });
 
   const startBackup = (): string => pages.server.api.state.runs.start({ kind: 'backup', vmId: 9, repository: 'main', mode: 'auto' }, 'oneadmin', 'proxy-0009');
@@ -134,6 +126,47 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'used in
     await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
     await page.getByRole('link', { name: 'nightly' }).waitFor();
     expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
+  it.each([
+    ['/vms/9999', 'VM', 'All VMs'],
+    ['/vms/abc', 'VM', 'All VMs'],
+    ['/vms/-1', 'VM', 'All VMs'],
+    ['/runs/none', 'run', 'All runs'],
+    ['/points/main/none', 'restore point', 'All VMs, and their restore points'],
+    ['/points/main/none/files', 'restore point', 'All VMs, and their restore points'],
+    ['/policies/none', 'policy', 'All policies'],
+  ])('%s: that there is none is said once, and nothing is offered but a way on', async (path, what, way) => {
+    await pages.go(path);
+    await page.getByRole('heading', { level: 1, name: `There is no such ${what}`, exact: true }).waitFor();
+    const main = page.getByRole('main');
+    expect(await main.getByRole('alert').count()).toBe(0);
+    expect(await main.getByRole('heading').count()).toBe(1);
+    expect(await main.getByRole('button').count()).toBe(0);
+    expect(await main.getByRole('link').allTextContents()).toEqual([way]);
+    expect(await main.textContent()).not.toContain('NaN');
+  });
+
+  it('a page whose own question fails says it once and is there when asked again', async () => {
+    pages.server.api.refuseNext('getVm', new Refusal(500, 'SERVER_INTERNAL', 'something went wrong inside the server'));
+    await page.goto(`${pages.server.url}/vms/1`);
+    await page.getByRole('heading', { level: 1, name: 'The VM cannot be shown' }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(1);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('button', { name: 'Back up', exact: true }).waitFor();
+  });
+
+  it.each([
+    ['/runs/p-failed', 'Try again'],
+    ['/points/main/$point', 'Drill'],
+    ['/infrastructure', 'Take them away'],
+    ['/repositories', 'Collect garbage'],
+  ])('%s: a run that is refused is said once, where it was asked for (%s)', async (path, button) => {
+    await pages.go(path.replace('$point', pages.pointId));
+    pages.server.api.refuseNext('startRun', new Refusal(409, 'SERVER_VM_BUSY', 'another run works on it', { hint: 'wait for it' }));
+    await page.getByRole('button', { name: button, exact: true }).first().click();
+    await page.getByRole('main').getByRole('alert').getByText('wait for it').waitFor();
+    expect(await page.getByText('another run works on it', { exact: false }).count()).toBe(1);
   });
 
   it('a session that ends while one looks asks to sign in, by itself, and leads back to the same page', async () => {

@@ -18,7 +18,11 @@ const DAY = 86_400_000;
 export function TokensPage() {
   const tokens = useQuery({ queryKey: ['tokens'], queryFn: ({ signal }) => call('listTokens', {}, { signal }) });
   const [ending, setEnding] = useState<Token>();
-  const end = useAct((tokenId: string) => call('deleteToken', { params: { tokenId } }), { renews: ['tokens'], done: () => 'The token is ended' });
+  const end = useAct((tokenId: string) => call('deleteToken', { params: { tokenId } }), {
+    renews: ['tokens'],
+    done: () => 'The token is ended',
+    onDone: () => setEnding(undefined),
+  });
   const columns: readonly Column<Token>[] = [
     { title: 'Name', cell: ({ name }) => name },
     { title: 'Of', cell: ({ owner }) => owner },
@@ -44,7 +48,7 @@ export function TokensPage() {
         verb="End it"
         pending={end.isPending}
         error={end.error}
-        onConfirm={() => ending !== undefined && end.mutate(ending.id, { onSuccess: () => setEnding(undefined) })}
+        onConfirm={() => ending !== undefined && end.mutate(ending.id)}
       >
         What uses it is refused from now on.
       </TypedConfirm>

@@ -7,7 +7,7 @@ import type { Orphan, ProxyVm } from '../api/answers.ts';
 import { call } from '../api/calls.ts';
 import { useMay } from '../session/session.tsx';
 import { formatBytes } from '../show/format.ts';
-import { Notice } from '../show/notice.tsx';
+import { Notice, ProblemNotice } from '../show/notice.tsx';
 import { Empty, Loaded, Page, Panel } from '../show/page.tsx';
 import { type Column, PlainTable } from '../show/plain-table.tsx';
 import { Status } from '../show/status.tsx';
@@ -116,6 +116,7 @@ function OrphansPanel() {
         )
       }
     >
+      {recover.error !== null && <ProblemNotice error={recover.error} />}
       <Loaded asked={orphans}>
         {(all) =>
           all.length === 0 ? (

@@ -8,10 +8,12 @@ import { formatBytes, plural } from '../show/format.ts';
 import { Notice } from '../show/notice.tsx';
 import { Empty, Loaded, Page, Panel } from '../show/page.tsx';
 import { type Column, PlainTable } from '../show/plain-table.tsx';
+import { ProblemPage } from '../show/problem-page.tsx';
 import { When } from '../show/when.tsx';
 import { crumbsOf, pathBelow } from './path-bytes.ts';
 
 const route = getRouteApi('/points/$repository/$pointId/files');
+const AMONG = { to: '/vms', text: 'All VMs, and their restore points' } as const;
 const ICONS = { file: IconFile, directory: IconFolder, symlink: IconLink, other: IconFileUnknown } as const;
 
 /** Files of a restore point, read without mounting anything; the first look boots a small VM on the server and takes a while. */
@@ -25,6 +27,10 @@ export function FilesPage() {
     placeholderData: keepPreviousData,
     staleTime: 60_000,
   });
+  const { repository, pointId } = params;
+  const point = useQuery({ queryKey: ['point', repository, pointId], queryFn: ({ signal }) => call('getPoint', { params }, { signal }) });
+  if (point.isLoadingError)
+    return <ProblemPage what="restore point" named={`${repository}/${pointId}`} among={AMONG} error={point.error} onRetry={() => void point.refetch()} />;
   return (
     <Page
       title="Files"
@@ -33,7 +39,13 @@ export function FilesPage() {
         <span>
           of{' '}
           <Link to="/points/$repository/$pointId" params={params}>
-            {params.pointId}
+            {point.data === undefined ? (
+              pointId
+            ) : (
+              <>
+                {point.data.vmName} as it was at <When at={point.data.capturedAt} seconds />
+              </>
+            )}
           </Link>
         </span>
       }

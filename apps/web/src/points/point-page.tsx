@@ -10,9 +10,10 @@ import { useMay } from '../session/session.tsx';
 import { Copyable } from '../show/copyable.tsx';
 import { formatBytes } from '../show/format.ts';
 import { LinkButton } from '../show/link-button.tsx';
-import { Notice } from '../show/notice.tsx';
+import { Notice, ProblemNotice } from '../show/notice.tsx';
 import { Facts, Loaded, Page, Panel } from '../show/page.tsx';
 import { type Column, PlainTable } from '../show/plain-table.tsx';
+import { ProblemPage } from '../show/problem-page.tsx';
 import { TypedConfirm } from '../show/typed-confirm.tsx';
 import { newKey, useStartRun } from '../show/use-act.ts';
 import { When } from '../show/when.tsx';
@@ -28,10 +29,14 @@ const DISKS: readonly Column<Point['disks'][number]>[] = [
   { title: 'Size', cell: ({ sizeBytes }) => formatBytes(sizeBytes), right: true },
 ];
 
+const AMONG = { to: '/vms', text: 'All VMs, and their restore points' } as const;
+
 export function PointPage() {
   const of = route.useParams();
   const point = useQuery({ queryKey: ['point', of.repository, of.pointId], queryFn: ({ signal }) => call('getPoint', { params: of }, { signal }) });
   const operator = useMay('operator');
+  if (point.isLoadingError)
+    return <ProblemPage what="restore point" named={`${of.repository}/${of.pointId}`} among={AMONG} error={point.error} onRetry={() => void point.refetch()} />;
   return (
     <Page
       title={point.data === undefined ? 'Restore point' : `Restore point of ${point.data.vmName}`}
@@ -109,6 +114,7 @@ function PointActions({ point }: { readonly point: Point }) {
       <Button onClick={forget.open} disabled={point.held !== undefined} title={point.held === undefined ? undefined : 'it is held'}>
         Forget
       </Button>
+      {drill.error !== null && <ProblemNotice error={drill.error} />}
       <TypedConfirm
         opened={opened}
         onClose={forget.close}

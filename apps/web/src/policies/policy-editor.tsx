@@ -2,6 +2,7 @@ import { Button, SegmentedControl, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import type { PolicySummary } from '../api/answers.ts';
 import { call } from '../api/calls.ts';
+import { plural } from '../show/format.ts';
 import { Notice, ProblemNotice } from '../show/notice.tsx';
 import { Panel } from '../show/page.tsx';
 import { useAct } from '../show/use-act.ts';
@@ -24,7 +25,8 @@ export function PolicyEditor({ initial, repositories, isNew = false, readOnly = 
   const [yaml, setYaml] = useState<{ readonly text: string; readonly fault: string | undefined }>({ text: '', fault: undefined });
   const save = useAct((policy: PolicyDoc) => call('putPolicy', { params: { name: policy.name }, body: policy }), {
     renews: ['policies', 'overview', 'vms', 'vm', 'calendar'],
-    done: ({ name, matches }) => `The policy ${name} is kept: it is for ${matches} VMs`,
+    done: ({ name, matches }) => `The policy ${name} is kept: it is for ${plural(matches, 'VM')}`,
+    onDone: onSaved,
   });
   const change = async (next: string): Promise<void> => {
     if (next === 'yaml') {
@@ -88,7 +90,7 @@ export function PolicyEditor({ initial, repositories, isNew = false, readOnly = 
               variant="filled"
               disabled={missing !== undefined || (view === 'yaml' && yaml.fault !== undefined)}
               loading={save.isPending}
-              onClick={() => save.mutate(doc, { onSuccess: (policy) => onSaved?.(policy) })}
+              onClick={() => save.mutate(doc)}
             >
               {isNew ? 'Make the policy' : 'Keep the changes'}
             </Button>

@@ -9,6 +9,7 @@ import { RecentRuns } from '../runs/recent-runs.tsx';
 import { useMay } from '../session/session.tsx';
 import { Notice } from '../show/notice.tsx';
 import { Loaded, Page } from '../show/page.tsx';
+import { MissingPage, ProblemPage } from '../show/problem-page.tsx';
 import { Status } from '../show/status.tsx';
 import { TypedConfirm } from '../show/typed-confirm.tsx';
 import { useAct } from '../show/use-act.ts';
@@ -18,6 +19,8 @@ import { RetentionCalendar } from './retention-calendar.tsx';
 
 const editRoute = getRouteApi('/policies/$name');
 const newRoute = getRouteApi('/policies/new');
+
+const AMONG = { to: '/policies', text: 'All policies' } as const;
 
 export function NewPolicyPage() {
   const kind = newRoute.useSearch().kind === 'snapshot' ? 'snapshot' : 'backup';
@@ -49,25 +52,24 @@ export function PolicyPage() {
   const admin = useMay('admin');
   const policies = useQuery({ queryKey: ['policies'], queryFn: ({ signal }) => call('listPolicies', {}, { signal }) });
   const repositories = useQuery({ queryKey: ['repositories'], queryFn: ({ signal }) => call('listRepositories', {}, { signal }) });
+  if (policies.isLoadingError) return <ProblemPage what="policy" named={name} among={AMONG} error={policies.error} onRetry={() => void policies.refetch()} />;
+  const policy = policies.data?.find((each) => each.name === name);
+  if (policies.data !== undefined && policy === undefined) return <MissingPage what="policy" named={name} among={AMONG} />;
   return (
-    <Page title={name} name={name} lead="a policy" actions={admin && <RemovePolicy name={name} />}>
-      <Loaded asked={policies}>
-        {(all) => {
-          const policy = all.find((each) => each.name === name);
-          if (policy === undefined) return <Notice tone="warn">There is no policy of that name.</Notice>;
-          return (
-            <>
-              {!policy.enabled && (
-                <Notice tone="warn">
-                  <Status tone="off">It is off: nothing runs by itself.</Status>
-                </Notice>
-              )}
-              <PolicyEditor key={name} initial={documentOf(policy)} repositories={(repositories.data ?? []).map((each) => each.name)} readOnly={!admin} />
-              {policy.kind === 'backup' && <RetentionCalendar name={name} document={documentOf(policy)} />}
-              <RecentRuns policy={name} title="Runs of this policy" />
-            </>
-          );
-        }}
+    <Page title={name} name={name} lead="a policy" actions={admin && policy !== undefined && <RemovePolicy name={name} />}>
+      <Loaded asked={{ data: policy, error: policies.error, refetch: policies.refetch }}>
+        {(known) => (
+          <>
+            {!known.enabled && (
+              <Notice tone="warn">
+                <Status tone="off">It is off: nothing runs by itself.</Status>
+              </Notice>
+            )}
+            <PolicyEditor key={name} initial={documentOf(known)} repositories={(repositories.data ?? []).map((each) => each.name)} readOnly={!admin} />
+            {known.kind === 'backup' && <RetentionCalendar name={name} document={documentOf(known)} />}
+            <RecentRuns policy={name} title="Runs of this policy" />
+          </>
+        )}
       </Loaded>
     </Page>
   );
@@ -83,6 +85,7 @@ function RemovePolicy({ name }: { readonly name: string }) {
   const remove = useAct(() => call('deletePolicy', { params: { name } }), {
     renews: ['policies', 'overview', 'vms'],
     done: () => `The policy ${name} is gone`,
+    onDone: () => void navigate({ to: '/policies' }),
   });
   return (
     <>
@@ -97,7 +100,7 @@ function RemovePolicy({ name }: { readonly name: string }) {
         verb="Remove it"
         pending={remove.isPending}
         error={remove.error}
-        onConfirm={() => remove.mutate(undefined, { onSuccess: () => void navigate({ to: '/policies' }) })}
+        onConfirm={() => remove.mutate(undefined)}
       >
         Nothing runs for it any more, and its retention removes nothing any more. Restore points stay.
       </TypedConfirm>

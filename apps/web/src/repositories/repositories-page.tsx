@@ -8,7 +8,7 @@ import { call } from '../api/calls.ts';
 import { RecentRuns } from '../runs/recent-runs.tsx';
 import { useMay } from '../session/session.tsx';
 import { Copyable } from '../show/copyable.tsx';
-import { Notice } from '../show/notice.tsx';
+import { Notice, ProblemNotice } from '../show/notice.tsx';
 import { Empty, Facts, Loaded, Page, Panel } from '../show/page.tsx';
 import { TypedConfirm } from '../show/typed-confirm.tsx';
 import { newKey, useAct, useStartRun } from '../show/use-act.ts';
@@ -97,6 +97,7 @@ function RepositoryActions({ repository: { name, reachable } }: { readonly repos
   const remove = useAct(() => call('deleteRepository', { params: { name } }), {
     renews: ['repositories', 'overview'],
     done: () => `${name} is no longer known here`,
+    onDone: confirm.close,
   });
   if (!operator) return null;
   return (
@@ -133,6 +134,7 @@ function RepositoryActions({ repository: { name, reachable } }: { readonly repos
           <Button onClick={confirm.open}>Forget it</Button>
         </>
       )}
+      {start.error !== null && <ProblemNotice error={start.error} />}
       {changing && <RepositoryChange name={name} onDone={change.close} />}
       <TypedConfirm
         opened={removing}
@@ -142,7 +144,7 @@ function RepositoryActions({ repository: { name, reachable } }: { readonly repos
         verb="Forget it"
         pending={remove.isPending}
         error={remove.error}
-        onConfirm={() => remove.mutate(undefined, { onSuccess: confirm.close })}
+        onConfirm={() => remove.mutate(undefined)}
       >
         The server no longer knows the repository. Nothing in it is touched: added again, all of its restore points are back.
       </TypedConfirm>

@@ -54,7 +54,7 @@ function ChooseVm() {
   const [asked] = useDebouncedValue(search, 250);
   const vms = useQuery({
     queryKey: ['vms', 'restore', asked],
-    queryFn: ({ signal }) => call('listVms', { query: { search: asked, limit: 50 } }, { signal }),
+    queryFn: ({ signal }) => call('listVms', { query: { search: asked, sort: 'newest-point', limit: 50 } }, { signal }),
     placeholderData: keepPreviousData,
   });
   return (

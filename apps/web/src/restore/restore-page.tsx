@@ -9,6 +9,7 @@ import { Notice } from '../show/notice.tsx';
 import { Loaded, Page, Panel } from '../show/page.tsx';
 import { Steps, useFocusOnChange } from '../show/steps.tsx';
 import { When } from '../show/when.tsx';
+import { idIn } from '../vms/id-in.ts';
 import { CheckStep } from './check-step.tsx';
 import { PointStep } from './point-step.tsx';
 import { beginForm, faultOf, type RestoreForm } from './restore-form.ts';
@@ -31,7 +32,7 @@ export function RestorePage() {
       ) : (
         <>
           <Steps titles={TITLES} current={0} />
-          <PointStep vmId={vmId === undefined ? undefined : Number(vmId)} />
+          <PointStep vmId={idIn(vmId)} />
         </>
       )}
     </Page>

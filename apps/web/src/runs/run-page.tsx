@@ -8,8 +8,9 @@ import type { RunDetail } from '../api/answers.ts';
 import { call } from '../api/calls.ts';
 import { useMay } from '../session/session.tsx';
 import { Copyable } from '../show/copyable.tsx';
-import { Notice } from '../show/notice.tsx';
+import { Notice, ProblemNotice } from '../show/notice.tsx';
 import { Facts, Loaded, Page, Panel } from '../show/page.tsx';
+import { ProblemPage } from '../show/problem-page.tsx';
 import { Reasons } from '../show/reasons.tsx';
 import { RunStatus } from '../show/status.tsx';
 import { TypedConfirm } from '../show/typed-confirm.tsx';
@@ -26,6 +27,8 @@ import { useRunEvents } from './use-run-events.ts';
 
 const route = getRouteApi('/runs/$runId');
 
+const AMONG = { to: '/runs', text: 'All runs' } as const;
+
 export function RunPage() {
   const { runId } = route.useParams();
   const run = useQuery({
@@ -35,6 +38,7 @@ export function RunPage() {
     refetchInterval: ({ state: { data } }) => (data !== undefined && isOver(data) ? false : 10_000),
   });
   const folded = useRunEvents(runId);
+  if (run.isLoadingError) return <ProblemPage what="run" named={runId} among={AMONG} error={run.error} onRetry={() => void run.refetch()} />;
   const title = run.data === undefined ? 'Run' : `${kindTitle(run.data.request.kind)} ${run.data.vmName ?? ''}`.trim();
   return (
     <Page
@@ -120,6 +124,7 @@ function RunActions({ run }: { readonly run: RunDetail }) {
   const cancel = useAct(() => call('cancelRun', { params: { runId: run.id } }), {
     renews: ['run', 'runs'],
     done: () => 'The server has taken it: the run stops in order',
+    onDone: confirm.close,
   });
   const again = useStartRun();
   if (!operator) return null;
@@ -136,7 +141,7 @@ function RunActions({ run }: { readonly run: RunDetail }) {
           verb="Cancel the run"
           pending={cancel.isPending}
           error={cancel.error}
-          onConfirm={() => cancel.mutate(undefined, { onSuccess: confirm.close })}
+          onConfirm={() => cancel.mutate(undefined)}
         >
           It stops in order: what it made in OpenNebula is taken away again. That can take as long as the call that is under way.
         </TypedConfirm>
@@ -144,8 +149,11 @@ function RunActions({ run }: { readonly run: RunDetail }) {
     );
   if (run.state === 'succeeded') return null;
   return (
-    <Button variant="filled" leftSection={<IconRefresh size={15} />} loading={again.isPending} onClick={() => again.mutate({ request: run.request, key })}>
-      Try again
-    </Button>
+    <>
+      <Button variant="filled" leftSection={<IconRefresh size={15} />} loading={again.isPending} onClick={() => again.mutate({ request: run.request, key })}>
+        Try again
+      </Button>
+      {again.error !== null && <ProblemNotice error={again.error} />}
+    </>
   );
 }

@@ -4,6 +4,7 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { call } from '../api/calls.ts';
 import { Empty, Loaded, Page, Panel } from '../show/page.tsx';
 import { ShowOlder } from '../show/show-older.tsx';
+import { idIn } from '../vms/id-in.ts';
 import { kindTitle, RUN_KINDS } from './run-request-text.ts';
 import { RunTable } from './run-table.tsx';
 
@@ -18,8 +19,7 @@ export function RunsPage() {
     void navigate({ to: '/runs', search: (before) => ({ ...before, ...change }), replace: true });
   const pages = useInfiniteQuery({
     queryKey: ['runs', 'list', { state, kind, vmId, policy }],
-    queryFn: ({ pageParam, signal }) =>
-      call('listRuns', { query: { state, kind, policy, vmId: vmId === undefined ? undefined : Number(vmId), limit: PAGE, cursor: pageParam } }, { signal }),
+    queryFn: ({ pageParam, signal }) => call('listRuns', { query: { state, kind, policy, vmId: idIn(vmId), limit: PAGE, cursor: pageParam } }, { signal }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ next }) => next,
   });

@@ -34,8 +34,8 @@ export function Notice({
 export function ProblemNotice({ error, onRetry }: { readonly error: unknown; readonly onRetry?: () => void }) {
   const { code, title, detail, hint, issues = [], requestId } = problemIn(error);
   return (
-    <Notice tone="bad" title={title ?? detail}>
-      {title !== undefined && title !== detail && <span>{detail}</span>}
+    <Notice tone="bad" title={title ?? asSentence(detail)}>
+      {title !== undefined && <span>{detail}</span>}
       {issues.length > 0 && (
         <ul className="ov-issues">
           {issues.map(({ path, message }) => (
@@ -59,8 +59,16 @@ export function ProblemNotice({ error, onRetry }: { readonly error: unknown; rea
   );
 }
 
-export function problemIn(error: unknown): Pick<ApiError['problem'], 'code' | 'title' | 'detail' | 'hint' | 'issues' | 'requestId'> {
-  if (error instanceof ApiError) return error.problem;
+function asSentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A `title` only where it says more than the server's, which is the phrase of an HTTP status. */
+function problemIn(error: unknown): Pick<ApiError['problem'], 'code' | 'title' | 'detail' | 'hint' | 'issues' | 'requestId'> {
+  if (error instanceof ApiError) {
+    const { title: _title, ...problem } = error.problem;
+    return problem;
+  }
   const detail = error instanceof Error ? error.message : String(error);
   return { code: 'WEB_DEFECT', title: 'This page made a mistake', detail, hint: 'Reload it. If it comes again, report it with the code and these words.' };
 }

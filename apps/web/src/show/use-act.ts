@@ -3,28 +3,32 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import type { RunAsked } from '../api/answers.ts';
 import { call } from '../api/calls.ts';
-import { problemIn } from './notice.tsx';
 
 const NOTE = { withBorder: true, closeButtonProps: { 'aria-label': 'close' } };
 
+interface ActOptions<Input, Answer> {
+  readonly renews: readonly string[];
+  readonly done?: (answer: Answer, input: Input) => string;
+  /** Where it goes on. It comes before anything is asked again: what the page shows then may no longer have the button that was pressed. */
+  readonly onDone?: ((answer: Answer) => void) | undefined;
+}
+
 /** Something that changes. What the server answers is said; what depends on it is asked again, whether it worked or not. */
-export function useAct<Input, Answer>(
-  does: (input: Input) => Promise<Answer>,
-  options: { readonly renews: readonly string[]; readonly done?: (answer: Answer, input: Input) => string },
-) {
+export function useAct<Input, Answer>(does: (input: Input) => Promise<Answer>, options: ActOptions<Input, Answer>) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: does,
     onSuccess: (answer, input) => {
       const message = options.done?.(answer, input);
       if (message !== undefined) notifications.show({ message, color: 'teal', ...NOTE });
+      options.onDone?.(answer);
     },
     onSettled: () => Promise.all(options.renews.map((key) => client.invalidateQueries({ queryKey: [key] }))),
   });
 }
 
-/** Asks for a run and goes to its page. Each asking has its own key: pressing twice asks once. */
-export function useStartRun(options: { readonly stay?: boolean } = {}) {
+/** Asks for a run and goes to its page. Each asking has its own key: pressing twice asks once. Who asks shows `error` where it was asked. */
+export function useStartRun() {
   const client = useQueryClient();
   const navigate = useNavigate();
   return useMutation({
@@ -32,11 +36,7 @@ export function useStartRun(options: { readonly stay?: boolean } = {}) {
     onSuccess: ({ id }) => {
       notifications.show({ message: `The server has taken it: run ${id}`, color: 'teal', ...NOTE });
       void client.invalidateQueries({ queryKey: ['runs'] });
-      if (options.stay !== true) void navigate({ to: '/runs/$runId', params: { runId: id } });
-    },
-    onError: (error) => {
-      const { code, detail } = problemIn(error);
-      notifications.show({ title: code, message: detail, color: 'danger', ...NOTE, autoClose: 10_000 });
+      void navigate({ to: '/runs/$runId', params: { runId: id } });
     },
   });
 }

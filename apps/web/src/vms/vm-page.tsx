@@ -7,9 +7,11 @@ import { Copyable } from '../show/copyable.tsx';
 import { formatDuration } from '../show/format.ts';
 import { Notice } from '../show/notice.tsx';
 import { Facts, Loaded, Page, Panel } from '../show/page.tsx';
+import { MissingPage, ProblemPage } from '../show/problem-page.tsx';
 import { Reasons } from '../show/reasons.tsx';
 import { ProtectionStatus, protectionReason, Status, VerdictStatus } from '../show/status.tsx';
 import { When } from '../show/when.tsx';
+import { idIn } from './id-in.ts';
 import { SnapshotsPanel } from './snapshots-panel.tsx';
 import { UndoPanel } from './undo-panel.tsx';
 import { VmActions } from './vm-actions.tsx';
@@ -18,10 +20,18 @@ import { VmPoints } from './vm-points.tsx';
 
 const route = getRouteApi('/vms/$vmId');
 
+const AMONG = { to: '/vms', text: 'All VMs' } as const;
+
 export function VmPage() {
-  const vmId = Number(route.useParams().vmId);
+  const named = route.useParams().vmId;
+  const vmId = idIn(named);
+  return vmId === undefined ? <MissingPage what="VM" named={named} among={AMONG} /> : <KnownVm key={vmId} vmId={vmId} />;
+}
+
+function KnownVm({ vmId }: { readonly vmId: number }) {
   const vm = useQuery({ queryKey: ['vm', vmId], queryFn: ({ signal }) => call('getVm', { params: { vmId } }, { signal }) });
   const name = vm.data?.name ?? `VM ${vmId}`;
+  if (vm.isLoadingError) return <ProblemPage what="VM" named={String(vmId)} among={AMONG} error={vm.error} onRetry={() => void vm.refetch()} />;
   return (
     <Page
       title={
@@ -59,9 +69,12 @@ export function VmPage() {
           </>
         )}
       </Loaded>
-      <SnapshotsPanel vmId={vmId} vmName={name} />
-      <UndoPanel vmId={vmId} vmName={name} />
-      <RecentRuns vmId={vmId} />
+      {/* Asked for at the same time, and shown when it is clear that there is such a VM. */}
+      <div className={vm.data === undefined ? 'ov-later' : 'ov-stack'}>
+        {vm.data?.exists !== false && <SnapshotsPanel vmId={vmId} vmName={name} />}
+        <UndoPanel vmId={vmId} vmName={name} />
+        <RecentRuns vmId={vmId} />
+      </div>
     </Page>
   );
 }
