@@ -198,11 +198,11 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], `${VMS} 
     await page.goto(`${url}/vms`);
     const rows = `[...document.querySelectorAll('[role=row][data-index]')]`;
     const nameIs = (index: number, name: string): string => `${rows}[${index}]?.querySelector('a').textContent === '${name}'`;
-    await paintedAfter(page, nameIs(1, 'vm-10'), async () => undefined);
+    await paintedAfter(page, nameIs(1, 'vm-2'), async () => undefined);
     const search = page.getByRole('textbox', { name: 'search by name or selector' });
     note('search by name', await paintedAfter(page, nameIs(0, 'vm-4321'), () => search.fill('vm-4321')));
-    note('search by selector', await paintedAfter(page, nameIs(1, 'vm-1001'), () => search.fill('label=tier-1')));
-    note('search taken back', await paintedAfter(page, nameIs(1, 'vm-10'), () => search.fill('')));
+    note('search by selector', await paintedAfter(page, nameIs(1, 'vm-21'), () => search.fill('label=tier-1')));
+    note('search taken back', await paintedAfter(page, nameIs(1, 'vm-2'), () => search.fill('')));
     const chosen = async (label: string, value: string): Promise<void> => void (await page.getByLabel(label, { exact: true }).selectOption(value));
     const all = (text: string): string => `${rows}.length > 20 && ${rows}.every((row) => row.textContent.includes('${text}'))`;
     note('filter: out of RPO', await paintedAfter(page, all('out of RPO'), () => chosen('protection', 'out-of-rpo')));

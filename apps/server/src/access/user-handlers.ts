@@ -1,5 +1,6 @@
 import type { accessSchemas, Role } from '@onevault/api';
 import type { z } from 'zod';
+import { compareNames } from '../compare-names.ts';
 import { notFound, ServerError } from '../errors.ts';
 import type { Call, HandlerTable } from '../ports/call.ts';
 import type { Access } from './access.ts';
@@ -28,7 +29,7 @@ export function userHandlers(access: Access): HandlerTable {
           const last = access.signingIn.lastSignIn(name) ?? earlier.get(name);
           return { name, ...roleOf(settings.current(), { id, name, groupIds }), ...(last && { lastSignInAt: last.toISOString() }) };
         })
-        .sort((a, b) => (a.name < b.name ? -1 : 1));
+        .sort((a, b) => compareNames(a.name, b.name));
     },
     setRole: async ({ caller, params, body, signal }: Call<{ readonly user: string }, unknown, { readonly role: Role }>) => {
       if (params.user === caller.user) throw ownRole();

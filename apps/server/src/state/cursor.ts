@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { compareNames } from '../compare-names.ts';
 import { badRequest } from './bad-request.ts';
 
 /** Where a page ended: the key that the list is sorted by, and an id that makes it unique. */
@@ -20,6 +21,6 @@ export function readCursor(text: string): Position {
 }
 
 export function compare([key, id]: Position, [otherKey, otherId]: Position): number {
-  if (key !== otherKey) return key < otherKey ? -1 : 1;
-  return id === otherId ? 0 : id < otherId ? -1 : 1;
+  const keys = typeof key === 'string' && typeof otherKey === 'string' ? compareNames(key, otherKey) : Number(key > otherKey) - Number(key < otherKey);
+  return keys === 0 ? Number(id > otherId) - Number(id < otherId) : keys;
 }

@@ -61,7 +61,7 @@ const RANKS = { unprotected: 0, 'out-of-rpo': 1, protected: 2, excluded: 3 } as 
 function keyOf({ board, catalog }: StateDeps, { facts }: InventoryVm, sort: 'name' | 'id' | 'newest-point' | 'protection'): string | number {
   switch (sort) {
     case 'name':
-      return facts.name.toLowerCase();
+      return facts.name;
     case 'id':
       return facts.id;
     case 'newest-point': {
