@@ -92,6 +92,18 @@ describeWith(needed, 'the bundle', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
+  test('begins a database from what was prepared: PGlite would take 800 MiB to make one', async () => {
+    const begin = `
+      import { readFileSync } from 'node:fs';
+      import { openDatabase } from '@onevault/run-queue';
+      await openDatabase({ kind: 'embedded', directory: '${dir}/database' }, { clock: undefined });
+      process.stdout.write(/VmHWM:\\s+(\\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+    `;
+    const { code, stdout, stderr } = await finished(process.execPath, ['--input-type=module', '-e', begin], { cwd: `${home}/lib` });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(Number(stdout) / 1024).toBeLessThan(500);
+  });
+
   testWith([requiresRoot(), requiresCommand('unshare', 'apt-get install util-linux')], 'makes and verifies a repository without any network', async () => {
     const repository = `${dir}/repository`;
     expect(await onevault(['--repo', repository, 'init'], { offline: true })).toMatchObject({ code: 0 });

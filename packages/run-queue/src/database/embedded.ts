@@ -6,6 +6,7 @@ import { PGlite, types } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { QueueError } from '../errors.ts';
 import { damaged, isDamage } from './damaged.ts';
+import { makeDataDirectory } from './data-directory.ts';
 
 /** PostgreSQL in this process. Its directory is ours alone for as long as it is open. */
 export interface Embedded extends AsyncDisposable {
@@ -45,7 +46,8 @@ const PARTS = ['PG_VERSION', 'global/pg_control', 'base', 'pg_wal'];
 
 async function begin(directory: string): Promise<PGlite> {
   const entries = await readdir(directory).catch(() => []);
-  const missing = entries.length === 0 ? [] : await partsMissing(directory);
+  if (entries.length === 0) await makeDataDirectory(directory);
+  const missing = await partsMissing(directory);
   if (missing.length > 0) throw damaged(directory, `it has no ${missing.join(', ')}`);
   try {
     return await PGlite.create({
