@@ -48,7 +48,7 @@ describe('blocks that another file executes', () => {
 
   test('are all taken by .ci/deb', () => {
     const script = readFileSync(join(ROOT, '.ci/deb'), 'utf8');
-    const taken = new Set([...script.matchAll(/^(?:typed|serve) (\S+ \d+)$/gm)].map(([, block = '']) => block));
+    const taken = new Set([...script.matchAll(/^typed (\S+ \d+)$/gm)].map(([, block = '']) => block));
     const there = pages.flatMap(({ name, page }) =>
       page.elsewhere.filter(({ by }) => by === '.ci/deb').map((_, index) => `${basename(name, '.md')} ${index + 1}`),
     );
