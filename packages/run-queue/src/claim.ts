@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import type { Database } from './database/open-database.ts';
 import type { Tables } from './database/tables.ts';
 import { type NewEvent, writeEvents } from './events.ts';
+import { jsonText } from './json-text.ts';
 import { Occupancy } from './occupancy.ts';
 import { type RunRow, recordOf } from './row.ts';
 import type { DeadAttempt, RunRecord } from './run-record.ts';
@@ -14,6 +15,8 @@ export interface Claim {
   readonly dead: readonly DeadAttempt[];
   /** So many workers died of it that it is not done again. */
   readonly isDeadly: boolean;
+  /** It may be begun by us: we reach all that it needs, and its time is not over. Otherwise it was claimed to be cleaned up after, and is given back. */
+  readonly mayBegin: boolean;
 }
 
 export interface Claimant {
@@ -37,7 +40,7 @@ export async function claim({ db, heartbeatSeconds }: Database, claimant: Claima
   return db.transaction().execute(async (trx) => {
     await sql`select pg_advisory_xact_lock(${sql.lit(CLAIM_LOCK)})`.execute(trx);
     const skipped = await endMissed(trx);
-    const row = (await findAbandoned(trx, claimant)) ?? (await findNext(trx, claimant));
+    const row = (await findAbandoned(trx, claimant)) ?? (await findLeft(trx, claimant)) ?? (await findNext(trx, claimant));
     const claimed = row && (await take(trx, claimant, row, heartbeatSeconds));
     await writeEvents(trx, [...skipped, ...(claimed === undefined ? [] : [started(claimed)])]);
     return claimed;
@@ -53,19 +56,39 @@ async function endMissed(trx: Kysely<Tables>): Promise<NewEvent[]> {
   return ended.rows.map(({ id, state }) => ({ runId: id, type: 'run.ended', data: { state } }));
 }
 
+/** One whose worker is not heard of. Cleaning up needs no proxy: what none of those who reach it has taken for another heartbeat, whoever asks takes. */
 async function findAbandoned(trx: Kysely<Tables>, claimant: Claimant): Promise<RunRow | undefined> {
   const rows = await trx
     .selectFrom('onevault.run')
     .selectAll()
     .where('state', '=', 'running')
     .where(sql<boolean>`beat_at < now() - heartbeat_seconds * interval '1 second'`)
-    .where(reached(claimant))
+    .where(sql<boolean>`(${reached(claimant)} or beat_at < now() - 2 * heartbeat_seconds * interval '1 second')`)
     .orderBy('beat_at')
     .forUpdate()
     .skipLocked()
     .execute();
+  return firstWithPlaces(trx, claimant, rows);
+}
+
+/** One that was given back because what its dead worker left could not be taken away. */
+async function findLeft(trx: Kysely<Tables>, claimant: Claimant): Promise<RunRow | undefined> {
+  const rows = await trx
+    .selectFrom('onevault.run')
+    .selectAll()
+    .where('state', '=', 'queued')
+    .where(sql<boolean>`dead <> '[]'`)
+    .where('start_after', '<=', sql<Date>`now()`)
+    .orderBy('start_after')
+    .forUpdate()
+    .skipLocked()
+    .execute();
+  return firstWithPlaces(trx, claimant, rows);
+}
+
+async function firstWithPlaces(trx: Kysely<Tables>, claimant: Claimant, rows: readonly RunRow[]): Promise<RunRow | undefined> {
   for (const row of rows) {
-    const occupancy = await Occupancy.read(trx, row.id);
+    const occupancy = await Occupancy.readFor(trx, row.id);
     if (!occupies(row, claimant).some((resource) => occupancy.isFull(resource))) return row;
   }
   return undefined;
@@ -78,6 +101,7 @@ async function findNext(trx: Kysely<Tables>, claimant: Claimant): Promise<RunRow
     .selectFrom('onevault.run')
     .selectAll()
     .where('state', '=', 'queued')
+    .where(sql<boolean>`dead = '[]'`)
     .where('start_after', '<=', sql<Date>`now()`)
     .where(reached(claimant))
     .where(sql<boolean>`not (holds ?| array(select jsonb_array_elements_text(${JSON.stringify(occupancy.full())}::jsonb)))`)
@@ -101,7 +125,7 @@ async function take(trx: Kysely<Tables>, claimant: Claimant, row: RunRow, heartb
       told: 0,
       attempt: row.attempt + 1,
       deaths,
-      dead: JSON.stringify(dead),
+      dead: jsonText(dead),
       worker: claimant.name,
       occupies: JSON.stringify(occupies(row, claimant)),
       beat_at: sql<Date>`now()`,
@@ -112,8 +136,9 @@ async function take(trx: Kysely<Tables>, claimant: Claimant, row: RunRow, heartb
     })
     .where('id', '=', row.id)
     .returningAll()
+    .returning(sql<boolean>`coalesce(start_before >= now(), true) and ${reached(claimant)}`.as('may_begin'))
     .executeTakeFirstOrThrow();
-  return { run: recordOf(taken), token: taken.token, dead, isDeadly: deaths >= DEADLY };
+  return { run: recordOf(taken), token: taken.token, dead, isDeadly: deaths >= DEADLY, mayBegin: taken.may_begin };
 }
 
 function started({ run, dead }: Claim): NewEvent {

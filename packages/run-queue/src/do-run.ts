@@ -26,8 +26,9 @@ export interface Worker extends Claimant {
   /** What others should know of it, such as its proxy and datastores. */
   standing?(): JsonObject;
   /**
-   * Takes away what a dead attempt left; its worker, attempt and notes are in `dead`. Throws when that cannot be done yet: it is tried again in a minute. An outcome
-   * says that the dead one had done its work, and ends the run.
+   * Takes away what a dead attempt left; its worker, attempt and notes are in `dead`. Throws when that cannot be done yet: it is tried again in a minute, then less often,
+   * and the VM is nobody else's until it is done. An outcome says that the dead one had done its work, or that nobody can do it, and ends the run. That the run is
+   * cancelled does not stop it. The worker need not reach what the run needs.
    */
   cleanUp(dead: RunRecord, options: CallOptions): Promise<RunOutcome | undefined>;
   /** Does the run. An error is a failure that may be tried again; after an abort it counts as stopped in order. */
@@ -41,8 +42,13 @@ export interface ServeDeps {
 }
 
 const AGAIN_MS = 1000;
-const CLEAN_UP_AGAIN_MS = 60_000;
 const MAX_BEAT_MS = 2000;
+
+interface Cleaned {
+  /** What the dead one had done, or why nobody can do it. */
+  readonly done: RunOutcome | undefined;
+  readonly cancelRequested: boolean;
+}
 
 type Why = 'stopped' | 'cancelled' | 'silent' | 'lost';
 
@@ -69,6 +75,7 @@ class Work implements Disposable {
   readonly #stop: AbortSignal;
   readonly #ending = new AbortController();
   #why: Why | undefined;
+  #isCleaning = false;
   readonly #onStop = (): void => this.#end('stopped', this.#stop.reason);
 
   constructor(deps: ServeDeps, held: HeldRun, stop: AbortSignal) {
@@ -83,10 +90,12 @@ class Work implements Disposable {
     this.#stop.removeEventListener('abort', this.#onStop);
   }
 
-  async do(worker: Worker, { run, dead, isDeadly }: Claim): Promise<void> {
-    const done = dead.length === 0 ? undefined : await this.#cleanUp(worker, { run, dead });
-    if (done === 'not-yet') return this.#insist(() => this.#held.release(CLEAN_UP_AGAIN_MS));
-    const outcome = done ?? (run.cancelRequested ? CANCELLED : isDeadly ? deadly(run) : await this.#execute(worker));
+  async do(worker: Worker, { run, dead, isDeadly, mayBegin }: Claim): Promise<void> {
+    const cleaned: Cleaned | undefined =
+      dead.length === 0 ? { done: undefined, cancelRequested: run.cancelRequested } : await this.#cleanUp(worker, { run, dead });
+    if (cleaned === undefined) return;
+    const { done, cancelRequested } = cleaned;
+    const outcome = done ?? (cancelRequested ? CANCELLED : isDeadly ? deadly(run) : mayBegin ? await this.#execute(worker) : 'stopped');
     if (outcome === 'stopped') await this.#insist(() => this.#held.release());
     else await this.#insist(() => this.#held.finish(outcome));
   }
@@ -112,7 +121,8 @@ class Work implements Disposable {
   async #beat(over: AbortSignal): Promise<void> {
     try {
       const { cancelRequested } = await this.#held.beat();
-      if (cancelRequested) this.#end('cancelled', new Cancelled('the run was cancelled'));
+      // Cleaning up is what a cancelled run has to wait for.
+      if (cancelRequested && !this.#isCleaning) this.#end('cancelled', new Cancelled('the run was cancelled'));
     } catch (error) {
       if (over.aborted) return; // it had ended when the beat arrived
       this.#deps.logger.warn({ runId: this.#held.run.id, error: serializeError(error) }, 'heartbeat failed');
@@ -126,17 +136,23 @@ class Work implements Disposable {
     this.#ending.abort(reason);
   }
 
-  async #cleanUp(worker: Worker, { run, dead }: Pick<Claim, 'run' | 'dead'>): Promise<RunOutcome | 'not-yet' | undefined> {
+  /** Undefined when that cannot be done yet: the run is given back. */
+  async #cleanUp(worker: Worker, { run, dead }: Pick<Claim, 'run' | 'dead'>): Promise<Cleaned | undefined> {
     const { signal } = this.#ending;
+    this.#isCleaning = true;
     try {
       let done: RunOutcome | undefined;
-      for (const attempt of dead) done ??= await worker.cleanUp({ ...run, ...attempt }, { signal });
-      await this.#insist(() => this.#held.cleaned());
-      return done;
+      for (const { tries: _, ...attempt } of dead) done ??= await worker.cleanUp({ ...run, ...attempt }, { signal });
+      return { done, ...(await this.#insist(() => this.#held.cleaned())) };
     } catch (error) {
       if (this.#why === 'lost') throw error;
       this.#deps.logger.warn({ worker: worker.name, runId: run.id, error: serializeError(error) }, 'what a dead worker left cannot be taken away yet');
-      return 'not-yet';
+      // Told to stop: it was not this one's fault that it is not clean, and the next one tries at once.
+      if (signal.aborted) await this.#insist(() => this.#held.release());
+      else await this.#insist(() => this.#held.putOff(dead, plain(error)));
+      return undefined;
+    } finally {
+      this.#isCleaning = false;
     }
   }
 
@@ -163,7 +179,7 @@ class Work implements Disposable {
   }
 
   /** Until the database has heard it, or says that the run is another's, or this process must end and could not say it for too long. */
-  async #insist(say: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+  async #insist<T>(say: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { clock, database, logger } = this.#deps;
     for (;;) {
       signal?.throwIfAborted();

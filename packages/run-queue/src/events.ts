@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Tables } from './database/tables.ts';
+import { jsonText } from './json-text.ts';
 import type { JsonObject, RunEvent } from './run-record.ts';
 
 export interface NewEvent {
@@ -17,7 +18,7 @@ export async function writeEvents(trx: Kysely<Tables>, events: readonly NewEvent
   await sql`select pg_advisory_xact_lock(${sql.lit(EVENTS_LOCK)})`.execute(trx);
   await trx
     .insertInto('onevault.run_event')
-    .values(events.map(({ runId, type, data }) => ({ run_id: runId, type, data: JSON.stringify(data) })))
+    .values(events.map(({ runId, type, data }) => ({ run_id: runId, type, data: jsonText(data) })))
     .execute();
 }
 

@@ -5,11 +5,15 @@ import type { Database } from './database/open-database.ts';
 import type { Tables } from './database/tables.ts';
 import { QueueError } from './errors.ts';
 import { type NewEvent, writeEvents } from './events.ts';
-import type { JsonObject, RunOutcome, RunRecord } from './run-record.ts';
+import { jsonText } from './json-text.ts';
+import type { DeadAttempt, JsonObject, RunOutcome, RunRecord } from './run-record.ts';
 
 /** Events of one attempt that are kept at most, and that wait at most for a database that is away; of more only the number is told. */
 const MAX_EVENTS = 10_000;
 const MAX_WAITING = 1000;
+/** What cannot be cleaned up after is tried again after a minute, then after two, and at least so often. */
+const CLEAN_UP_AGAIN_MS = 60_000;
+const CLEAN_UP_AT_LEAST_MS = 15 * 60_000;
 /** Events in one statement. */
 const EVENT_BATCH = 200;
 
@@ -19,8 +23,12 @@ interface Settled {
   readonly state: RunRecord['state'];
   readonly attempt?: number;
   readonly afterMs?: number;
+  /** What is still to be cleaned up after; absent: as it was. */
+  readonly dead?: readonly DeadAttempt[];
   readonly report?: JsonObject;
   readonly failure?: JsonObject;
+  /** Told, and not kept as how it went: it was not begun. */
+  readonly why?: JsonObject;
 }
 
 /** A run that a worker has claimed. Everything it writes counts only while the claim is the run's newest; all of it throws QUEUE_CLAIM_LOST otherwise. */
@@ -70,7 +78,7 @@ export class HeldRun {
   /** Says that the worker lives, and what there is to say; answers whether it has been asked to stop. */
   async beat(): Promise<{ readonly cancelRequested: boolean }> {
     const progress = this.#progress;
-    const cancelRequested = await this.#hear(progress === undefined ? {} : { progress: JSON.stringify(progress) });
+    const cancelRequested = await this.#hear(progress === undefined ? {} : { progress: jsonText(progress) });
     if (this.#progress === progress) this.#progress = undefined;
     await this.#tell();
     return { cancelRequested };
@@ -96,17 +104,18 @@ export class HeldRun {
   async note(notes: JsonObject): Promise<void> {
     const all = { ...this.#notes, ...notes };
     const row = await this.#mine()
-      .set({ notes: JSON.stringify(all) })
+      .set({ notes: jsonText(all) })
       .returning('id')
       .executeTakeFirst();
     if (row === undefined) throw this.#lost();
     this.#notes = all;
   }
 
-  /** Nothing of earlier attempts is left. */
-  async cleaned(): Promise<void> {
-    const row = await this.#mine().set({ dead: '[]' }).returning('id').executeTakeFirst();
+  /** Nothing of earlier attempts is left; answers whether the run has been asked to stop. */
+  async cleaned(): Promise<{ readonly cancelRequested: boolean }> {
+    const row = await this.#mine().set({ dead: '[]' }).returning('cancel_requested').executeTakeFirst();
     if (row === undefined) throw this.#lost();
+    return { cancelRequested: row.cancel_requested };
   }
 
   /** Ends the run, or queues it again when it failed, has a chance and may be tried again. Saying it twice is harmless. */
@@ -118,9 +127,16 @@ export class HeldRun {
     await this.#settle({ state: 'queued', failure, afterMs: outcome.retryAfterMs ?? run.retry.afterMs });
   }
 
-  /** Gives it back as if it had not been begun: to whoever is free, or for later. */
-  async release(afterMs = 0): Promise<void> {
-    await this.#settle({ state: 'queued', attempt: this.run.attempt - 1, afterMs });
+  /** Gives it back as if it had not been begun, to whoever is free. */
+  async release(): Promise<void> {
+    await this.#settle({ state: 'queued', attempt: this.run.attempt - 1 });
+  }
+
+  /** Gives it back for later, because what dead attempts left cannot be taken away yet; the reason is told. */
+  async putOff(dead: readonly DeadAttempt[], why: JsonObject): Promise<void> {
+    const tries = Math.max(...dead.map(({ tries: before = 0 }) => before));
+    const afterMs = Math.min(CLEAN_UP_AGAIN_MS * 2 ** Math.min(tries, 10), CLEAN_UP_AT_LEAST_MS);
+    await this.#settle({ state: 'queued', attempt: this.run.attempt - 1, afterMs, dead: dead.map((one) => ({ ...one, tries: tries + 1 })), why });
   }
 
   /** What is to wait and is told to end, and leaves nothing to clean up after, ends instead of waiting again. */
@@ -150,13 +166,13 @@ export class HeldRun {
     return {
       beat_at: null,
       ended_at: sql<Date>`now()`,
-      report: report === undefined ? null : JSON.stringify(report),
-      failure: failure === undefined ? null : JSON.stringify(failure),
-      ...(this.#progress !== undefined && { progress: JSON.stringify(this.#progress) }),
+      report: report === undefined ? null : jsonText(report),
+      failure: failure === undefined ? null : jsonText(failure),
+      ...(this.#progress !== undefined && { progress: jsonText(this.#progress) }),
     };
   }
 
-  #asEvent({ failure }: Settled, how: { readonly state: RunRecord['state'] } | { readonly afterMs: number }): NewEvent {
+  #asEvent({ why, failure = why }: Settled, how: { readonly state: RunRecord['state'] } | { readonly afterMs: number }): NewEvent {
     const type = 'state' in how ? 'run.ended' : 'run.waits';
     return { runId: this.run.id, type, data: { attempt: this.run.attempt, ...how, ...(failure !== undefined && { failure }) } };
   }
@@ -207,12 +223,13 @@ export class HeldRun {
   }
 }
 
-function asWaiting({ attempt, afterMs = 0, failure }: Settled): RunChange {
+function asWaiting({ attempt, afterMs = 0, dead, failure }: Settled): RunChange {
   return {
     beat_at: null,
     worker: null,
     start_after: sql<Date>`now() + ${afterMs} * interval '1 millisecond'`,
     ...(attempt !== undefined && { attempt }),
-    ...(failure !== undefined && { failure: JSON.stringify(failure) }),
+    ...(dead !== undefined && { dead: jsonText(dead) }),
+    ...(failure !== undefined && { failure: jsonText(failure) }),
   };
 }

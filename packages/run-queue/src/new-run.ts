@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Tables } from './database/tables.ts';
+import { jsonText } from './json-text.ts';
 import type { RunRow } from './row.ts';
 import type { RunSpec } from './run-record.ts';
 
 /** A point of priority in minutes of waiting. */
 const POINT_MINUTES = 10;
+/** What an integer of PostgreSQL holds: 24 days. */
+const MOST_MS = 2 ** 31 - 1;
 
 /** Nothing when the same is there already. */
 export async function insertRun(trx: Transaction<Tables>, id: string, spec: RunSpec): Promise<RunRow | undefined> {
@@ -14,7 +17,7 @@ export async function insertRun(trx: Transaction<Tables>, id: string, spec: RunS
     .values({
       id,
       kind: spec.kind,
-      request: JSON.stringify(spec.request),
+      request: jsonText(spec.request),
       fingerprint: fingerprintOf(spec),
       vm_id: spec.vmId ?? null,
       vm_name: spec.vmName ?? null,
@@ -24,10 +27,10 @@ export async function insertRun(trx: Transaction<Tables>, id: string, spec: RunS
       origin_name: spec.origin.name,
       priority: spec.priority,
       turn: sql<Date>`now() - ${spec.priority * POINT_MINUTES} * interval '1 minute'`,
-      holds: JSON.stringify(spec.holds),
-      reach: JSON.stringify(spec.reach),
+      holds: jsonText(spec.holds),
+      reach: jsonText(spec.reach),
       retry_times: spec.retry.times,
-      retry_after_ms: spec.retry.afterMs,
+      retry_after_ms: Math.min(spec.retry.afterMs, MOST_MS),
       ...(spec.startAfter !== undefined && { start_after: spec.startAfter }),
       start_before: spec.startBefore ?? null,
       state: 'queued',

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Tables } from './database/tables.ts';
 import { QueueError } from './errors.ts';
 
@@ -22,7 +22,10 @@ export async function setCaps(db: Kysely<Tables>, caps: Caps): Promise<void> {
   });
 }
 
-/** What is in use by runs at work, also those whose worker is dead: what it left is still there. */
+/**
+ * What is in use by runs at work, also those whose worker is dead: what it left is still there. Of a run that is given back before that could be taken away the VM stays
+ * in use: it may be stopped, or have the half of somebody's disks. All else is let go: one that nobody can clean up after for a day does not cost others their places.
+ */
 export class Occupancy {
   readonly #taken: ReadonlyMap<string, number>;
   readonly #caps: ReadonlyMap<string, number | null>;
@@ -32,11 +35,21 @@ export class Occupancy {
     this.#caps = caps;
   }
 
-  /** `except`: a run that is about to be taken over, and its places with it. */
-  static async read(db: Kysely<Tables>, except = ''): Promise<Occupancy> {
-    const taken = await sql<{ resource: string; count: number }>`
-      select resource, count(*) as count from onevault.run, jsonb_array_elements_text(occupies) resource
-      where state = 'running' and id <> ${except} group by resource`.execute(db);
+  static async read(db: Kysely<Tables>): Promise<Occupancy> {
+    return Occupancy.#of(
+      db,
+      sql`${atWork('')} union all
+      select 'vm:' || vm_id from onevault.run where state = 'queued' and dead <> '[]' and holds ? ('vm:' || vm_id)`,
+    );
+  }
+
+  /** For whoever takes over a run that a worker died of, and its places with it. */
+  static async readFor(db: Kysely<Tables>, dead: string): Promise<Occupancy> {
+    return Occupancy.#of(db, atWork(dead));
+  }
+
+  static async #of(db: Kysely<Tables>, resources: RawBuilder<unknown>): Promise<Occupancy> {
+    const taken = await sql<{ resource: string; count: number }>`select resource, count(*) as count from (${resources}) taken group by resource`.execute(db);
     const caps = await db.selectFrom('onevault.run_cap').selectAll().execute();
     return new Occupancy(new Map(taken.rows.map(({ resource, count }) => [resource, count])), new Map(caps.map(({ kind, places }) => [kind, places])));
   }
@@ -49,4 +62,8 @@ export class Occupancy {
   full(): string[] {
     return [...this.#taken.keys()].filter((resource) => this.isFull(resource));
   }
+}
+
+function atWork(except: string): RawBuilder<unknown> {
+  return sql`select jsonb_array_elements_text(occupies) as resource from onevault.run where state = 'running' and id <> ${except}`;
 }

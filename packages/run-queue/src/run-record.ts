@@ -38,11 +38,15 @@ export interface DeadAttempt {
   readonly attempt: number;
   /** What it noted before it acted. */
   readonly notes: JsonObject;
+  /** So often what it left could not be taken away yet; absent: never. */
+  readonly tries?: number;
 }
 
 /** Why a run waits. */
 export type WaitsFor =
   | { readonly code: 'time'; readonly until: Date }
+  /** What a dead worker left could not be taken away yet: tried again then. Until it is, nobody else is let to the VM. */
+  | { readonly code: 'clean-up'; readonly until: Date }
   /** Everybody who could do it is at work. */
   | { readonly code: 'turn' }
   | { readonly code: 'place'; readonly resource: string }

@@ -14,6 +14,7 @@ export async function waitingReasons(database: Database, rows: readonly RunRow[]
   const nowMs = now.rows[0]?.now.getTime() ?? 0;
   return (row) => {
     if (row.state !== 'queued') return undefined;
+    if (row.dead.length > 0) return { code: 'clean-up', until: row.start_after };
     if (row.start_after.getTime() > nowMs) return { code: 'time', until: row.start_after };
     const able = workers.some(({ reach }) => row.reach.every((needed) => reach.includes(needed)));
     if (!able) return { code: 'worker', reach: row.reach };

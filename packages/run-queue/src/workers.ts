@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Database } from './database/open-database.ts';
+import { jsonText } from './json-text.ts';
 import type { JsonObject } from './run-record.ts';
 
 /** A worker as it last said itself. */
@@ -21,7 +22,7 @@ export interface WorkerRecord {
 const FORGET = sql`interval '7 days'`;
 
 export async function reportWorker({ db, heartbeatSeconds }: Database, worker: Pick<WorkerRecord, 'name' | 'slots' | 'reach' | 'standing'>): Promise<void> {
-  const said = { slots: worker.slots, reach: JSON.stringify(worker.reach), standing: JSON.stringify(worker.standing) };
+  const said = { slots: worker.slots, reach: jsonText(worker.reach), standing: jsonText(worker.standing) };
   await sql`
     insert into onevault.run_worker (name, slots, reach, standing, heartbeat_seconds)
     values (${worker.name}, ${said.slots}, ${said.reach}, ${said.standing}, ${heartbeatSeconds})

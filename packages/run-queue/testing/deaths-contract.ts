@@ -1,38 +1,12 @@
 import { expect, it } from 'vitest';
 import type { RunRecord, Worker } from '../src/index.ts';
+import { dies } from './dies.ts';
 import { forgetWorker } from './forget-worker.ts';
 import { DONE, type QueueWorld, quickClock, StoppableClock, untilStopped } from './queue-world.ts';
 import { runSpec } from './run-spec.ts';
 
 /** What becomes of runs whose worker is not heard of again. */
 export function deathsContract(the: () => QueueWorld): void {
-  /** Begins the run, notes the journal and is not heard of again; `end` lets its process go on. */
-  async function dies(world: QueueWorld, id: string, name: string): Promise<{ end(): void; said(): unknown }> {
-    const clock = new StoppableClock();
-    let goOn = (): void => undefined;
-    const gone = new Promise<void>((resolve) => {
-      goOn = resolve;
-    });
-    let said: unknown;
-    const execute: Worker['execute'] = async (context) => {
-      await context.note({ journal: [`j-${name}`] });
-      await gone;
-      said = await Promise.all([context.prove(), context.note({ late: true })].map((late) => late.catch((error: unknown) => error)));
-      return DONE;
-    };
-    world.work(execute, { name, concurrency: 1, clock });
-    const end = (): void => {
-      clock.goOn();
-      goOn();
-    };
-    world.atEnd(end);
-    await world.until(id, ({ notes, worker }) => worker === name && notes['journal'] !== undefined);
-    clock.stop();
-    await quickClock.sleep(5000); // what it was about to say is said
-    await forgetWorker(world.database, name);
-    return { end, said: () => said };
-  }
-
   it('of a worker that died are cleaned up after and then done by another one; what the dead one still says counts for nothing', async () => {
     const world = the();
     const { run } = await world.runs.queue(runSpec({ vmId: world.nextVm() }));
@@ -71,7 +45,7 @@ export function deathsContract(the: () => QueueWorld): void {
     ]);
   });
 
-  it('that cannot be cleaned up after yet are tried again later, and not begun before', async () => {
+  it('that cannot be cleaned up after yet are tried again later, and not begun before that, nor when their time is over', async () => {
     const world = the();
     const { run } = await world.runs.queue(runSpec({ vmId: world.nextVm(), startBefore: new Date(Date.now() + 60_000) }));
     await dies(world, run.id, 'gone');
@@ -83,12 +57,12 @@ export function deathsContract(the: () => QueueWorld): void {
     };
     world.work(async () => DONE, { cleanUp });
     const waiting = await world.until(run.id, ({ state }) => state === 'queued');
-    expect(waiting).toMatchObject({ attempt: 1, waitsFor: { code: 'time' } });
+    expect(waiting).toMatchObject({ attempt: 1, waitsFor: { code: 'clean-up' } });
     isCloudAway = false;
-    // The minute is over; so is the time to begin, but what is left has to be taken away.
+    // The minute is over; so is the time to begin, but what is left has to be taken away first.
     const past = new Date(0);
     await world.database.db.updateTable('onevault.run').set({ start_after: past, start_before: past }).where('id', '=', run.id).execute();
-    expect(await world.ended(run.id)).toMatchObject({ state: 'succeeded', attempt: 2 });
+    expect(await world.ended(run.id)).toMatchObject({ state: 'skipped', attempt: 1, report: { reason: 'not begun in time' } });
     expect(cleaned).toMatchObject([{ worker: 'gone' }]);
   });
 

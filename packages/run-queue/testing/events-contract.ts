@@ -56,6 +56,27 @@ export function eventsContract(the: () => QueueWorld): void {
     expect(await quiet).toEqual({ value: undefined, done: true });
   });
 
+  it('say what PostgreSQL has no characters for in other words, and the run ends: not a byte of what a program prints holds it up', async () => {
+    const { runs, ...world } = parts(the());
+    const half = '\u{1F600}'.slice(1);
+    const { run } = await runs.queue(runSpec({ vmId: world.nextVm(), request: { repository: `ma\0in${half}` } }));
+    world.work(async ({ event, note, progress }) => {
+      event('command.finished', { output: `a\0b ${half} c \\u0000`, [`k\0`]: 1 });
+      progress({ text: `\0${half}` });
+      await note({ journal: [`j\0${half}`] });
+      return { state: 'failed', failure: { message: `d\0${half}` }, retry: false };
+    });
+    expect(await world.ended(run.id)).toMatchObject({
+      state: 'failed',
+      request: { repository: 'ma\u{FFFD}in\u{FFFD}' },
+      notes: { journal: ['j\u{FFFD}\u{FFFD}'] },
+      progress: { text: '\u{FFFD}\u{FFFD}' },
+      failure: { message: 'd\u{FFFD}\u{FFFD}' },
+    });
+    const [, , said] = await runs.events({ runId: run.id, afterSeq: 0, limit: 10 });
+    expect(said).toMatchObject({ type: 'command.finished', data: { output: 'a\u{FFFD}b \u{FFFD} c \\u0000', 'k\u{FFFD}': 1 } });
+  });
+
   it('drop what is more than an attempt may say, and say how much', async () => {
     const { runs, ...world } = parts(the());
     const { run } = await runs.queue(runSpec({ vmId: world.nextVm() }));

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Database, RunContext, RunOutcome, Worker } from '../src/index.ts';
 import { deathsContract } from './deaths-contract.ts';
 import { eventsContract } from './events-contract.ts';
+import { leftBehindContract } from './left-behind-contract.ts';
 import { DONE, QueueWorld, quickClock, untilStopped } from './queue-world.ts';
 import { runSpec } from './run-spec.ts';
 import { transactionsContract } from './transactions-contract.ts';
@@ -31,6 +32,7 @@ export function runQueueContract(name: string, open: () => Promise<QueueUnderTes
     tally(() => world);
     endings(() => world);
     deathsContract(() => world);
+    leftBehindContract(() => world);
     eventsContract(() => world);
     transactionsContract(() => world);
   });
@@ -236,6 +238,14 @@ function endings(the: () => QueueWorld): void {
     });
     expect(await ended(run.id)).toMatchObject({ state: 'failed', attempt: 3, failure: { message: 'attempt 3' } });
     expect(await ended(hopeless.run.id)).toMatchObject({ state: 'failed', attempt: 1, failure: { code: 'NO_WAY' } });
+  });
+
+  it('may wait for their next try longer than a column of PostgreSQL counts milliseconds', async () => {
+    const { runs, until, work, nextVm } = bound(the());
+    const { run } = await runs.queue(runSpec({ vmId: nextVm(), retry: { times: 2, afterMs: 60 * 86_400_000 } }));
+    work(async () => ({ state: 'failed', failure: { code: 'BUSY' }, retry: true }));
+    const { startAfter } = await until(run.id, ({ state, attempt }) => state === 'queued' && attempt === 1);
+    expect((startAfter?.getTime() ?? 0) - Date.now()).toBeGreaterThan(20 * 86_400_000);
   });
 
   it('wait for their next try as long as the cause asks for, with the reason of the last one', async () => {

@@ -64,6 +64,11 @@ function waitingReason(waits: WaitsFor, isRetry: boolean): z.output<typeof reaso
   switch (waits.code) {
     case 'time':
       return { code: isRetry ? 'WAITS_FOR_RETRY' : 'WAITS_FOR_TIME', text: `${isRetry ? 'tried again' : 'begun'} at ${waits.until.toISOString()}` };
+    case 'clean-up':
+      return {
+        code: 'WAITS_FOR_CLEAN_UP',
+        text: `what its worker left could not be taken away yet: tried again at ${waits.until.toISOString()}; why is in the events of the run`,
+      };
     case 'turn':
       return { code: 'WAITS_FOR_TURN', text: 'all workers that could do it are at work' };
     case 'place':
