@@ -40,6 +40,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   // How a run of the server failed, not the server.
   SERVER_COMMAND_FAILED: EXIT.failed,
   SERVER_WORKER_LOST: EXIT.failed,
+  SERVER_ORDER_INVALID: EXIT.failed,
   SERVER_WINDOW_ENDED: EXIT.failed,
   SERVER_DRILL_FAILED: EXIT.failed,
   FILES_PATH_INVALID: EXIT.usage,

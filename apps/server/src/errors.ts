@@ -24,6 +24,8 @@ export type ServerErrorCode =
   | 'SERVER_COMMAND_FAILED'
   /** The worker of a run that is not done again by itself was not heard of again; what it had begun was taken back. */
   | 'SERVER_WORKER_LOST'
+  /** A worker does not understand what a run is to do: its order was written by another version. */
+  | 'SERVER_ORDER_INVALID'
   /** The window of the policy ended while the run was at work. */
   | 'SERVER_WINDOW_ENDED'
   /** A check found damage. */

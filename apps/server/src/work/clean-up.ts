@@ -1,4 +1,4 @@
-import { type RunRequest, runSchemas } from '@onevault/api';
+import type { RunRequest } from '@onevault/api';
 import type { Repository } from '@onevault/backup-format';
 import { type CallOptions, errorCode } from '@onevault/base';
 import { compose } from '@onevault/composition';
@@ -15,26 +15,34 @@ import {
 } from '@onevault/orchestrator';
 import type { RunOutcome, RunRecord } from '@onevault/run-queue';
 import { ServerError } from '../errors.ts';
-import { type WorkOrder, workOrderSchema } from '../ports/work-order.ts';
+import type { WorkOrder } from '../ports/work-order.ts';
+import { readOrder } from './read-order.ts';
 import { repositorySettings } from './repository-settings.ts';
-import { mayComeAgain } from './retryable.ts';
+import { isWorthAnotherTry, mayComeAgain } from './retryable.ts';
 import type { WorkPlace } from './run-job.ts';
+import { failureOf } from './run-outcome.ts';
 
 /**
  * Takes back what a dead worker's attempt left in the cloud, as its journals say, of which the queue has a copy. Answers an outcome when the dead one had done its work,
- * or when the run must not be done again by itself; undefined when it is to be done again. Throws when something is still there that may go later.
+ * or when the run must not be done again by itself, or cannot be; undefined when it is to be done again. Throws when something is still there that may go later. What was
+ * left goes first, whatever is wrong with the order: a run that nobody understands has left its snapshots all the same.
  */
 export async function cleanUpAfter(place: WorkPlace, dead: RunRecord, options: CallOptions): Promise<RunOutcome | undefined> {
   const copies = parseJournalCopies(dead.notes['journals']);
-  const order = workOrderSchema.parse(dead.request);
-  const request = runSchemas.runRequest.parse(order.request);
   await using deps = await compose(place.settings, place.logger, place.clock).openRecovery(options);
   const journals = rememberedJournals(copies, { endpoint: deps.cloud.endpoint, owner: deps.journals.owner, residue: deps.journals.residue });
   const report = await recoverRuns({ ...deps, journals }, options);
   if (journals.left.size > 0) throw notYet(dead, report.runs);
   await dropOwn(deps.journals, copies, place);
   place.logger.warn({ runId: dead.id, worker: dead.worker, recovered: report.runs }, 'cleaned up after a dead worker');
-  return (await doneBefore(place, deps.cloud, { dead, order, request, copies }, options)) ?? (mayComeAgain(dead.kind) ? undefined : lost(dead));
+  try {
+    return (await doneBefore(place, deps.cloud, { dead, ...readOrder(dead), copies }, options)) ?? (mayComeAgain(dead.kind) ? undefined : lost(dead));
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (isWorthAnotherTry(error)) throw error;
+    // A repository that is gone, a secret that is not here: it would be asked for for ever, and the run could not even be cancelled.
+    return dead.cancelRequested ? undefined : { state: 'failed', failure: failureOf(error), retry: false };
+  }
 }
 
 /** Its machine may be ours: what these journals say has been taken back. */

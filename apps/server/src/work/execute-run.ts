@@ -1,9 +1,7 @@
-import { type RunRequest, runSchemas } from '@onevault/api';
+import type { RunRequest } from '@onevault/api';
 import { type Clock, serializeError } from '@onevault/base';
-import { parsePolicy } from '@onevault/policies';
-import type { JsonObject, RunContext, RunOutcome } from '@onevault/run-queue';
+import type { RunContext, RunOutcome } from '@onevault/run-queue';
 import { ServerError } from '../errors.ts';
-import { workOrderSchema } from '../ports/work-order.ts';
 import { openBreaker, type RunHistory } from './breaker.ts';
 import { runBackup } from './kinds/backup.ts';
 import { runDrill } from './kinds/drill.ts';
@@ -11,8 +9,10 @@ import { runRecover } from './kinds/recover.ts';
 import { runForget, runGc, runRetention, runVerify } from './kinds/repository.ts';
 import { runInPlace, runRestore } from './kinds/restore.ts';
 import { runSnapshotCreate, runSnapshotDelete, runSnapshotRevert, runUndo } from './kinds/snapshots.ts';
+import { readOrder } from './read-order.ts';
 import { isWorthAnotherTry, mayComeAgain } from './retryable.ts';
 import { RunJob, type WorkPlace } from './run-job.ts';
+import { failureOf } from './run-outcome.ts';
 
 /** Does what was asked for, as the same command does at a terminal. Throws only what the queue has to judge: that it was told to stop. */
 export async function executeRun(place: WorkPlace, context: RunContext, history: RunHistory): Promise<RunOutcome> {
@@ -31,9 +31,7 @@ export async function executeRun(place: WorkPlace, context: RunContext, history:
 async function outcomeOf(place: WorkPlace, context: RunContext, history: RunHistory): Promise<RunOutcome> {
   const { run } = context;
   try {
-    const order = workOrderSchema.parse(run.request);
-    const request = runSchemas.runRequest.parse(order.request);
-    const policy = order.policy === undefined ? undefined : parsePolicy(order.policy);
+    const { order, request, policy } = readOrder(run);
     const breaker = await openBreaker(history, run, policy, place.clock.now().getTime());
     if (breaker !== undefined) return leftAlone(breaker.failures, breaker.untilMs);
     using window = new WindowEnd(place.clock, order.stopAtMs, context.signal);
@@ -84,13 +82,6 @@ function leftAlone(failures: number, untilMs: number): RunOutcome {
   const until = new Date(untilMs).toISOString();
   const text = `the last ${failures} runs of this VM for this policy have failed: it is left alone until ${until}, unless somebody asks for a run`;
   return { state: 'skipped', report: { reason: { code: 'BREAKER_OPEN', text }, until } };
-}
-
-/** As the CLI tells it: the first failure, not the clean-up that it made necessary. */
-function failureOf(error: unknown): JsonObject {
-  const primary = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
-  const { code = 'SERVER_INTERNAL', message, hint, details } = serializeError(primary);
-  return JSON.parse(JSON.stringify({ code, message, hint, details }));
 }
 
 /** The signal of a run, which its window ends too. */

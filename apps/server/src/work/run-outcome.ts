@@ -1,3 +1,4 @@
+import { serializeError } from '@onevault/base';
 import type { JsonObject, RunOutcome } from '@onevault/run-queue';
 import type { RunJob } from './run-job.ts';
 import { plain } from './run-ledger.ts';
@@ -11,4 +12,11 @@ export function doneOrDegraded(report: object, job: RunJob, residue: readonly st
 function reportOf(report: object, job: RunJob): JsonObject {
   const { warnings } = job.ledger.ledger;
   return plain({ ...report, ...(warnings.length > 0 && { told: warnings }) });
+}
+
+/** As the CLI tells it: the first failure, not the clean-up that it made necessary. */
+export function failureOf(error: unknown): JsonObject {
+  const primary = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
+  const { code = 'SERVER_INTERNAL', message, hint, details } = serializeError(primary);
+  return JSON.parse(JSON.stringify({ code, message, hint, details }));
 }
