@@ -10,3 +10,4 @@ export {
   requiresRoot,
   testWith,
 } from './requires.ts';
+export { requiresTinyFileSystem, TinyFileSystem } from './tiny-file-system.ts';

@@ -1,9 +1,8 @@
-import { describeWith } from '@onevault/base/testing';
+import { describeWith, requiresTinyFileSystem, TinyFileSystem } from '@onevault/base/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fileStore, type ObjectStore } from '../../src/index.ts';
 import { faultyStore, type Operation } from '../../testing/index.ts';
 import { expectClear, expectUnharmed, Prepared, secondBackup } from './support/three-backups.ts';
-import { requiresTinyFileSystem, TinyFileSystem } from './support/tiny-file-system.ts';
 
 const LARGE_KIB = 64 * 1024;
 
@@ -31,11 +30,11 @@ describeWith([requiresTinyFileSystem()], 'a real file system', () => {
     let free = 0;
     for (; free < 4096; free += 4) {
       tiny.remount(`size=${LARGE_KIB}k`);
-      await prepared.copyTo(tiny.repository);
+      await prepared.copyTo(tiny.directory);
       tiny.remount(`size=${tiny.used('kib') + free}k`);
-      const error = await secondBackup(fileStore(tiny.repository));
+      const error = await secondBackup(fileStore(tiny.directory));
       tiny.remount(`size=${LARGE_KIB}k`);
-      await expectUnharmed(fileStore(tiny.repository), error);
+      await expectUnharmed(fileStore(tiny.directory), error);
       if (error === undefined) break;
       expectClear(error, 'REPO_NO_SPACE');
     }
@@ -48,11 +47,11 @@ describeWith([requiresTinyFileSystem()], 'a real file system', () => {
     let free = 0;
     for (; free < 100; free++) {
       tiny.remount('nr_inodes=10000');
-      await prepared.copyTo(tiny.repository);
+      await prepared.copyTo(tiny.directory);
       tiny.remount(`nr_inodes=${tiny.used('inodes') + free}`);
-      const error = await secondBackup(fileStore(tiny.repository));
+      const error = await secondBackup(fileStore(tiny.directory));
       tiny.remount('nr_inodes=10000');
-      await expectUnharmed(fileStore(tiny.repository), error);
+      await expectUnharmed(fileStore(tiny.directory), error);
       if (error === undefined) break;
       expectClear(error, 'REPO_NO_SPACE');
     }
@@ -67,12 +66,12 @@ describeWith([requiresTinyFileSystem()], 'a real file system', () => {
   ] as const satisfies readonly (readonly [string, (operation: Operation) => boolean])[]) {
     it(`that becomes read-only ${moment} harms nothing and says REPO_NOT_WRITABLE`, async () => {
       using tiny = new TinyFileSystem(LARGE_KIB);
-      await prepared.copyTo(tiny.repository);
-      const error = await secondBackup(before(fileStore(tiny.repository), wanted, () => tiny.remount('ro')));
+      await prepared.copyTo(tiny.directory);
+      const error = await secondBackup(before(fileStore(tiny.directory), wanted, () => tiny.remount('ro')));
       expectClear(error, 'REPO_NOT_WRITABLE');
-      expect(await points(fileStore(tiny.repository))).toBe(1); // readable all the time
+      expect(await points(fileStore(tiny.directory))).toBe(1); // readable all the time
       tiny.remount('rw');
-      await expectUnharmed(fileStore(tiny.repository), error);
+      await expectUnharmed(fileStore(tiny.directory), error);
     });
   }
 });

@@ -10,9 +10,3 @@ export function damaged(directory: string, why: string, cause?: unknown): QueueE
     cause,
   });
 }
-
-/** What fails in the embedded database is damage, unless the machine it is on has no space or gives no right (classes 53 and 57 of src/backend/utils/errcodes.txt, errno). */
-export function isDamage(error: unknown): boolean {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-  return !/^(53|57|E[A-Z]+$)/.test(code);
-}

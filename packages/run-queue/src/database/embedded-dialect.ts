@@ -1,4 +1,4 @@
-import type { PGlite } from '@electric-sql/pglite';
+import type { Results } from '@electric-sql/pglite';
 import { Semaphore } from '@onevault/base';
 import {
   type CompiledQuery,
@@ -11,16 +11,19 @@ import {
   PostgresQueryCompiler,
   type QueryResult,
 } from 'kysely';
+import type { Embedded } from './embedded.ts';
+import { ended, surroundings } from './embedded-errors.ts';
+import { Death, type MortalPGlite } from './mortal-pglite.ts';
 
 /**
  * Kysely over PGlite, which has one connection: whoever wants it waits for whoever has it. Kysely's own dialect lends it to several at once, so that a query of
  * one is part of another one's transaction and goes when that is rolled back, and two transactions at once never end.
  */
 export class EmbeddedDialect implements Dialect {
-  readonly #pglite: PGlite;
+  readonly #embedded: Embedded;
 
-  constructor(pglite: PGlite) {
-    this.#pglite = pglite;
+  constructor(embedded: Embedded) {
+    this.#embedded = embedded;
   }
 
   createAdapter(): PostgresAdapter {
@@ -28,7 +31,7 @@ export class EmbeddedDialect implements Dialect {
   }
 
   createDriver(): Driver {
-    return new EmbeddedDriver(this.#pglite);
+    return new EmbeddedDriver(this.#embedded);
   }
 
   createIntrospector(db: Kysely<unknown>): PostgresIntrospector {
@@ -41,50 +44,83 @@ export class EmbeddedDialect implements Dialect {
 }
 
 class EmbeddedDriver implements Driver {
-  readonly #connection: DatabaseConnection;
-  readonly #pglite: PGlite;
+  readonly #embedded: Embedded;
   readonly #turns = new Semaphore(1);
-  #turn: Disposable | undefined;
 
-  constructor(pglite: PGlite) {
-    this.#pglite = pglite;
-    this.#connection = {
-      executeQuery: async <R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> => {
-        const { rows, affectedRows } = await pglite.query<R>(sql, [...parameters]);
-        return { rows, ...(affectedRows !== undefined && { numAffectedRows: BigInt(affectedRows) }) };
-      },
-      streamQuery: () => {
-        throw new TypeError('the embedded database has no cursors: ask page by page');
-      },
-    };
+  constructor(embedded: Embedded) {
+    this.#embedded = embedded;
   }
 
   async init(): Promise<void> {
-    await this.#pglite.waitReady;
+    // Whoever opened it has waited for it.
   }
 
-  async acquireConnection(): Promise<DatabaseConnection> {
-    this.#turn = await this.#turns.take();
-    return this.#connection;
+  async acquireConnection(): Promise<EmbeddedConnection> {
+    const turn = await this.#turns.take();
+    try {
+      return new EmbeddedConnection(this.#embedded.directory, await this.#embedded.connect(), turn);
+    } catch (error) {
+      turn[Symbol.dispose]();
+      throw error;
+    }
   }
 
-  async releaseConnection(): Promise<void> {
-    this.#turn?.[Symbol.dispose]();
+  async releaseConnection(connection: EmbeddedConnection): Promise<void> {
+    connection[Symbol.dispose]();
   }
 
-  async beginTransaction(): Promise<void> {
-    await this.#pglite.query('begin');
+  async beginTransaction(connection: EmbeddedConnection): Promise<void> {
+    await connection.query('begin');
   }
 
-  async commitTransaction(): Promise<void> {
-    await this.#pglite.query('commit');
+  async commitTransaction(connection: EmbeddedConnection): Promise<void> {
+    await connection.query('commit');
   }
 
-  async rollbackTransaction(): Promise<void> {
-    await this.#pglite.query('rollback');
+  async rollbackTransaction(connection: EmbeddedConnection): Promise<void> {
+    await connection.rollback();
   }
 
   async destroy(): Promise<void> {
     // Whoever opened it closes it.
+  }
+}
+
+/** PostgreSQL, to one caller and for one use. */
+class EmbeddedConnection implements DatabaseConnection, Disposable {
+  readonly #directory: string;
+  readonly #pglite: MortalPGlite;
+  readonly #turn: Disposable;
+
+  constructor(directory: string, pglite: MortalPGlite, turn: Disposable) {
+    this.#directory = directory;
+    this.#pglite = pglite;
+    this.#turn = turn;
+  }
+
+  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    const { rows, affectedRows } = await this.query<R>(sql, parameters);
+    return { rows, ...(affectedRows !== undefined && { numAffectedRows: BigInt(affectedRows) }) };
+  }
+
+  streamQuery(): never {
+    throw new TypeError('the embedded database has no cursors: ask page by page');
+  }
+
+  async query<R>(text: string, parameters: readonly unknown[] = []): Promise<Results<R>> {
+    try {
+      return await this.#pglite.query<R>(text, [...parameters]);
+    } catch (error) {
+      throw surroundings(this.#directory, error) ?? (error instanceof Death ? ended(this.#directory, error) : error);
+    }
+  }
+
+  /** What the dead had not finished is nothing. */
+  async rollback(): Promise<void> {
+    if (this.#pglite.death === undefined) await this.query('rollback');
+  }
+
+  [Symbol.dispose](): void {
+    this.#turn[Symbol.dispose]();
   }
 }

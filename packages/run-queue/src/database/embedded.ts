@@ -4,34 +4,85 @@ import { createConnection, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { PGlite, types } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
+import { type Clock, errorCode } from '@onevault/base';
 import { QueueError } from '../errors.ts';
-import { damaged, isDamage } from './damaged.ts';
+import { damaged } from './damaged.ts';
 import { makeDataDirectory } from './data-directory.ts';
+import { cannotOpen, ended } from './embedded-errors.ts';
+import { MortalPGlite } from './mortal-pglite.ts';
 
 /** PostgreSQL in this process. Its directory is ours alone for as long as it is open. */
 export interface Embedded extends AsyncDisposable {
-  readonly pglite: PGlite;
+  readonly directory: string;
+  /**
+   * The one connection, to be asked for again before each use: PostgreSQL that died (no space for its log) is begun anew, from which it comes back with all that was
+   * acknowledged, as soon as that is possible. Throws why it is not.
+   */
+  connect(): Promise<MortalPGlite>;
 }
+
+/** Beginning anew takes most of a second, in which nothing else is done. */
+const AGAIN_MS = 10_000;
 
 /**
  * Opens (or makes) the embedded database. Two processes in one directory would ruin it, which PGlite does not notice (electric-sql/pglite#1106): a socket
- * that only one can listen on keeps the second one out, and goes with the process however that ends. Throws QUEUE_DATABASE_IN_USE.
+ * that only one can listen on keeps the second one out, and goes with the process however that ends. Throws QUEUE_DATABASE_IN_USE and what `surroundings` tells.
  */
-export async function openEmbedded(directory: string): Promise<Embedded> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const lock = await lockDirectory(join(directory, 'lock.sock'));
+export async function openEmbedded(directory: string, clock: Clock): Promise<Embedded> {
   try {
-    const pglite = await begin(join(directory, 'pg18'));
-    return {
-      pglite,
-      async [Symbol.asyncDispose]() {
-        await pglite.close();
-        await closed(lock);
-      },
-    };
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const lock = await lockDirectory(join(directory, 'lock.sock'));
+    try {
+      return await Reopening.open(directory, clock, lock);
+    } catch (error) {
+      await closed(lock);
+      throw error;
+    }
   } catch (error) {
-    await closed(lock);
-    throw error;
+    throw cannotOpen(directory, error);
+  }
+}
+
+class Reopening implements Embedded {
+  readonly directory: string;
+  readonly #clock: Clock;
+  readonly #lock: Server;
+  #pglite: MortalPGlite;
+  #failure: QueueError | undefined;
+  #againMs = 0;
+
+  private constructor(directory: string, clock: Clock, lock: Server, pglite: MortalPGlite) {
+    this.directory = directory;
+    this.#clock = clock;
+    this.#lock = lock;
+    this.#pglite = pglite;
+  }
+
+  static async open(directory: string, clock: Clock, lock: Server): Promise<Reopening> {
+    return new Reopening(directory, clock, lock, await begin(join(directory, DATA)));
+  }
+
+  async connect(): Promise<MortalPGlite> {
+    const { death } = this.#pglite;
+    if (death === undefined) return this.#pglite;
+    this.#failure ??= ended(this.directory, death);
+    if (this.#clock.monotonicMs() < this.#againMs) throw this.#failure;
+    this.#againMs = this.#clock.monotonicMs() + AGAIN_MS;
+    try {
+      await this.#pglite.close();
+      this.#pglite = await begin(join(this.directory, DATA));
+    } catch (error) {
+      this.#failure = cannotOpen(this.directory, error);
+      throw this.#failure;
+    }
+    this.#failure = undefined;
+    this.#againMs = 0;
+    return this.#pglite;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pglite.close();
+    await closed(this.#lock);
   }
 }
 
@@ -41,25 +92,26 @@ export async function openEmbedded(directory: string): Promise<Embedded> {
  */
 const PLANNER = ['-c', 'enable_seqscan=off', '-c', 'enable_bitmapscan=off'];
 
+/** Named after the format of PostgreSQL 18, which no other major opens. */
+const DATA = 'pg18';
+
 /** What every database has. PGlite makes a new one where PG_VERSION is missing, whatever else is there. */
 const PARTS = ['PG_VERSION', 'global/pg_control', 'base', 'pg_wal'];
 
-async function begin(directory: string): Promise<PGlite> {
-  const entries = await readdir(directory).catch(() => []);
+async function begin(directory: string): Promise<MortalPGlite> {
+  const entries = await readdir(directory).catch((error: unknown) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    return [];
+  });
   if (entries.length === 0) await makeDataDirectory(directory);
   const missing = await partsMissing(directory);
   if (missing.length > 0) throw damaged(directory, `it has no ${missing.join(', ')}`);
-  try {
-    return await PGlite.create({
-      fs: new DurableFs(directory),
-      startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB', ...PLANNER],
-      relaxedDurability: false,
-      parsers: { [types.INT8]: Number },
-    });
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    throw damaged(directory, error instanceof Error ? error.message : String(error), error);
-  }
+  return await MortalPGlite.begin({
+    fs: new DurableFs(directory),
+    startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB', ...PLANNER],
+    relaxedDurability: false,
+    parsers: { [types.INT8]: Number },
+  });
 }
 
 async function partsMissing(directory: string): Promise<readonly string[]> {
@@ -97,10 +149,11 @@ async function lockDirectory(path: string): Promise<Server> {
       server.unref();
       return server;
     }
-    if (error.code !== 'EADDRINUSE' || tries > 0 || (await answers(path))) {
+    if (error.code !== 'EADDRINUSE') throw error;
+    if (tries > 0 || (await answers(path))) {
       throw new QueueError({
         code: 'QUEUE_DATABASE_IN_USE',
-        message: `the embedded database beside ${path} cannot be opened: ${error.code === 'EADDRINUSE' ? 'another process has it open' : error.message}`,
+        message: `the embedded database beside ${path} cannot be opened: another process has it open`,
         details: { path },
         hint: 'one server per state directory; several share the work through PostgreSQL (DATABASE_URL)',
         cause: error,

@@ -3,9 +3,9 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { QueueError } from '../errors.ts';
 import { DEFAULT_HEARTBEAT_SECONDS, readHeartbeat } from '../heartbeat.ts';
-import { damaged, isDamage } from './damaged.ts';
 import { openEmbedded } from './embedded.ts';
 import { EmbeddedDialect } from './embedded-dialect.ts';
+import { cannotOpen } from './embedded-errors.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { connectPostgresql } from './postgresql.ts';
 import type { Tables } from './tables.ts';
@@ -51,7 +51,8 @@ export async function openDatabase(place: DatabasePlace, { clock, heartbeatSecon
 /** With its tables as this version has them, and the time that its workers go by. */
 async function opened(place: DatabasePlace, clock: Clock, told: number | undefined, scope: Scope): Promise<Pick<Database, 'db' | 'heartbeatSeconds'>> {
   try {
-    const first = place.kind === 'embedded' ? await embedded(place.directory, scope) : postgresql(place.url, told ?? DEFAULT_HEARTBEAT_SECONDS, clock, scope);
+    const first =
+      place.kind === 'embedded' ? await embedded(place.directory, clock, scope) : postgresql(place.url, told ?? DEFAULT_HEARTBEAT_SECONDS, clock, scope);
     await migrate(first, 'onevault', MIGRATIONS);
     // Nobody but us has it open: no worker of before is alive.
     if (place.kind === 'embedded')
@@ -69,9 +70,8 @@ async function opened(place: DatabasePlace, clock: Clock, told: number | undefin
   }
 }
 
-async function embedded(directory: string, scope: Scope): Promise<Kysely<Tables>> {
-  const { pglite } = scope.use(await openEmbedded(directory));
-  return new Kysely<Tables>({ dialect: new EmbeddedDialect(pglite) });
+async function embedded(directory: string, clock: Clock, scope: Scope): Promise<Kysely<Tables>> {
+  return new Kysely<Tables>({ dialect: new EmbeddedDialect(scope.use(await openEmbedded(directory, clock))) });
 }
 
 function postgresql(url: Secret, heartbeatSeconds: number, clock: Clock, scope: Scope): Kysely<Tables> {
@@ -116,9 +116,9 @@ function newer(unknown: readonly string[], cause: unknown): QueueError {
   });
 }
 
-function unusable(place: DatabasePlace, error: unknown): unknown {
+function unusable(place: DatabasePlace, error: unknown): QueueError {
   if (error instanceof QueueError) return error;
-  if (place.kind === 'embedded' && isDamage(error)) return damaged(place.directory, error instanceof Error ? error.message : String(error), error);
+  if (place.kind === 'embedded') return cannotOpen(place.directory, error);
   return unreachable(error);
 }
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Requirement } from '@onevault/base/testing';
+import type { Requirement } from './requires.ts';
 
 /** A real file system in memory, as small as a test wants it. Needs root. */
 export class TinyFileSystem implements Disposable {
@@ -14,8 +14,8 @@ export class TinyFileSystem implements Disposable {
   }
 
   /** Below the root of the mount, so that it can be moved away. */
-  get repository(): string {
-    return join(this.path, 'repository');
+  get directory(): string {
+    return join(this.path, 'directory');
   }
 
   /** `size=…k`, `nr_inodes=…`, `ro`, `rw`. */
