@@ -24,6 +24,24 @@ describeWith(postgresRequirements, 'when the database is out of reach', () => {
     return server.createDatabase(`outage_${++databases}`);
   }
 
+  it.each([
+    ['QUEUE_DATABASE_FORBIDDEN', 'nobody of that name', [], 'nobody'],
+    ['QUEUE_DATABASE_FORBIDDEN', 'somebody who may not make tables', ['create role guest login'], 'guest'],
+    ['QUEUE_DATABASE_BUSY', 'no connection left', ['create role crowd login connection limit 0'], 'crowd'],
+    [
+      'QUEUE_DATABASE_READ_ONLY',
+      'as on a standby',
+      ['create role reader login superuser', 'alter role reader set default_transaction_read_only = on'],
+      'reader',
+    ],
+    ['QUEUE_DATABASE_MISSING', 'no such database', ['drop database DATABASE'], 'onevault'],
+  ])('is %s, with what to do: %s', async (code, _, statements, user) => {
+    const url = await newDatabase();
+    for (const statement of statements) await server.sql('postgres', statement.replace('DATABASE', `outage_${databases}`));
+    const asUser = new Secret(url.reveal().replace('//onevault@', `//${user}@`));
+    await expect(openDatabase({ kind: 'postgresql', url: asUser }, { clock: systemClock })).rejects.toMatchObject({ code, hint: expect.any(String) });
+  });
+
   it('runs go on over a crash of PostgreSQL, and none is lost or done twice', { timeout: 60_000 }, async () => {
     await using scope = new Scope();
     const url = await newDatabase();
@@ -41,7 +59,7 @@ describeWith(postgresRequirements, 'when the database is out of reach', () => {
     await expect.poll(() => finish.length, { timeout: 10_000 }).toBe(4);
     await server.stop('immediate');
     for (const done of finish) done(); // while nobody can be told
-    await expect(world.runs.queue(runSpec({ vmId: world.nextVm() }))).rejects.toThrow();
+    await expect(world.runs.queue(runSpec({ vmId: world.nextVm() }))).rejects.toMatchObject({ code: 'QUEUE_DATABASE_UNREACHABLE', retryable: true });
     await server.start();
     for (const id of ids) expect(await world.ended(id)).toMatchObject({ state: 'succeeded', attempt: 1 });
     expect([...begun.values()]).toEqual(ids.map(() => 1));

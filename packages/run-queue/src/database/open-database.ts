@@ -8,6 +8,7 @@ import { EmbeddedDialect } from './embedded-dialect.ts';
 import { cannotOpen } from './embedded-errors.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { connectPostgresql } from './postgresql.ts';
+import { cannotBegin, checkVersion } from './postgresql-errors.ts';
 import type { Tables } from './tables.ts';
 
 export type DatabasePlace = { readonly kind: 'embedded'; readonly directory: string } | { readonly kind: 'postgresql'; readonly url: Secret };
@@ -36,7 +37,7 @@ export interface DatabaseOptions {
 
 const CLOSE_MS = 5000;
 
-/** Opens the database and brings its tables to this version. Throws QUEUE_DATABASE_UNREACHABLE, QUEUE_DATABASE_IN_USE, QUEUE_DATABASE_DAMAGED, QUEUE_DATABASE_NEWER, QUEUE_REQUEST_INVALID for a URL that is none. */
+/** Opens the database and brings its tables to this version. Throws one of the codes QUEUE_DATABASE_…, QUEUE_REQUEST_INVALID for a URL that is none. */
 export async function openDatabase(place: DatabasePlace, { clock, heartbeatSeconds: told }: DatabaseOptions): Promise<Database> {
   await using scope = new Scope();
   const { db, heartbeatSeconds } = await opened(place, clock, told, scope);
@@ -53,6 +54,7 @@ async function opened(place: DatabasePlace, clock: Clock, told: number | undefin
   try {
     const first =
       place.kind === 'embedded' ? await embedded(place.directory, clock, scope) : postgresql(place.url, told ?? DEFAULT_HEARTBEAT_SECONDS, clock, scope);
+    if (place.kind === 'postgresql') checkVersion(await versionOf(first));
     await migrate(first, 'onevault', MIGRATIONS);
     // Nobody but us has it open: no worker of before is alive.
     if (place.kind === 'embedded')
@@ -68,6 +70,11 @@ async function opened(place: DatabasePlace, clock: Clock, told: number | undefin
   } catch (error) {
     throw unusable(place, error);
   }
+}
+
+async function versionOf(db: Kysely<Tables>): Promise<number> {
+  const { rows } = await sql<{ version: number }>`select current_setting('server_version_num')::int as version`.execute(db);
+  return rows[0]?.version ?? 0;
 }
 
 async function embedded(directory: string, clock: Clock, scope: Scope): Promise<Kysely<Tables>> {
@@ -117,17 +124,5 @@ function newer(unknown: readonly string[], cause: unknown): QueueError {
 }
 
 function unusable(place: DatabasePlace, error: unknown): QueueError {
-  if (error instanceof QueueError) return error;
-  if (place.kind === 'embedded') return cannotOpen(place.directory, error);
-  return unreachable(error);
-}
-
-function unreachable(error: unknown): QueueError {
-  return new QueueError({
-    code: 'QUEUE_DATABASE_UNREACHABLE',
-    message: `the database cannot be used: ${error instanceof Error ? error.message : String(error)}`,
-    retryable: true,
-    hint: 'see that PostgreSQL runs and DATABASE_URL is right; nothing is lost: restore points are in the repository, policies and audit are files',
-    cause: error,
-  });
+  return place.kind === 'embedded' ? cannotOpen(place.directory, error) : cannotBegin(error);
 }

@@ -1,6 +1,7 @@
 import type { Secret } from '@onevault/base';
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import pg from 'pg';
+import { betweenUs, cannotBegin } from './postgresql-errors.ts';
 
 /** Connections of one process at most. */
 const POOL_CONNECTIONS = 8;
@@ -27,9 +28,13 @@ export function connectPostgresql(url: Secret, heartbeatMs: number): PostgresPoo
   pool.on('error', () => undefined); // of an idle connection; whoever asks next gets a new one
   return {
     options: pool.options,
-    connect: async () => lent(await pool.connect()),
+    connect: async () => lent(await pool.connect().catch(refused)),
     end: () => pool.end(),
   };
+}
+
+function refused(error: unknown): never {
+  throw cannotBegin(error);
 }
 
 /** While it is lent out nobody but us hears that a connection broke: unheard, it would end the process. */
@@ -45,7 +50,7 @@ function lent(client: pg.PoolClient): PostgresPoolClient {
     } catch (error) {
       // Anything that the server itself did not answer, and what it says when it goes: the state of this connection is unknown.
       if (!(error instanceof pg.DatabaseError) || error.severity === 'FATAL' || error.severity === 'PANIC') broken = true;
-      throw error;
+      throw betweenUs(error) ?? error;
     }
   };
   return {
