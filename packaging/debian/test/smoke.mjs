@@ -4,18 +4,20 @@
  *        smoke.mjs begin     a backup that OpenNebula does not get on with before the server stops; comes back when it is under way
  *        smoke.mjs finish    it is done, once, and its point is good
  *        smoke.mjs refused   the server has ended, because the database is newer
+ * SMOKE_ROOT: where etc/onevault/server.env, var/log/onevault.{out,err} and run/ are; default: /
  */
 import { spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 
+const ROOT = process.env.SMOKE_ROOT ?? '/';
 /** Of the backup that was begun. */
-const BEGUN = '/run/begun.json';
+const BEGUN = `${ROOT}/run/begun.json`;
 const ENDED = ['succeeded', 'degraded', 'failed', 'cancelled', 'skipped'];
 const headers = { 'content-type': 'application/json' };
 let base = '';
 
 const settings = Object.fromEntries(
-  (await readFile('/etc/onevault/server.env', 'utf8')).split('\n').flatMap((line) => [/^([A-Z_]+)=(.*)$/.exec(line)?.slice(1) ?? []]),
+  (await readFile(`${ROOT}/etc/onevault/server.env`, 'utf8')).split('\n').flatMap((line) => [/^([A-Z_]+)=(.*)$/.exec(line)?.slice(1) ?? []]),
 );
 
 async function call(method, path, body) {
@@ -42,7 +44,7 @@ async function cloud(button, input) {
 }
 
 async function signIn() {
-  base = await until('the server is ready', 120, async () => /ready at (http\S*?)\/?\s/.exec(await readFile('/var/log/onevault.out', 'utf8'))?.[1]);
+  base = await until('the server is ready', 120, async () => /ready at (http\S*?)\/?\s/.exec(await readFile(`${ROOT}/var/log/onevault.out`, 'utf8'))?.[1]);
   const [user, password] = (await readFile(settings.ONE_AUTH, 'utf8')).trim().split(/:(.*)/s);
   const { answer, json } = await call('POST', '/session', { user, password });
   headers.cookie = answer.headers
@@ -110,7 +112,7 @@ const ACTS = {
     return `run ${id} is under way`;
   },
   async release() {
-    await until('the server is told to stop', 300, async () => (await readFile('/run/onevault-server.stopping').catch(() => undefined)) && true);
+    await until('the server is told to stop', 300, async () => (await readFile(`${ROOT}/run/onevault-server.stopping`).catch(() => undefined)) && true);
     await cloud('release', {});
     return 'released';
   },
@@ -126,7 +128,7 @@ const ACTS = {
   },
   async refused() {
     const said = await until('the server says why it does not start', 60, async () => {
-      const text = await readFile('/var/log/onevault.err', 'utf8');
+      const text = await readFile(`${ROOT}/var/log/onevault.err`, 'utf8');
       return text.includes('QUEUE_DATABASE_NEWER') && !(await alive()) ? text : undefined;
     });
     return said.trim();
@@ -134,7 +136,7 @@ const ACTS = {
 };
 
 async function alive() {
-  const pid = (await readFile('/run/onevault-server.pid', 'utf8')).trim();
+  const pid = (await readFile(`${ROOT}/run/onevault-server.pid`, 'utf8')).trim();
   return readFile(`/proc/${pid}/stat`, 'utf8').then(
     (stat) => !/\) Z /.test(stat),
     () => false,
