@@ -41,13 +41,14 @@ export async function insertRun(trx: Transaction<Tables>, id: string, spec: RunS
 }
 
 /** The one that keeps a new one from being queued. */
-export async function sameRun(db: Kysely<Tables>, spec: RunSpec): Promise<RunRow | undefined> {
+export async function sameRun(db: Kysely<Tables>, id: string, spec: RunSpec): Promise<RunRow | undefined> {
   const { schedule } = spec;
   return db
     .selectFrom('onevault.run')
     .selectAll()
     .where((where) =>
       where.or([
+        where('id', '=', id),
         where.and([where('fingerprint', '=', fingerprintOf(spec)), where('state', '=', 'queued'), where('token', '=', 0)]),
         ...(schedule === undefined
           ? []
@@ -61,6 +62,8 @@ export async function sameRun(db: Kysely<Tables>, spec: RunSpec): Promise<RunRow
             ]),
       ]),
     )
+    .orderBy(sql`id = ${id}`, 'desc')
+    .limit(1)
     .executeTakeFirst();
 }
 

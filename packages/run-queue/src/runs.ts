@@ -54,9 +54,8 @@ export class Runs {
     this.#newId = newId;
   }
 
-  /** Queues a run, or answers the one that is the same. On the database's disk when it resolves. */
-  async queue(spec: RunSpec): Promise<Queued> {
-    const id = this.#newId();
+  /** Queues a run, or answers the one that is the same, or has that id already. On the database's disk when it resolves. */
+  async queue(spec: RunSpec, id = this.#newId()): Promise<Queued> {
     for (;;) {
       const inserted = await this.#database.db.transaction().execute(async (trx) => {
         const row = await insertRun(trx, id, spec);
@@ -65,7 +64,7 @@ export class Runs {
         return row;
       });
       if (inserted !== undefined) return { run: await this.#told(inserted), isNew: true };
-      const same = await sameRun(this.#database.db, spec);
+      const same = await sameRun(this.#database.db, id, spec);
       if (same !== undefined) return { run: await this.#told(same), isNew: false };
       // It was begun between the two questions: nobody waits for the same any more.
     }

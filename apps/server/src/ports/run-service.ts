@@ -12,6 +12,8 @@ export interface StartOptions extends CallOptions {
   /** Of a scheduled run: begun once, however often it is started. */
   readonly slot?: Date;
   readonly priority?: number;
+  /** Under this id, if nothing is there under it; default: a new one. */
+  readonly id?: string;
   /** Stopped in order at that moment if it still runs: its window ends. */
   readonly stopAtMs?: number;
   /** Skipped when it has not begun by then: its window ends. */

@@ -53,7 +53,7 @@ export class QueuedRuns implements RunService, Disposable {
     const said = await workers.list();
     const imageDatastores = new Set(said.flatMap(({ datastores }) => datastores.map(({ id }) => id)));
     const spec = await planRun(request, options, { settings: settings.current(), inventory, catalog, imageDatastores });
-    const { run, isNew } = await runs.queue(spec);
+    const { run, isNew } = await runs.queue(spec, options.id);
     return { id: run.id, isNew };
   }
 

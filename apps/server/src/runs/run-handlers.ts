@@ -1,4 +1,5 @@
 import type { RunRequest, StreamEvent } from '@onevault/api';
+import { errorCode } from '@onevault/base';
 import { judgeVm } from '@onevault/policies';
 import type { RunFilter, RunRecord, RunState } from '@onevault/run-queue';
 import { visibleRuns, vmOrUnknown } from '../access/run-rights.ts';
@@ -99,9 +100,20 @@ async function startRun(deps: RunHandlerDeps, call: Call<unknown, unknown, RunRe
   if (caller.role !== 'admin') checkPolicy(body, deps);
   // What a user restores is theirs; what the administrator restores stays the server's, as at a terminal.
   const owner = caller.role === 'admin' ? {} : { owner: { userId: caller.userId, groupId: caller.groupId } };
-  const start = async (): Promise<string> => (await runs.start(body, { origin: { kind: caller.kind, name: caller.label }, ...owner, signal })).id;
-  if (idempotencyKey === undefined) return { id: await start() };
-  return { id: await keys.once(`${caller.kind} ${caller.label}`, idempotencyKey, body, start) };
+  const begin = async (id?: string): Promise<string> =>
+    (await runs.start(body, { origin: { kind: caller.kind, name: caller.label }, ...owner, ...(id !== undefined && { id }), signal })).id;
+  if (idempotencyKey === undefined) return { id: await begin() };
+  return { id: await keys.once(`${caller.kind} ${caller.label}`, idempotencyKey, body, { isBegun: (id) => isBegun(runs, id), begin }) };
+}
+
+async function isBegun(runs: RunService, id: string): Promise<boolean> {
+  try {
+    await runs.get(id);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'SERVER_NOT_FOUND') return false;
+    throw error;
+  }
 }
 
 /** A policy's retention, commands and priority are for the VMs that the administrator has chosen it for, and its name is for their owners. */

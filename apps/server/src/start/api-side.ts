@@ -105,7 +105,8 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   };
   const repositories = scope.use(new OpenRepositories({ openRepository, clock }));
   const catalog = await DatabaseCatalog.open({ database, settings, repositories, clock, logger });
-  const queue = new Runs(database, runIds({ clock, randomBytes }));
+  const newRunId = runIds({ clock, randomBytes });
+  const queue = new Runs(database, newRunId);
   const workers = workerRegistry(queue);
   const inventory = new CloudInventory({ cloud, clock, logger, proxies: proxyVms(workers), former: formerVms(catalog, logger) });
   catalog.identify((vmId) => inventory.groupOf(vmId));
@@ -145,7 +146,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
     openPlace: placeOpener({ settings: own, secretsDirectory: state.secrets, clock, logger }),
     clock,
   };
-  const keys = await IdempotencyKeys.open(database);
+  const keys = await IdempotencyKeys.open(database, newRunId);
   const background = new Background(scope, options);
   background.run('inventory', (signal) => inventory.keepFresh({ signal }));
   background.run('catalog', (signal) => catalog.keepFresh({ signal }));

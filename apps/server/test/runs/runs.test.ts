@@ -8,10 +8,12 @@ import { makeWorkWorld, type WorkWorld } from '../../testing/work-world.ts';
 
 const settings = { current: () => serverSettings() };
 let world: WorkWorld;
+let ids = 0;
+const newId = () => `keyed-${++ids}`;
 let handlers: Readonly<Record<string, (call: object) => Promise<unknown> & AsyncIterable<StreamEvent>>>;
 beforeAll(async () => {
   world = await makeWorkWorld({ disks: [{ sizeMiB: 1 }, { sizeMiB: 1 }] });
-  const keys = await IdempotencyKeys.open(world.database);
+  const keys = await IdempotencyKeys.open(world.database, newId);
   const inventory = { vms: () => [], vm: (id: number) => (id === world.vm ? ({ facts: { id, name: 'web' }, datastoreIds: [] } as never) : undefined) };
   handlers = runHandlers({ runs: world.runs, inventory, settings, keys }) as never;
 }, 180_000);
@@ -30,11 +32,36 @@ describe('runs over the API', { timeout: 30_000 }, () => {
     await world.runs.cancel(first.id);
     // Also once it has ended, and for a process that has just begun.
     const inventory = { vm: () => undefined, vms: () => [] };
-    const later = runHandlers({ runs: world.runs, inventory, settings, keys: await IdempotencyKeys.open(world.database) })['startRun'] as unknown as (
+    const later = runHandlers({ runs: world.runs, inventory, settings, keys: await IdempotencyKeys.open(world.database, newId) })['startRun'] as unknown as (
       call: object,
     ) => Promise<object>;
     expect(await later(callOf({ body: snapshot('a'), idempotencyKey: 'k-1' }))).toEqual(first);
     expect(await start(snapshot('a'), 'k-1', stranger)).not.toEqual(first);
+  });
+
+  it('are begun once for a key, also when the server died before it could say so and the run has begun since', async () => {
+    const keys = await IdempotencyKeys.open(world.database, newId);
+    const inventory = { vm: (id: number) => ({ facts: { id, name: 'web' }, datastoreIds: [] }) as never, vms: () => [] };
+    const start = new Proxy(world.runs, {
+      get: (target, name) =>
+        name === 'start'
+          ? async (...asked: Parameters<typeof target.start>) => {
+              await target.start(...asked);
+              throw new Error('killed');
+            }
+          : Reflect.get(target, name, target).bind(target),
+    });
+    const call = () => callOf({ body: snapshot('crash'), idempotencyKey: 'k-crash' });
+    const dying = runHandlers({ runs: start, inventory, settings, keys })['startRun'];
+    await expect(dying(call() as never)).rejects.toThrow('killed');
+    const [waiting] = await world.runs.list({ state: 'queued', kind: 'snapshot-create', limit: 1 });
+    await world.database.db
+      .updateTable('onevault.run')
+      .set({ token: 1, state: 'failed', ended_at: new Date() })
+      .where('id', '=', waiting?.id ?? '')
+      .execute();
+    const twice = await Promise.all([1, 2].map(() => ask('startRun', { body: snapshot('crash'), idempotencyKey: 'k-crash' })));
+    expect(twice).toEqual([{ id: waiting?.id }, { id: waiting?.id }]);
   });
 
   it('that name what is not there are refused before they are queued, and their key stays free', async () => {
