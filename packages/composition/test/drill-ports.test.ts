@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { systemClock } from '@onevault/base';
+import { type CallOptions, systemClock } from '@onevault/base';
 import { FakeClock } from '@onevault/base/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { commandProbes } from '../src/drill/command-probes.ts';
@@ -63,7 +63,13 @@ describe('a serial console over TCP', () => {
 });
 
 describe('a probe', () => {
-  const env = { PATH: process.env['PATH'], ONEVAULT_PASSPHRASE: 'secret', AWS_SECRET_ACCESS_KEY: 'secret' };
+  const env = {
+    PATH: process.env['PATH'],
+    ONEVAULT_PASSPHRASE: 'secret',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+    DATABASE_URL: 'postgresql://onevault:secret@db/onevault',
+    PGPASSWORD: 'secret',
+  };
   const node = (script: string): readonly string[] => [process.execPath, '-e', script];
 
   it('is told the facts and none of our settings, without a shell, and its exit and output come back', async () => {
@@ -87,6 +93,22 @@ describe('a probe', () => {
     }
     expect((await end).exitCode).toBeUndefined();
     expect((await end).output.length).toBeLessThanOrEqual(2000);
+  });
+
+  it('that leaves a daemon behind, which holds its output open, has ended all the same', async () => {
+    const quick = {
+      ...systemClock,
+      now: systemClock.now,
+      monotonicMs: systemClock.monotonicMs,
+      sleep: (ms: number, call?: CallOptions) => systemClock.sleep(ms / 20, call),
+    };
+    const daemon = 'setTimeout(() => 0, 20_000)';
+    const script = `const child = require('node:child_process').spawn(process.execPath, ['-e', '${daemon}'], { stdio: 'inherit', detached: true });
+      child.unref(); child.once('spawn', () => { console.log('pid ' + child.pid); process.exit(0); });`;
+    const end = await commandProbes({ env, clock: quick }).run({ argv: node(script), env: {}, timeoutMs: 200_000 });
+    const [, pid] = /^pid (\d+)$/.exec(end.output) ?? [];
+    process.kill(Number(pid), 'SIGKILL');
+    expect(end).toEqual({ exitCode: 0, output: `pid ${pid}` });
   });
 
   it('that cannot be started says so; an abort ends it and is the answer', async () => {

@@ -7,8 +7,11 @@ const OUTPUT_CHARS = 2000;
 /** From a kind word to the last one. */
 const GRACE_MS = 2000;
 
-/** What a probe prints is kept as evidence, and it has no use for our secrets. */
-const WITHHELD = /^(?:ONEVAULT_|AWS_|ONE_AUTH$)/;
+/** When a program has ended, what it said is there. A child that it left behind may hold its output open for ever. */
+const DRAIN_MS = 1000;
+
+/** What a probe prints is kept as evidence, and it has no use for our secrets: DATABASE_URL and PGPASSWORD hold the one of PostgreSQL. */
+const WITHHELD = /^(?:ONEVAULT_|AWS_|PG|ONE_AUTH$|DATABASE_URL$)/;
 
 /** Probes as processes here, each a process group of its own, so that what it started ends with it. `env`: ours, of which they see all but our settings. */
 export function commandProbes(deps: { readonly env: Readonly<Record<string, string | undefined>>; readonly clock: Clock }): ProbePort {
@@ -31,7 +34,7 @@ async function runProbe(
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   const over = new AbortController();
-  const ended = exitOf(child).finally(() => over.abort());
+  const ended = exitOf(child, clock).finally(() => over.abort());
   const late = new AbortController();
   const timer = clock.sleep(timeoutMs, { signal: over.signal }).then(
     () => late.abort(),
@@ -49,7 +52,9 @@ async function runProbe(
   }
 }
 
-function exitOf(child: ChildProcess): Promise<number | undefined> {
+/** Resolves when the program has ended and its output is read, or nobody but a child that it left behind has more to say. */
+function exitOf(child: ChildProcess, clock: Clock): Promise<number | undefined> {
+  const closed = new AbortController();
   return new Promise((resolve, reject) => {
     child.once('error', (cause) =>
       reject(
@@ -61,7 +66,19 @@ function exitOf(child: ChildProcess): Promise<number | undefined> {
         }),
       ),
     );
-    child.once('close', (code) => resolve(code ?? undefined));
+    child.once('close', (code) => {
+      closed.abort();
+      resolve(code ?? undefined);
+    });
+    child.once('exit', () => {
+      void clock.sleep(DRAIN_MS, { signal: closed.signal }).then(
+        () => {
+          signalGroup(child, 'SIGKILL'); // what it started ends with it
+          for (const output of [child.stdout, child.stderr]) output?.destroy();
+        },
+        () => undefined,
+      );
+    });
   });
 }
 
