@@ -82,6 +82,7 @@ const BODIES: Readonly<Record<string, () => object>> = {
   putPolicy: () => ({ ...SPARE_POLICY, description: 'again' }),
   previewPolicy: () => ({ ...SPARE_POLICY, select: { include: ['*'] } }),
   putRepository: () => ({ place: tenants.sparePlace, create: false }),
+  checkRepository: () => ({ place: tenants.sparePlace }),
   applySettings: () => ({ yaml: 'limits: {total: 100}\n', dryRun: true }),
   testNotification: () => ({ channel: `${HOUSE}-hook` }),
   setRole: () => ({ role: 'viewer' }),

@@ -60,7 +60,10 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'from a 
 
     await page.getByLabel('Place').fill(join(shell.dir, 'vault'));
     await look(page, 'setup-repository');
-    await page.getByRole('button', { name: 'Open it' }).click();
+    await page.getByRole('button', { name: 'See what is there' }).click();
+    await page.getByText('The place does not exist yet').waitFor();
+    await look(page, 'setup-repository-checked');
+    await page.getByRole('button', { name: 'Make it there' }).click();
     await page.getByRole('heading', { name: 'Doctor' }).waitFor();
     await settle(page);
     await look(page, 'setup-doctor');

@@ -169,6 +169,36 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'used in
     expect(await page.getByText('another run works on it', { exact: false }).count()).toBe(1);
   });
 
+  it('a repository is added once it is known what is there: another place is looked at anew, and one that cannot be used is not offered', async () => {
+    await pages.go('/repositories');
+    await page.getByRole('button', { name: 'Add one' }).click();
+    const main = page.getByRole('main');
+    await main.getByRole('textbox', { name: 'Name' }).fill('new');
+    const look = async (place: string): Promise<void> => {
+      await main.getByRole('textbox', { name: 'Place' }).fill(place);
+      await main.getByRole('button', { name: 'See what is there' }).click();
+    };
+    await look('/srv/www');
+    await main.getByRole('alert').getByText('Something else is there').waitFor();
+    await look('s3://bucket/vault');
+    await main.getByRole('alert').getByText('correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY').waitFor();
+    expect(await main.getByRole('button', { name: /^(Make it there|Add it)$/ }).count()).toBe(0);
+    await look('/vault');
+    await main.getByText('mount the storage for backups there first').waitFor();
+    await keepScreenshot(page, 'use-repository-place');
+    expect(await violations(page)).toEqual([]);
+    await main.getByRole('button', { name: 'Make it there' }).waitFor();
+    await main.getByRole('textbox', { name: 'Place' }).fill('/mnt/backup');
+    expect(await main.getByRole('button', { name: 'Make it there' }).count()).toBe(0);
+    await main.getByRole('button', { name: 'See what is there' }).click();
+    await main.getByText('encrypted, and the secret opens it').waitFor();
+    await main.getByRole('button', { name: 'Add it' }).click();
+    await main.getByRole('heading', { name: 'new', exact: true }).waitFor();
+    expect(pages.server.api.state.repositories.get('new')?.place).toBe('/mnt/backup');
+    expect(await main.getByRole('textbox', { name: 'Place' }).count()).toBe(0);
+    pages.server.api.state.repositories.delete('new');
+  });
+
   it('a session that ends while one looks asks to sign in, by itself, and leads back to the same page', async () => {
     await pages.go('/vms?search=web&sort=id');
     pages.server.api.endSessions();

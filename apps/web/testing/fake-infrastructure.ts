@@ -27,6 +27,7 @@ export function infrastructureHandlers(state: FakeState): FakeHandlers {
       state.repositories.set(name, repository);
       return repository;
     },
+    checkRepository: ({ body }) => checkOf(body.place),
     deleteRepository: ({ params }) => void state.repositories.delete(String(params['name'])),
     listProxies: () => [
       { vmId: 0, name: 'proxy', worker: 'proxy-1', state: 'busy', lastSeenAt: ago(4000), running: 2, slots: 4, datastores: reach(true) },
@@ -133,4 +134,19 @@ function overviewOf(state: FakeState): Answer<'overview'> {
     repositories: [...state.repositories.values()],
     orphans: state.repositories.size === 0 ? 0 : 1,
   };
+}
+
+/** `/mnt/backup` is a share that has a repository, `/mnt/new` an empty one, `/srv` is somebody else's; nothing else is there. */
+function checkOf(place: string): Answer<'checkRepository'> {
+  if (place.startsWith('s3:'))
+    return {
+      verdict: 'unusable',
+      reasons: [{ code: 'REPO_CREDENTIALS_INVALID', text: 'the bucket refuses the key', remedy: 'correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY' }],
+    };
+  if (place.startsWith('/srv'))
+    return { verdict: 'occupied', freeBytes: 3 * GIB, reasons: [{ code: 'REPO_NOT_EMPTY', text: 'there is no repository, but something else: www' }] };
+  if (place === '/mnt/backup') return { verdict: 'repository', encrypted: true, freeBytes: 900 * GIB, reasons: [] };
+  const remedy = 'mount the storage for backups there first';
+  const reasons = [{ code: 'PLACE_ON_SYSTEM_DISK', text: 'it is on the same file system as the operating system of the server', remedy }];
+  return place === '/mnt/new' ? { verdict: 'empty', freeBytes: 900 * GIB, reasons: [] } : { verdict: 'absent', freeBytes: 12 * GIB, reasons };
 }

@@ -52,6 +52,8 @@ export interface SettingsChange {
   readonly name: string;
   readonly action: 'create' | 'change' | 'remove' | 'keep';
   readonly diff: string;
+  /** Where a repository is from then on. */
+  readonly place?: Pick<RepositorySetting, 'place' | 'secretFile'>;
 }
 
 export interface SettingsStore {

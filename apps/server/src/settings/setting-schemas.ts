@@ -41,13 +41,19 @@ export function repositoryOf(repository: string, { place, secretFile: secret, ma
 }
 
 function mustBePlace(place: string, context: z.RefinementCtx): void {
+  const message = faultOfPlace(place);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+}
+
+/** Why a text names no place of a repository. */
+export function faultOfPlace(place: string): string | undefined {
   try {
     const address = parseStoreUrl(place);
-    if (address.kind === 'file' && !place.startsWith('/') && !place.startsWith('file:///'))
-      context.addIssue({ code: 'custom', message: 'write the whole path: a server has no directory that it is in' });
+    const isWhole = address.kind !== 'file' || place.startsWith('/') || place.startsWith('file:///');
+    return isWhole ? undefined : 'write the whole path: a server has no directory that it is in';
   } catch (error) {
     if (!isBaseError(error)) throw error;
-    context.addIssue({ code: 'custom', message: sayWhy(error) });
+    return sayWhy(error);
   }
 }
 

@@ -8,6 +8,7 @@ import { type Fault, refuseFaults } from './fault.ts';
 import { lineDiff } from './line-diff.ts';
 import { entriesOf, type SettingsFiles, settingsOf } from './read-settings.ts';
 import { type Entry, type EntryKind, entryKey, SECTION_OF } from './setting-entries.ts';
+import { repositorySchema } from './setting-schemas.ts';
 import { entryText, formatSettings, readSettingsDocument, type SettingsDocument } from './settings-document.ts';
 import { changeFiles, finishChange, readFiles } from './settings-files.ts';
 
@@ -193,5 +194,12 @@ function describe(change: EntryChange): SettingsChange {
   const { before, after } = change;
   const { kind, name } = after ?? before ?? { kind: '', name: '' };
   const action = !isChange(change) ? 'keep' : before === undefined ? 'create' : after === undefined ? 'remove' : 'change';
-  return { kind, name, action, diff: action === 'keep' ? '' : lineDiff(entryText(before), entryText(after)) };
+  const repository = kind === 'repository' && after !== undefined ? repositorySchema.safeParse(after.value).data : undefined;
+  return {
+    kind,
+    name,
+    action,
+    diff: action === 'keep' ? '' : lineDiff(entryText(before), entryText(after)),
+    ...(repository && { place: { place: repository.place, secretFile: repository.secretFile } }),
+  };
 }

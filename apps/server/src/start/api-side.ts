@@ -31,7 +31,7 @@ import { runHandlers } from '../runs/run-handlers.ts';
 import { databaseSlots } from '../scheduler/handled-slots.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import { openSettings } from '../settings/settings-store.ts';
-import { placeOpener } from '../state/open-place.ts';
+import { placeChecker, placeOpener } from '../state/open-place.ts';
 import type { StateDeps } from '../state/state-deps.ts';
 import { stateHandlers } from '../state/state-handlers.ts';
 import { repositorySettings } from '../work/repository-settings.ts';
@@ -144,6 +144,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
     details: live.vmDetails,
     orphans,
     openPlace: placeOpener({ settings: own, secretsDirectory: state.secrets, clock, logger }),
+    checkPlace: placeChecker({ settings: own, secretsDirectory: state.secrets, clock, logger }),
     clock,
   };
   const keys = await IdempotencyKeys.open(database, newRunId);

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { createRepository } from '@onevault/backup-format';
 import { type Clock, type Logger, Scope } from '@onevault/base';
 import { compose, type Settings } from '@onevault/composition';
+import { faultOfPlace } from '../settings/setting-schemas.ts';
 import { repositorySettings } from '../work/repository-settings.ts';
+import { badRequest } from './bad-request.ts';
+import { checkPlace } from './check-place.ts';
 import type { StateDeps } from './state-deps.ts';
 
 export interface PlaceDeps {
@@ -15,6 +18,7 @@ export interface PlaceDeps {
 /** Opens a repository as its setting says; with `create` it is made, encrypted where the setting names a secret. */
 export function placeOpener({ settings, secretsDirectory, clock, logger }: PlaceDeps): StateDeps['openPlace'] {
   return async ({ name, place, secretFile }, { create, ...options }) => {
+    mustBePlace(place);
     const own = repositorySettings(settings, secretsDirectory, { name, place, ...(secretFile !== undefined && { secretFile }) });
     const composition = compose(own, logger, clock);
     if (!create) return composition.openRepository(options);
@@ -25,4 +29,21 @@ export function placeOpener({ settings, secretsDirectory, clock, logger }: Place
     scope.move(); // from here on the repository gives the store back
     return repository;
   };
+}
+
+/** What is at a place, whether or not a setting names it. */
+export function placeChecker({ settings, secretsDirectory, clock, logger }: PlaceDeps): StateDeps['checkPlace'] {
+  return async ({ place, secretFile }, options) => {
+    mustBePlace(place);
+    const own = repositorySettings(settings, secretsDirectory, { name: 'checked', place, ...(secretFile !== undefined && { secretFile }) });
+    const composition = compose(own, logger, clock);
+    return checkPlace({ place, open: composition.openRepository, openStore: () => composition.openStore(), readSecret: composition.secret, clock }, options);
+  };
+}
+
+/** Before anything is looked for, or made, there. */
+function mustBePlace(place: string): void {
+  const fault = faultOfPlace(place);
+  if (fault !== undefined)
+    throw badRequest(`'${place}' is no place of a repository: ${fault}`, 'For instance /mnt/backup/onevault, or s3://bucket/prefix?endpoint=…');
 }

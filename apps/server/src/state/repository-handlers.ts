@@ -1,6 +1,7 @@
+import { forEachConcurrent } from '@onevault/base';
 import type { Caller, HandlerTable } from '../ports/call.ts';
 import type { RepositoryStanding } from '../ports/catalog.ts';
-import type { Maintenance, RepositorySetting } from '../ports/settings-store.ts';
+import type { Maintenance, RepositorySetting, SettingsChange } from '../ports/settings-store.ts';
 import type { CallOf, StateDeps } from './state-deps.ts';
 
 const ONCE_A_WEEK: Maintenance = { timezone: 'UTC', gc: 'Sun 06:00', verify: 'Sat 06:00', verifyMode: 'sample' };
@@ -13,17 +14,34 @@ export function repositoryHandlers(deps: StateDeps): HandlerTable {
     exportSettings: async () => ({ contentType: 'application/yaml', filename: 'onevault.yaml', body: deps.settings.export() }),
     applySettings: async ({ body, signal }: CallOf<'applySettings'>) => {
       const changes = body.dryRun ? deps.settings.diff(body.yaml) : await deps.settings.apply(body.yaml, { signal });
-      return { changes, applied: !body.dryRun };
+      return { changes, checks: await checksOf(deps, changes, signal), applied: !body.dryRun };
     },
+    checkRepository: ({ body, signal }: CallOf<'checkRepository'>) => deps.checkPlace({ place: body.place, secretFile: body.secretFile }, { signal }),
   };
+}
+
+const CHECKED_AT_ONCE = 4;
+
+/** A repository may be away when its setting is applied: that is said, and not refused. */
+async function checksOf({ checkPlace }: StateDeps, changes: readonly SettingsChange[], signal: AbortSignal): Promise<object[]> {
+  const checks: object[] = [];
+  const placed = changes.filter(({ place, action }) => place !== undefined && action !== 'keep');
+  await forEachConcurrent(
+    placed,
+    async ({ name, place }) => {
+      if (place !== undefined) checks.push({ name, place: place.place, ...(await checkPlace(place, { signal })) });
+    },
+    { signal, concurrency: CHECKED_AT_ONCE },
+  );
+  return checks;
 }
 
 /** Where they are, how full, and how much everybody has there is for administrators; others see what there is to choose from, and whether it works. */
 export function repositoryViews({ catalog, settings }: StateDeps, caller: Caller): object[] {
   const of = new Map(settings.current().repositories.map((setting) => [setting.name, setting]));
   return catalog.repositories().map((standing) => {
-    const maintenance = of.get(standing.name)?.maintenance;
-    return caller.role === 'admin' ? viewOf(standing, maintenance) : outsideOf(standing, maintenance);
+    const setting = of.get(standing.name);
+    return caller.role === 'admin' ? viewOf(standing, setting) : outsideOf(standing, setting?.maintenance);
   });
 }
 
@@ -69,13 +87,14 @@ function maintenanceOf(before: Maintenance, { timezone, gc, verify, verifyMode }
   };
 }
 
-function viewOf(standing: RepositoryStanding, maintenance: Maintenance | undefined): object {
+function viewOf(standing: RepositoryStanding, setting: RepositorySetting | undefined): object {
   const { problem, lastVerifyAt, storedBytes, freeBytes, pointBytes: _pointBytes, ...plain } = standing;
   return {
     ...plain,
+    ...(setting?.secretFile !== undefined && { secretFile: setting.secretFile }),
     ...(problem && { problem: { code: problem.code ?? problem.name, text: problem.message } }),
     ...(storedBytes !== undefined && { storedBytes }),
     ...(freeBytes !== undefined && { freeBytes }),
-    ...seenByAll(lastVerifyAt, maintenance),
+    ...seenByAll(lastVerifyAt, setting?.maintenance),
   };
 }

@@ -10,6 +10,7 @@ import type { RunService } from '../ports/run-service.ts';
 import type { RepositorySetting, SettingsStore } from '../ports/settings-store.ts';
 import type { VmDetails } from '../ports/vm-detail.ts';
 import type { ProtectionBoard } from '../protection/protection-board.ts';
+import type { PlaceCheck } from './check-place.ts';
 
 /** What answers from settings, inventory and catalog. */
 export interface StateDeps {
@@ -24,6 +25,8 @@ export interface StateDeps {
   readonly orphans: () => number | undefined;
   /** Opens a repository that is not in the settings yet, or makes it. */
   readonly openPlace: (setting: RepositorySetting, options: CallOptions & { readonly create: boolean }) => Promise<Repository>;
+  /** What is at a place, and what is in the way. */
+  readonly checkPlace: (setting: Pick<RepositorySetting, 'place' | 'secretFile'>, options: CallOptions) => Promise<PlaceCheck>;
   readonly clock: Clock;
 }
 

@@ -64,6 +64,9 @@ export async function openState(lab: CatalogLab, wish: StateWish): Promise<State
     openPlace: async () => {
       throw new Error('not here');
     },
+    checkPlace: async () => {
+      throw new Error('not here');
+    },
     clock,
   });
   return {

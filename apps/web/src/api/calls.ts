@@ -45,6 +45,7 @@ const ROUTES = {
   listRepositories: 'get /repositories',
   putRepository: 'put /repositories/{name}',
   deleteRepository: 'delete /repositories/{name}',
+  checkRepository: 'post /repository-checks',
   listProxies: 'get /proxies',
   listDatastores: 'get /datastores',
   doctor: 'get /doctor',

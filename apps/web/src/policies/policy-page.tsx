@@ -34,7 +34,7 @@ export function NewPolicyPage() {
           <>
             {kind === 'backup' && all.length === 0 && <Notice tone="warn">There is no repository yet: a backup policy needs one.</Notice>}
             <PolicyEditor
-              key={kind}
+              key={`${kind} ${all[0]?.name}`}
               initial={newPolicy(kind, all[0]?.name, timeZone)}
               repositories={all.map(({ name }) => name)}
               isNew

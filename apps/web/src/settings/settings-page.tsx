@@ -2,6 +2,7 @@ import { Button, FileButton, Textarea, TextInput } from '@mantine/core';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { call, linkTo } from '../api/calls.ts';
+import { PlaceVerdict } from '../repositories/place-verdict.tsx';
 import { Notice, ProblemNotice } from '../show/notice.tsx';
 import { Loaded, Page, Panel } from '../show/page.tsx';
 import { useAct } from '../show/use-act.ts';
@@ -66,6 +67,15 @@ function Editor({ initial }: { readonly initial: string }) {
       {look.error !== null && <ProblemNotice error={look.error} />}
       {apply.error !== null && <ProblemNotice error={apply.error} />}
       {isShown && <Changes changes={look.data.changes} />}
+      {isShown &&
+        look.data.checks?.map(({ name, place, ...check }) => (
+          <div key={name}>
+            <strong>
+              Repository {name} at {place}
+            </strong>
+            <PlaceVerdict check={check} />
+          </div>
+        ))}
       <div className="ov-actions">
         <Button loading={look.isPending} onClick={() => look.mutate(yaml)}>
           Show what would change

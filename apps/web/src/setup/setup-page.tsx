@@ -119,6 +119,8 @@ function PolicyStep({ onBack }: { readonly onBack: () => void }) {
       {(all) => (
         <>
           <PolicyEditor
+            // The repository of the step before may not be in the list that is at hand.
+            key={all[0]?.name}
             initial={{ ...newPolicy('backup', all[0]?.name, timeZone), name: 'nightly' }}
             repositories={all.map(({ name }) => name)}
             isNew

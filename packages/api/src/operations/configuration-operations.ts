@@ -98,6 +98,17 @@ export const CONFIGURATION_OPERATIONS = [
     params: named,
     answer: { status: 204 },
   },
+  {
+    id: 'checkRepository',
+    method: 'post',
+    path: '/repository-checks',
+    tag: 'repositories',
+    summary: 'what is at a place, and what is in the way of a repository there; nothing is written',
+    role: 'admin',
+    objects: 'role',
+    body: configuration.placeSpec,
+    answer: { status: 200, body: configuration.placeCheck },
+  },
 
   {
     id: 'listProxies',

@@ -53,6 +53,8 @@ export const repository = z
     name: objectName,
     /** A directory or an S3 URL, never with secrets. This and what is counted of everybody: for administrators. */
     place: z.string().max(2000).optional(),
+    /** The name of the file that holds its secret: for administrators. */
+    secretFile: z.string().max(200).optional(),
     encrypted: z.boolean(),
     reachable: z.boolean(),
     problem: reason.optional(),
@@ -75,6 +77,20 @@ export const repositorySpec = z
     maintenance: maintenance.partial().optional(),
   })
   .meta({ id: 'RepositorySpec' });
+
+export const placeSpec = z.object({ place: z.string().min(1).max(2000), secretFile: z.string().max(200).optional() }).meta({ id: 'PlaceSpec' });
+
+/** What is at a place, as the server that answers sees it; a worker on another machine has to have the same there. */
+export const placeCheck = z
+  .object({
+    /** repository: it can be opened. empty, absent: one can be made. occupied: something else is there. unusable: the reasons say why. */
+    verdict: z.enum(['repository', 'empty', 'absent', 'occupied', 'unusable']),
+    encrypted: z.boolean().optional(),
+    freeBytes: bytes.optional(),
+    reasons: z.array(z.object({ ...reason.shape, remedy: z.string().optional() })),
+  })
+  .meta({ id: 'PlaceCheck' });
+export type PlaceCheck = z.output<typeof placeCheck>;
 
 export const proxy = z
   .object({
@@ -166,6 +182,8 @@ export const settingsApply = z.object({ yaml: z.string().max(1024 * 1024), dryRu
 export const settingsDiff = z
   .object({
     changes: z.array(z.object({ kind: z.string(), name: z.string(), action: z.enum(['create', 'change', 'remove', 'keep']), diff: z.string() })),
+    /** Of repositories that are new or at another place than before. */
+    checks: z.array(z.object({ name: objectName, place: z.string(), ...placeCheck.shape })).optional(),
     applied: z.boolean(),
   })
   .meta({ id: 'SettingsDiff' });

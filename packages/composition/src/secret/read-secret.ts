@@ -65,5 +65,10 @@ async function run(command: string, { signal }: CallOptions): Promise<string> {
 }
 
 function unreadable(message: string, cause?: unknown): CompositionError {
-  return new CompositionError({ code: 'CLI_SECRET_UNREADABLE', message, ...(cause !== undefined && { cause }) });
+  return new CompositionError({
+    code: 'CLI_SECRET_UNREADABLE',
+    message,
+    hint: 'see that it is there, and that the user that this runs as may read it',
+    ...(cause !== undefined && { cause }),
+  });
 }
