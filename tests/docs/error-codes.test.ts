@@ -15,13 +15,13 @@ describe('docs/operate/troubleshooting.md', () => {
     expect(missing).toEqual([]);
   });
 
-  test('has every reason why something is not backed up, and all that doctor complains of', () => {
-    const missing = [...refusals(), ...findings()].filter((code) => !listed.includes(code));
+  test('has every reason why something is not backed up, and all that doctor and the look at a place complain of', () => {
+    const missing = [...refusals(), ...findings(), ...ofPlaces()].filter((code) => !listed.includes(code));
     expect(missing).toEqual([]);
   });
 
   test('has no code that is none, and none twice', () => {
-    const known = new Set([...errorCodes(), ...refusals(), ...findings(), 'INTERNAL']);
+    const known = new Set([...errorCodes(), ...refusals(), ...findings(), ...ofPlaces(), 'INTERNAL']);
     expect(listed.filter((code) => !known.has(code))).toEqual([]);
     expect(listed.filter((code, index) => listed.indexOf(code) !== index)).toEqual([]);
   });
@@ -64,6 +64,11 @@ function findings(): string[] {
   );
   const storage = matches('packages/proxy-attach/src/storage/storage-finding.ts', /\| '([A-Z_]+)'/g);
   return [...new Set([...spoken, ...storage])];
+}
+
+/** What is said of a place where a repository is to be. */
+function ofPlaces(): string[] {
+  return [...new Set(matches('apps/server/src/state/check-place.ts', /'(PLACE_[A-Z_]+)'/g))];
 }
 
 function matches(path: string, pattern: RegExp): string[] {

@@ -70,7 +70,7 @@ async function look(deps: CheckDeps, options: CallOptions): Promise<PlaceCheck> 
 }
 
 const IN_CLEAR: Reason = {
-  code: 'REPO_IN_CLEAR',
+  code: 'PLACE_IN_CLEAR',
   text: 'it is not encrypted: who can read the place can read the disks',
   remedy: 'put a passphrase into a file of the secrets directory and name it, before the repository is made',
 };

@@ -38,7 +38,7 @@ describe('a place is looked at before it is set', () => {
   it('one that is not there would be made, and is not made by looking', async () => {
     const found = await check(join(directory, 'new'));
     expect(found).toMatchObject({ verdict: 'absent', freeBytes: expect.any(Number) });
-    expect(codes(found)).toContain('REPO_IN_CLEAR');
+    expect(codes(found)).toContain('PLACE_IN_CLEAR');
     expect(codes(found)).not.toContain('PLACE_DEEP');
     expect(await readdir(directory)).toEqual(['secrets']);
   });
@@ -75,7 +75,7 @@ describe('a place is looked at before it is set', () => {
     await make(place);
     const found = await check(place);
     expect(found).toMatchObject({ verdict: 'repository', encrypted: false });
-    expect(codes(found)).toEqual(['REPO_IN_CLEAR']);
+    expect(codes(found)).toEqual(['PLACE_IN_CLEAR']);
   });
 
   it('a bucket whose server does not answer is unusable, with what to do', async () => {
