@@ -221,4 +221,38 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], `${VMS} 
     note('Home, from the last row to the first', await paintedAfter(page, `document.activeElement?.dataset.index === '0'`, () => page.keyboard.press('Home')));
     expect(opened.faults).toEqual([]);
   });
+
+  it('what the keyboard is at keeps the focus when it is scrolled out of sight, and is where the next key goes on from', async () => {
+    await using opened = await openPage(browser, url, { storageState: signedIn });
+    const { page } = opened;
+    await watchPaints(page, 'true');
+    await page.goto(`${url}/vms`);
+    await page.locator('[role=row][data-index="3"]').focus();
+    const indexes = `[...document.querySelectorAll('[role=row][data-index]')].map((row) => row.dataset.index)`;
+    await paintedAfter(page, `${indexes}.includes('150')`, () => page.evaluate(`document.querySelector('[role=table]').scrollTop = 33 * 150`));
+    expect(await page.evaluate(indexes)).toContain('3');
+    expect(await page.evaluate(`document.activeElement.dataset.index`)).toBe('3');
+    await paintedAfter(page, `document.activeElement.dataset.index === '4' && !${indexes}.includes('150')`, () => page.keyboard.press('ArrowDown'));
+    expect(opened.faults).toEqual([]);
+  });
+
+  it('more of the list that the server refuses is asked for once, and again when one says so', async () => {
+    await using opened = await openPage(browser, url, { storageState: signedIn });
+    const { page } = opened;
+    let refused = 0;
+    const more = (asked: URL): boolean => asked.pathname.endsWith('/vms') && asked.searchParams.has('cursor');
+    await page.route(more, (route) => {
+      refused += 1;
+      return route.fulfill({ status: 500, json: { code: 'SERVER_BROKEN', status: 500, title: 'broken', detail: 'The disk is gone.' } });
+    });
+    await page.goto(`${url}/vms`);
+    await page.locator('[role=row][data-index="0"]').focus();
+    await page.keyboard.press('End');
+    await page.getByText('The disk is gone.').waitFor();
+    for (const key of ['Home', 'End', 'PageUp', 'End']) await page.keyboard.press(key);
+    expect(refused).toBe(1);
+    await page.unroute(more);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('400 VMs so far').waitFor();
+  });
 });

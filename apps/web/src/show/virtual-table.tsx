@@ -1,8 +1,8 @@
 // biome-ignore-all lint/a11y/useSemanticElements: rows out of sight are not in the page, and those in sight stand by their coordinates: no table element does that
 // biome-ignore-all lint/a11y/useFocusableInteractive: the rows are walked by the keyboard, their heading is not
 import { useMediaQuery } from '@mantine/hooks';
-import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { defaultRangeExtractor, type Range, useVirtualizer } from '@tanstack/react-virtual';
+import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
 export interface VirtualColumn<T> {
   readonly title: string;
@@ -16,7 +16,6 @@ interface VirtualTableProps<T> {
   readonly label: string;
   readonly columns: readonly VirtualColumn<T>[];
   readonly rows: readonly T[];
-  readonly keyOf: (row: T) => string | number;
   /** The row on a narrow screen. */
   readonly card: (row: T) => ReactNode;
   readonly onOpen: (row: T) => void;
@@ -29,31 +28,34 @@ const ROW_PX = 33;
 const CARD_PX = 64;
 const NEAR_ROWS = 30;
 
-/** Of thousands of rows only those in sight are in the page. Arrow keys, Home, End and Page keys walk, Enter opens. */
-export function VirtualTable<T>({ label, columns, rows, keyOf, card, onOpen, onNearEnd, hasMore }: VirtualTableProps<T>) {
+/**
+ * Of thousands of rows only those in sight are in the page, and the one that the keyboard is at, wherever it is: the focus would go with it.
+ * Arrow keys, Home, End and Page keys walk, Enter opens.
+ */
+export function VirtualTable<T>({ label, columns, rows, card, onOpen, onNearEnd, hasMore }: VirtualTableProps<T>) {
   const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false }) ?? false;
   const frame = useRef<HTMLDivElement>(null);
-  const [active, setActive] = useState(0);
-  const wanted = useRef(false);
+  const [chosen, setActive] = useState(0);
+  const active = Math.min(chosen, rows.length - 1);
+  // Where the focus is to go: an effect of an earlier render may run after the key was pressed, and must not take it for its own row's.
+  const wanted = useRef<number>(undefined);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => frame.current,
     estimateSize: () => (narrow ? CARD_PX : ROW_PX),
     overscan: 12,
+    rangeExtractor: useCallback((range: Range) => withIndex(defaultRangeExtractor(range), active), [active]),
   });
   // A row that becomes a card is twice as high: where all others stand is reckoned anew.
   useLayoutEffect(() => virtual.measure(), [virtual, narrow]);
   const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
+  const nearEnd = hasMore && (virtual.range?.endIndex ?? 0) >= rows.length - NEAR_ROWS;
+  useEffect(() => (nearEnd ? onNearEnd() : undefined), [nearEnd, rows.length, onNearEnd]);
   useEffect(() => {
-    if (hasMore && last >= rows.length - NEAR_ROWS) onNearEnd();
-  }, [hasMore, last, rows.length, onNearEnd]);
-  useEffect(() => {
-    if (!wanted.current) return;
-    const row = frame.current?.querySelector<HTMLElement>(`[data-index="${active}"]`);
+    const row = frame.current?.querySelector<HTMLElement>(`[data-index="${wanted.current}"]`);
     if (row === null || row === undefined) return;
-    wanted.current = false;
-    row.focus();
+    wanted.current = undefined;
+    row.focus({ preventScroll: true });
   });
   const walk = (event: KeyboardEvent): void => {
     const step = stepOf(event.key, rows.length);
@@ -62,7 +64,7 @@ export function VirtualTable<T>({ label, columns, rows, keyOf, card, onOpen, onN
     if (step === undefined) return;
     event.preventDefault();
     const next = Math.min(Math.max(active + step, 0), rows.length - 1);
-    wanted.current = true;
+    wanted.current = next;
     setActive(next);
     virtual.scrollToIndex(next);
   };
@@ -86,7 +88,7 @@ export function VirtualTable<T>({ label, columns, rows, keyOf, card, onOpen, onN
           if (row === undefined) return null;
           return (
             <div
-              key={keyOf(row)}
+              key={index}
               role="row"
               aria-rowindex={index + 2}
               data-index={index}
@@ -114,6 +116,10 @@ export function VirtualTable<T>({ label, columns, rows, keyOf, card, onOpen, onN
       </div>
     </div>
   );
+}
+
+function withIndex(indexes: readonly number[], index: number): number[] {
+  return indexes.includes(index) || index < 0 ? [...indexes] : [...indexes, index].sort((a, b) => a - b);
 }
 
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 };

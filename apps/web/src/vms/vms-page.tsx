@@ -56,10 +56,11 @@ export function VmsPage() {
     getNextPageParam: ({ next }) => next,
     placeholderData: keepPreviousData,
   });
-  const { fetchNextPage, hasNextPage, isFetching } = pages;
+  const { fetchNextPage, hasNextPage, isFetching, isError } = pages;
+  // What was refused is asked again by whoever reads why, not by the list for as long as its end is in sight.
   const more = useCallback(() => {
-    if (hasNextPage && !isFetching) void fetchNextPage();
-  }, [fetchNextPage, hasNextPage, isFetching]);
+    if (hasNextPage && !isFetching && !isError) void fetchNextPage();
+  }, [fetchNextPage, hasNextPage, isFetching, isError]);
   const rows = pages.data?.pages.flatMap(({ items }) => items);
   return (
     <Page title="VMs" name="VMs" lead={rows === undefined ? undefined : `${plural(rows.length, 'VM')}${hasNextPage ? ' so far; more come as you scroll' : ''}`}>
@@ -91,7 +92,6 @@ export function VmsPage() {
                 label="VMs"
                 columns={COLUMNS}
                 rows={vms}
-                keyOf={({ id }) => id}
                 card={(vm) => <VmCard vm={vm} />}
                 onOpen={({ id }) => void navigate({ to: '/vms/$vmId', params: { vmId: String(id) } })}
                 onNearEnd={more}
