@@ -1,8 +1,8 @@
 import { errorCode } from '@onevault/base';
 import { judgePoints, type Verdict } from '../catalog/judge-points.ts';
 import { pointsOfGroup, unreadableIn } from '../catalog/retention-rows.ts';
-import { notFound } from '../errors.ts';
-import type { HandlerTable } from '../ports/call.ts';
+import { notFound, ServerError } from '../errors.ts';
+import type { Caller, HandlerTable } from '../ports/call.ts';
 import type { CatalogPoint } from '../ports/catalog.ts';
 import { badRequest } from './bad-request.ts';
 import type { CallOf, StateDeps } from './state-deps.ts';
@@ -23,6 +23,7 @@ export function pointHandlers(deps: StateDeps): HandlerTable {
     releasePoint: (call: CallOf<'releasePoint'>) =>
       change(deps, call, async (marks, id, options) => {
         for await (const { holds, damaged } of marks.list({ pointId: id }, options)) {
+          if (call.caller.role !== 'admin') checkHolders(call.caller, holds, damaged.length);
           const ids = [...holds, ...damaged].map((hold) => hold.id);
           if (ids.length > 0) await marks.release(id, ids, options);
         }
@@ -47,6 +48,18 @@ async function pointOf({ catalog }: StateDeps, { repository, pointId }: OfPoint)
   const point = await catalog.get(repository, pointId);
   if (point === undefined) throw notFound('restore point');
   return point;
+}
+
+/** A hold is a promise to whoever made it: administrators end any, all others their own, also by one of their tokens. All of a point's go, or none. */
+function checkHolders({ user }: Caller, holds: readonly { readonly by: string; readonly reason: string }[], damaged: number): void {
+  const others = holds.filter(({ by }) => by !== user && !by.endsWith(` of ${user}`));
+  if (others.length === 0 && damaged === 0) return;
+  const said = others.map(({ by, reason }) => `${by} (${reason})`).join(', ') || 'somebody whose name cannot be read';
+  throw new ServerError({
+    code: 'SERVER_FORBIDDEN',
+    message: `this restore point is held by ${said}`,
+    hint: 'ask them, or an administrator of onevault: holds of others are not yours to end',
+  });
 }
 
 /** In the repository, and seen in the catalog when it answers. */

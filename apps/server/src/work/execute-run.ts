@@ -36,7 +36,9 @@ async function outcomeOf(place: WorkPlace, context: RunContext, history: RunHist
     if (breaker !== undefined) return leftAlone(breaker.failures, breaker.untilMs);
     using window = new WindowEnd(place.clock, order.stopAtMs, context.signal);
     try {
-      return await dispatch(new RunJob(place, context, order, policy, window.signal), request);
+      const job = new RunJob(place, context, order, policy, window.signal);
+      await job.checkRequester();
+      return await dispatch(job, request);
     } catch (error) {
       if (context.signal.aborted || !window.isOver) throw error;
       return { state: 'cancelled', report: { reason: { code: 'SERVER_WINDOW_ENDED', text: 'the window of the policy ended; the next run goes on' } } };

@@ -10,6 +10,7 @@ import type { Redactor } from '../logs/redactor.ts';
 import { runLogger } from '../logs/run-log.ts';
 import type { WorkOrder } from '../ports/work-order.ts';
 import { repositorySettings } from './repository-settings.ts';
+import { checkRequester } from './requester.ts';
 import { plain, RunLedger } from './run-ledger.ts';
 
 /** What a worker has: the settings of its process, and nothing of any run. */
@@ -70,6 +71,14 @@ export class RunJob {
   async openControl(): Promise<ControlDeps & AsyncDisposable> {
     const deps = await this.compose.openControl(this.ledger.emit, this.options);
     return { ...deps, journals: this.#mirrored(deps.journals) };
+  }
+
+  /** Before anything is done. Throws SERVER_FORBIDDEN. */
+  async checkRequester(): Promise<void> {
+    const { order, context, options } = this;
+    if (order.owner === undefined) return;
+    await using cloud = await this.compose.openCloud(options);
+    await checkRequester(cloud, order, context.run, options);
   }
 
   openRepository(): Promise<Repository> {

@@ -95,6 +95,38 @@ describe('an order that a worker cannot carry out', { timeout: 60_000 }, () => {
   });
 });
 
+describe('an order of somebody who is no administrator', { timeout: 60_000 }, () => {
+  it('is refused when the VM is given away while it waits, whatever it is', async () => {
+    const owner = await world.simulator.sim.control.createUser({ name: 'bob', password: 'secret', group: 'bobs' });
+    await world.simulator.must('one.vm.chown', world.vm, owner.userId, owner.groupId);
+    const ids = [await world.start(backup(), { owner }), await world.start({ kind: 'snapshot-create', vmId: world.vm }, { owner })];
+    await world.simulator.must('one.vm.chown', world.vm, 0, 0);
+    await using _worker = await world.worker('asks-first');
+    for (const id of ids) expect(await world.ended(id)).toMatchObject({ state: 'failed', failure: { code: 'SERVER_FORBIDDEN' } });
+    await world.simulator.must('one.vm.chown', world.vm, owner.userId, owner.groupId);
+    expect(await world.do(backup(), { owner })).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('puts no card of a restored VM into a network that they may not USE', async () => {
+    const { sim, must } = world.simulator;
+    const owner = await sim.control.createUser({ name: 'carol', password: 'secret', group: 'carols' });
+    const { vmId: carded } = await sim.control.createVm({ name: 'carded', disks: [{ sizeMiB: 1 }], volatileMiB: [], nics: ['lan'] });
+    await must('one.vm.chown', carded, owner.userId, owner.groupId);
+    const lan = Number((await must('one.vm.info', carded)).match(/<NETWORK_ID><!\[CDATA\[(\d+)/)?.[1]);
+    await world.look();
+    await using _worker = await world.worker('asks-for-networks');
+    expect(await world.do({ ...backup(), vmId: carded }, { owner })).toMatchObject({ state: 'succeeded' });
+    const pointId = world.points().find((point) => point.vmId === carded)?.id ?? '';
+    const restore = (name: string) => ({ kind: 'restore', repository: 'main', pointId, name, method: 'auto', hold: false, nics: 'new-addresses' }) as const;
+    const may = (use: 0 | 1) => must('one.vn.chmod', lan, 1, 1, 0, 1, 0, 0, use, 0, 0);
+    await may(0);
+    expect(await world.do(restore('no-card'), { owner })).toMatchObject({ state: 'failed', failure: { code: 'JOB_RESTORE_REFUSED' } });
+    expect(await world.do({ ...restore('none'), nics: 'none' }, { owner })).toMatchObject({ state: 'succeeded' });
+    await may(1);
+    expect(await world.do(restore('card'), { owner })).toMatchObject({ state: 'succeeded' });
+  });
+});
+
 /** Workers of the queue alone, which die when they have noted something. */
 class DyingQueue implements AsyncDisposable {
   readonly #queue = new QueueWorld(world.database);
