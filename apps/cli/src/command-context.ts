@@ -16,6 +16,7 @@ export interface CommandContext {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   readonly onHangUp: Signals['onHangUp'];
+  readonly onLeave: Signals['onLeave'];
   readonly compose: Composition;
 }
 

@@ -97,6 +97,7 @@ async function runWork(host: NodeJS.Process, around: Surroundings, flags: Global
       logger,
       signal: signals.signal,
       onHangUp: signals.onHangUp,
+      onLeave: signals.onLeave,
       compose: compose(settings, logger, clock, terminalPrompt(around, output)),
     });
   } catch (error) {

@@ -24,6 +24,8 @@ export interface Signals extends Disposable {
   readonly signal: AbortSignal;
   /** What SIGHUP does instead of stopping, until it is given back: a daemon has no terminal that could go, and reads its settings again. */
   onHangUp(instead: () => void): Disposable;
+  /** What is done, at once, before the second signal leaves: for what nobody takes away any more. Until it is given back. */
+  onLeave(before: () => void): Disposable;
 }
 
 /** Why a run stops: base's `isAbort` knows it by its name. */
@@ -38,6 +40,7 @@ export class Cancelled extends Error {
 export function cancelOnSignals(source: SignalSource, say: (text: string) => void, leave: () => void, words: SignalWords = STOPPING): Signals {
   const controller = new AbortController();
   let hangUp: (() => void) | undefined;
+  const leaving = new Set<() => void>();
   const listeners = CANCELLING.map((name) => {
     const listener = (): void => {
       if (name === 'SIGHUP' && hangUp !== undefined) {
@@ -46,6 +49,7 @@ export function cancelOnSignals(source: SignalSource, say: (text: string) => voi
       }
       if (controller.signal.aborted) {
         say(`${name} again: ${words.again}`);
+        for (const before of leaving) before();
         leave();
         return;
       }
@@ -64,6 +68,10 @@ export function cancelOnSignals(source: SignalSource, say: (text: string) => voi
           hangUp = undefined;
         },
       };
+    },
+    onLeave(before) {
+      leaving.add(before);
+      return { [Symbol.dispose]: () => void leaving.delete(before) };
     },
     [Symbol.dispose]() {
       for (const { name, listener } of listeners) source.off(name, listener);

@@ -77,6 +77,7 @@ describe('bytes for files and pipes', () => {
       logger: silentLogger,
       signal,
       onHangUp: () => ({ [Symbol.dispose]: () => undefined }),
+      onLeave: () => ({ [Symbol.dispose]: () => undefined }),
       compose: compose(settings, silentLogger),
     };
     return { stdout, context: made };

@@ -61,6 +61,7 @@ async function planned(cloud: Cloud, argv: readonly string[], flags: Partial<Pla
     output,
     signal: new AbortController().signal,
     onHangUp: () => ({ [Symbol.dispose]: () => undefined }),
+    onLeave: () => ({ [Symbol.dispose]: () => undefined }),
   } as unknown as CommandContext;
   return { exit: await runPlan(context, argv, { ...FLAGS, ...flags }), output };
 }

@@ -35,6 +35,17 @@ test('the second leaves at once, whichever it is', () => {
   expect(left()).toBe(1);
 });
 
+test('before the second leaves it does what was asked for, and no more what was given back', () => {
+  const { source, signals } = setUp();
+  const done: string[] = [];
+  signals.onLeave(() => void done.push('given back'))[Symbol.dispose]();
+  using _kept = signals.onLeave(() => void done.push('kept'));
+  source.emit('SIGINT');
+  expect(done).toEqual([]);
+  source.emit('SIGINT');
+  expect(done).toEqual(['kept']);
+});
+
 test('SIGHUP does something else while a command says so, and stops again when that is given back', () => {
   const { source, said, signals } = setUp();
   let reloads = 0;

@@ -8,7 +8,7 @@ export function demoCommand(run: RunCommand): Command {
   return new Command('demo')
     .description('the main job from end to end on a simulated OpenNebula, every byte compared; needs nothing')
     .option('--serve', 'instead of that: a server with its web UI on such a cloud, until Ctrl-C')
-    .option('--listen <host:port>', 'of that server', parseAddress, LOOPBACK)
+    .addOption(new Option('--listen <host:port>', 'of that server').argParser(parseAddress).default(LOOPBACK, '127.0.0.1:8440'))
     .option('--dir <dir>', 'where to make a temporary directory of about 3 GiB; default: the system’s')
     .option('--keep', 'leave that directory')
     .addOption(new Option('--small').hideHelp())

@@ -19,7 +19,7 @@ export function runCommand(run: RunCommand): Command {
     .option('--vm <vm>', 'id or name')
     .option('--policy <name>', 'begun for that policy')
     .option('--limit <n>', 'so many', '50')
-    .description('newest first')
+    .description('newest first, 50 or --limit; what audit does when nothing else is said')
     .action((flags: RunListFlags, sub: Command) => run(sub, needsServer, (context) => runList(context, flags)));
   command
     .command('show')

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -68,7 +69,10 @@ async function workingDirectory(outer: CommandContext, options: StageOptions, sc
   const parent = options.dir === undefined ? tmpdir() : resolve(outer.around.cwd, options.dir);
   await mkdir(parent, { recursive: true });
   const dir = await mkdtemp(join(parent, 'onevault-demo-'));
-  if (!options.keep) scope.defer(() => rm(dir, { recursive: true, force: true }));
+  if (options.keep) return dir;
+  // Nothing but the demo knows of the directory: whoever is impatient would be left with it.
+  scope.use(outer.onLeave(() => rmSync(dir, { recursive: true, force: true, maxRetries: 3 })));
+  scope.defer(() => rm(dir, { recursive: true, force: true }));
   return dir;
 }
 

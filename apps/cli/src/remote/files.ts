@@ -3,8 +3,8 @@ import { escapeName, type GuestEntry, unescapeName } from '@onevault/guest-files
 import { usageError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import { toNewFile, toStdout } from '../files/byte-output.ts';
-import { entryDocument, entryLine } from '../files/entry-text.ts';
 import { type FilesFlags, pathOf } from '../files/files-flags.ts';
+import { type LsFlags, showEntries } from '../files/show-entries.ts';
 import { printable, renderTable } from '../render/table.ts';
 import { formatBytes } from '../render/units.ts';
 import { refuseFlags } from './not-through-server.ts';
@@ -49,31 +49,12 @@ export async function remoteFileSystems(context: RemoteContext, text: string, fl
   return EXIT.ok;
 }
 
-interface LsFlags extends FilesFlags {
-  readonly recursive?: boolean;
-  readonly null?: boolean;
-}
-
 export async function remoteLs(context: RemoteContext, text: string, typed: string, flags: LsFlags): Promise<ExitCode> {
   refuseFlags(flags, PLACES);
-  const { output } = context;
   const point = await selectRemotePoint(context, text, flags.vm);
   const path = absolute(pathOf(typed, flags));
   const entries = entriesBelow(context, point, flags.fs, path, flags.recursive === true);
-  if (flags.null === true) {
-    await toStdout(context, nullEnded(entries));
-    return EXIT.ok;
-  }
-  const collected: object[] = [];
-  let count = 0;
-  for await (const entry of entries) {
-    count++;
-    if (output.mode === 'text') output.line(entryLine(entry, flags.recursive === true ? entry.path : entry.name));
-    else if (output.mode === 'jsonl') output.document('files.entry', entryDocument(entry));
-    else collected.push(entryDocument(entry));
-  }
-  const about = { pointId: point.id, path: escapeName(path), pathBase64: path.toString('base64'), count };
-  output.document('files.ls', output.mode === 'json' ? { ...about, entries: collected } : about);
+  await showEntries(context, { pointId: point.id, path }, entries, flags);
   return EXIT.ok;
 }
 
@@ -87,10 +68,6 @@ async function* entriesBelow(context: RemoteContext, point: RemotePoint, fs: str
     yield entry;
     if (deep && told.type === 'directory') yield* entriesBelow(context, point, filesystem, entry.path, deep);
   }
-}
-
-async function* nullEnded(entries: AsyncIterable<GuestEntry>): AsyncGenerator<Buffer> {
-  for await (const { path } of entries) yield Buffer.concat([path, Buffer.alloc(1)]);
 }
 
 function entryOf({ nameBytes, type, sizeBytes, mode, uid = 0, gid = 0, modifiedAt, target }: Listing['entries'][number], below: Buffer): GuestEntry {

@@ -4,17 +4,12 @@ const DEVICES = 'it uses devices of the machine it runs on';
 const FILES = 'what it reads or writes lies on the machine it runs on';
 const KEYS = 'keys of a repository never pass through a server';
 const OPENS = 'it works on the repository itself, which a server opens for its own runs';
-const MARKS = 'marks of a restore point are made beside its repository, or in the web UI';
 
 /** By command: why there is no form of it for a server. */
 export const WHY_NOT_THROUGH_SERVER: Readonly<Record<string, string>> = {
   plan: 'a server plans with each run; vm show says what a backup of a VM would do',
   init: 'a server is given its repositories by apply, or in the web UI',
   'point show': 'point list has what a server knows of a restore point; the rest is in the repository',
-  'point forget': MARKS,
-  'point hold': MARKS,
-  'point release': MARKS,
-  'point tag': MARKS,
   'restore-plan check': FILES,
   'restore-plan run': 'who goes through a plan must stay until its end: a server does one VM with each run',
   export: FILES,
@@ -22,8 +17,6 @@ export const WHY_NOT_THROUGH_SERVER: Readonly<Record<string, string>> = {
   'undo prune': 'a server takes ways back away by itself when their time is over',
   delta: DEVICES,
   'nbd serve': DEVICES,
-  'drill run': 'a server begins drills from its policies and the web UI',
-  'drill list': 'the web UI has the drills that a server made',
   'restore-disk': DEVICES,
   'snapshot prune': 'a server prunes by its snapshot policies',
   'retention apply': 'a server applies retention by its policies',
@@ -38,7 +31,6 @@ export const WHY_NOT_THROUGH_SERVER: Readonly<Record<string, string>> = {
   'repo key test': KEYS,
   'repo check': 'verify is the check that a server makes',
   'repo repair': OPENS,
-  'repo gc': 'a server gives space back by its maintenance settings',
   'repo copy': OPENS,
   'repo unlock': OPENS,
 };

@@ -9,7 +9,8 @@ export function asRemoteError(error: unknown): unknown {
 }
 
 function remoteError({ code, message, hint, status, issues, requestId, retryable, cause }: ApiError): RemoteError {
-  const faults = issues.map(({ path, message: what }) => `${path}: ${what}`);
+  // Some messages say them already.
+  const faults = issues.map(({ path, message: what }) => `${path}: ${what}`).filter((fault) => !message.includes(fault));
   return new RemoteError({
     code,
     message: faults.length === 0 ? message : `${message}: ${faults.join('; ')}`,

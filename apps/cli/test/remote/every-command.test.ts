@@ -49,6 +49,7 @@ const MORE: Readonly<Record<string, readonly string[]>> = {
   'retention preview': ['--for', 'nightly'],
   cleanup: ['--list'],
   'policy preview': ['nightly'],
+  'drill run': ['6'],
 };
 
 const snapshotSet = {
@@ -76,6 +77,7 @@ const ANSWERS: Readonly<Record<string, FakeHandler>> = {
   readAudit: () => [],
   listSnapshots: () => [snapshotSet],
   retentionCalendar: () => ({ items: [] }),
+  listDrills: () => [],
 };
 
 function lineOf(command: Command): string[] {

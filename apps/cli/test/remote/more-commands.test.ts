@@ -104,6 +104,98 @@ describe('through a server', () => {
     expect((await at({ listUndoSets: sets }, 'undo', 'list', 'web', '--csv', '--list', 'SET,DISKS')).out).toBe('SET,DISKS\ns-1,vda INCOMPLETE\n');
   });
 
+  it('a restore point is held, tagged and released by its whole id', async () => {
+    const handlers = { holdPoint: () => undefined, releasePoint: () => undefined, tagPoint: () => undefined };
+    const point = '20261128t020000-b';
+    const held = await at(handlers, 'point', 'hold', point, '--reason', 'ticket 42', '--until', '2027-01-01');
+    expect(held).toMatchObject({ exit: 0, out: `held ${point}: ticket 42, until 2027-01-01 23:59:59\n` });
+    expect(held.calls.at(-1)).toMatchObject({ id: 'holdPoint', body: { reason: 'ticket 42', until: '2027-01-01T23:59:59.999Z' } });
+    const tagged = await at(handlers, 'point', 'tag', point, 'silver');
+    expect(tagged.calls.at(-1)).toMatchObject({ id: 'tagPoint', body: { tags: ['gold', 'silver'] } });
+    const untagged = await at(handlers, 'point', 'tag', point, 'gold', '--remove');
+    expect({ body: untagged.calls.at(-1)?.body, out: untagged.out }).toEqual({ body: { tags: [] }, out: `tags of ${point}: none\n` });
+    expect(await at(handlers, 'point', 'tag', point, 'no tag')).toMatchObject({ exit: 2 });
+    expect(await at(handlers, 'point', 'release', point, '--all')).toMatchObject({ exit: 0, out: `released ${point}: every hold\n` });
+    expect(await at(handlers, 'point', 'release', point)).toMatchObject({ exit: 2 });
+    expect(await at(handlers, 'point', 'hold', point, '--reason', 'x', '--by', 'me')).toMatchObject({ exit: 2 });
+  });
+
+  it('restore points are forgotten in a run each, and what a server keeps is said', async () => {
+    const [one, other] = ['20261128t020000-b', '20261127t020000-a'];
+    const shown = await at({}, 'point', 'forget', one, other, '--dry-run');
+    expect({ exit: shown.exit, out: shown.out, started: started(shown.calls) }).toEqual({
+      exit: 0,
+      out: `would forget ${one} of VM web\nwould forget ${other} of VM web\n`,
+      started: [],
+    });
+    const ids = ['r-1', 'r-2'];
+    const failure = { code: 'REPO_POINT_HELD', message: 'it is held' };
+    const done = await at(
+      {
+        startRun: () => ({ id: ids.shift() }),
+        getRun: ({ params }) => (params['runId'] === 'r-1' ? run('r-1', 'succeeded', { report: { kind: 'forget' } }) : run('r-2', 'failed', { failure })),
+      },
+      'point',
+      'forget',
+      one,
+      other,
+    );
+    expect(done).toMatchObject({ exit: 3, out: `forgot ${one} of VM web\n`, err: expect.stringContaining(`kept ${other} of VM web: it is held`) });
+    expect(started(done.calls)).toEqual([
+      { kind: 'forget', repository: 'main', pointId: one },
+      { kind: 'forget', repository: 'main', pointId: other },
+    ]);
+    expect(await at({}, 'point', 'forget', one, '--even-last')).toMatchObject({ exit: 2 });
+  });
+
+  it('space is given back as the maintenance of the server does it', async () => {
+    const sum = (packs: number) => ({ packs, bytes: packs * 1024 });
+    const none = { deleted: sum(0), repacked: sum(0), rewritten: sum(0), rescued: sum(0), waiting: sum(0), locked: { ...sum(0), keys: [] } };
+    const report = {
+      kind: 'gc',
+      dryRun: false,
+      before: sum(3),
+      after: sum(3),
+      ...none,
+      condemned: sum(2),
+      leftovers: { files: 0, bytes: 0 },
+      waitingFor: [],
+      kept: [],
+    };
+    const { exit, out, calls } = await at({ getRun: () => run('r-1', 'succeeded', { report }) }, 'repo', 'gc');
+    expect({ exit, lines: out.trimEnd().split('\n') }).toEqual({
+      exit: 0,
+      lines: ['condemned: 2 packs, 2.0 KiB; a run after the grace deletes them', expect.stringMatching(/^gc result=ok packs=3->3 .* condemned=2 /)],
+    });
+    expect(started(calls)).toEqual([{ kind: 'gc', repository: 'main' }]);
+    expect(await at({}, 'repo', 'gc', '--grace', '1h')).toMatchObject({ exit: 2 });
+  });
+
+  it('a drill of each VM is a run, and the drills that were made are listed', async () => {
+    const report = {
+      kind: 'drill',
+      vmName: 'web',
+      pointId: '20261128t020000-b',
+      outcome: 'passed',
+      signs: [{ kind: 'running', seen: true }],
+      residue: [],
+      measures: { rtoMs: 90_000 },
+      durationMs: 100_000,
+    };
+    const done = await at({ getRun: () => run('r-1', 'succeeded', { report }) }, 'drill', 'run', 'web');
+    expect(done).toMatchObject({ exit: 0, out: expect.stringMatching(/^drill vm=web result=passed point=20261128t020000-b signs=running /) });
+    expect(started(done.calls)).toEqual([{ kind: 'drill', repository: 'main', pointId: '20261128t020000-b' }]);
+    const failure = { code: 'REPO_CHUNK_CORRUPT', message: 'the drill of web failed at restore: …' };
+    expect(await at({ getRun: () => run('r-1', 'failed', { failure }) }, 'drill', 'run', 'web')).toMatchObject({ exit: 13 });
+    expect(await at({}, 'drill', 'run', 'web', '--network', 'lan')).toMatchObject({ exit: 2 });
+    const drill = { id: 'd-1', repository: 'main', pointId: 'p', vmId: 6, vmName: 'web', startedAt: NOW, finishedAt: NOW, outcome: 'passed', rtoMs: 90_000 };
+    const listed = await at({ listDrills: () => [drill] }, 'drill', 'list', 'web', '--csv', '--list', 'VM,RESULT,RTO');
+    expect({ out: listed.out, query: listed.calls.at(-1)?.query }).toEqual({
+      out: 'VM,RESULT,RTO\n6,passed,1 min 30 s\n',
+      query: expect.objectContaining({ vmId: 6 }),
+    });
+  });
+
   it('a set of snapshots is taken of each VM', async () => {
     const report = {
       kind: 'snapshot',

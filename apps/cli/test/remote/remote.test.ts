@@ -280,7 +280,7 @@ describe('a command through a server', () => {
 
 describe('what cannot be', () => {
   it('is said of commands that need this machine', async () => {
-    for (const args of [['recover'], ['nbd', 'serve', 'latest'], ['repo', 'gc'], ['plan', '--all']]) {
+    for (const args of [['recover'], ['nbd', 'serve', 'latest'], ['repo', 'stats'], ['plan', '--all']]) {
       expect(await at({}, [...args, '--json'])).toMatchObject({ exit: 2, err: expect.stringContaining('CLI_NOT_THROUGH_SERVER') });
     }
   });

@@ -1,6 +1,7 @@
 import type { RunRecord } from '@onevault/run-queue';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { z } from 'zod';
+import { whoseSlot } from '../scheduler/timetable.ts';
 import { codeLabels, labelText } from './label-text.ts';
 import { MAX_VM_SERIES, type VmSeries, vmLabels } from './vm-series.ts';
 
@@ -34,7 +35,7 @@ export class RunFigures {
 
   constructor(registry: Registry) {
     const registers = [registry];
-    this.#runs = new Counter({ name: 'onevault_runs_total', help: 'Runs that ended', labelNames: ['kind', 'outcome', 'policy'], registers });
+    this.#runs = new Counter({ name: 'onevault_runs_total', help: 'Runs that ended', labelNames: ['kind', 'outcome', 'policy', 'repository'], registers });
     this.#failures = new Counter({ name: 'onevault_run_failures_total', help: 'Runs that failed, by code', labelNames: ['kind', 'code'], registers });
     this.#duration = new Histogram({
       name: 'onevault_run_duration_seconds',
@@ -56,8 +57,8 @@ export class RunFigures {
 
   count(run: RunRecord): void {
     const kind = labelText(run.kind);
-    const policy = run.schedule?.policy ?? '';
-    this.#runs.inc({ kind, outcome: run.state, policy });
+    const { policy = '', repository = '' } = whoseSlot(run.schedule?.policy);
+    this.#runs.inc({ kind, outcome: run.state, policy, repository });
     if (run.state === 'failed') this.#failures.inc({ kind, code: this.#code(run.failure?.['code']) });
     if (run.startedAt !== undefined) {
       this.#wait.observe({ kind }, secondsBetween(run.queuedAt, run.startedAt));

@@ -32,6 +32,8 @@ export interface ServerMetrics extends AsyncDisposable {
   render(options?: CallOptions): Promise<string>;
 }
 
+/** Of the process: sums of what stands beside them by kind, and gauges that are called as if they were counters. */
+const SUMS = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 /** A worker that was not heard of for so long is not up. */
 const WORKER_SILENT_MS = 60_000;
 const REMEMBERED_RUNS = 2000;
@@ -43,6 +45,7 @@ export async function openMetrics(deps: MetricsDeps, options: CallOptions = {}):
   const registry = new Registry();
   const scope = new Scope();
   collectDefaultMetrics({ register: registry });
+  for (const name of SUMS) registry.removeSingleMetric(name);
   const figures = { standing: new StandingFigures(registry), runs: new RunFigures(registry), own: ownFigures(registry) };
   figures.own.build.set({ version: deps.version, node: process.versions.node }, 1);
   // Newest first: an older run of the same VM must not replace a younger one.

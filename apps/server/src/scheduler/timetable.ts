@@ -35,9 +35,18 @@ export function timetableOf(settings: ServerSettings): readonly TimetableEntry[]
         window: undefined,
         stopAtWindowEnd: false,
       } as const;
-      return [{ key: { policy: `repository ${name}`, schedule: `${what.kind} ${at} ${timezone}` }, schedule, what }];
+      return [{ key: { policy: `${OF_REPOSITORY}${name}`, schedule: `${what.kind} ${at} ${timezone}` }, schedule, what }];
     };
     return [...entry(gc, { kind: 'gc', repository: name }), ...entry(verify, { kind: 'verify', repository: name, mode: verifyMode })];
   });
   return [...policies, ...maintenance];
+}
+
+/** Names of policies have no blank in them. */
+const OF_REPOSITORY = 'repository ';
+
+/** Whose slot a scheduled run is of: a policy's, or the maintenance of a repository. */
+export function whoseSlot(key: string | undefined): { readonly policy?: string; readonly repository?: string } {
+  if (key === undefined) return {};
+  return key.startsWith(OF_REPOSITORY) ? { repository: key.slice(OF_REPOSITORY.length) } : { policy: key };
 }

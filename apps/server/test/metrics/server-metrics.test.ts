@@ -1,6 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { Scope as NewScope, type Scope, silentLogger } from '@onevault/base';
-import { FakeClock } from '@onevault/base/testing';
+import { FakeClock, requiresCommand, testWith } from '@onevault/base/testing';
 import type { RunRecord } from '@onevault/run-queue';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -78,12 +79,31 @@ describe('metrics', () => {
     end(runRecord({ vmId: 2, state: 'failed', failure: { code: 'ONE_LOCKED', message: 'x' } }));
     end(runRecord({ vmId: 2, state: 'failed', failure: { code: 'not a code\nforged 1', message: 'x' } }));
     const said = await text();
-    expect(said).toContain('onevault_runs_total{kind="backup",outcome="succeeded",policy="nightly"} 1\n');
+    expect(said).toContain('onevault_runs_total{kind="backup",outcome="succeeded",policy="nightly",repository=""} 1\n');
     expect(said).toContain('onevault_run_failures_total{kind="backup",code="ONE_LOCKED"} 1\n');
     expect(said).toContain('onevault_run_failures_total{kind="backup",code="OTHER"} 1\n');
     expect(said).toContain('onevault_backup_read_bytes_total{policy="nightly"} 4096\n');
     expect(said).toContain('onevault_vm_last_backup_stored_bytes{vm_id="1",vm_name="vm-1"} 500\n');
     expect(said).toContain('onevault_run_duration_seconds_count{kind="backup"} 3\n');
+  });
+
+  it('name the repository whose maintenance it was, and no policy', async () => {
+    const { end, text } = await world();
+    end(runRecord({ kind: 'gc', schedule: { policy: 'repository main', slot: new Date(NOW) } }));
+    expect(await text()).toContain('onevault_runs_total{kind="gc",outcome="succeeded",policy="",repository="main"} 1\n');
+  });
+
+  testWith([requiresCommand('promtool', 'prometheus')], 'are what promtool takes for good metrics', async () => {
+    const { end, text } = await world();
+    const report = { durationMs: 60_000, stats: { storedBytes: 500 }, disks: [{ readBytes: 4000 }] };
+    end(runRecord({ vmId: 1, vmName: 'vm-1', report, schedule: { policy: 'nightly', slot: new Date(NOW) } }));
+    end(runRecord({ state: 'failed', failure: { code: 'X_Y', message: '' } }));
+    const said = await text();
+    const complaints = await new Promise<string>((done) => {
+      const promtool = execFile('promtool', ['check', 'metrics'], (_error, stdout, stderr) => done(`${stdout}${stderr}`));
+      promtool.stdin?.end(said);
+    });
+    expect(complaints).toBe('');
   });
 
   it('know the last backup of each VM again after a restart, and forget VMs that went', async () => {

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { RunCommand } from '../../command-context.ts';
+import { remoteDrillList, remoteDrillRun } from '../../remote/drills.ts';
 import { addRecoverFlag } from '../recover-first.ts';
 import { addTableFlags } from '../table-flags.ts';
 import { type DrillListFlags, runDrillList } from './list.ts';
@@ -11,7 +12,13 @@ export function drillCommand(run: RunCommand): Command {
   const command = new Command('drill').description('prove that restores work: restore to a throw-away VM, wait until its guest lives, take it away');
   addRecoverFlag(addWhatFlags(addSignFlags(command.command('run').argument('[vm...]', 'ids, names or groups, as the repository knows them'))))
     .description('drill the newest restore point of each VM, one after another, and keep a record of each')
-    .action((vms: string[], flags: DrillRunFlags, sub: Command) => run(sub, (context) => runDrills(context, vms, flags)));
+    .action((vms: string[], flags: DrillRunFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => runDrills(context, vms, flags),
+        (context) => remoteDrillRun(context, vms, flags),
+      ),
+    );
   addTableFlags(
     command
       .command('list')
@@ -19,7 +26,13 @@ export function drillCommand(run: RunCommand): Command {
       .option('--max-age <span>', 'only VMs that were not proven for so long, or never: 30d'),
   )
     .description('when each VM was last proven to come back, and how long that took; needs no OpenNebula')
-    .action((vm: string | undefined, flags: DrillListFlags, sub: Command) => run(sub, (context) => runDrillList(context, vm, flags)));
+    .action((vm: string | undefined, flags: DrillListFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => runDrillList(context, vm, flags),
+        (context) => remoteDrillList(context, vm, flags),
+      ),
+    );
   return command;
 }
 

@@ -1,18 +1,11 @@
 import type { GuestEntry, GuestFiles } from '@onevault/guest-files';
-import { escapeName } from '@onevault/guest-files';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
-import { toStdout } from '../../files/byte-output.ts';
-import { entryDocument, entryLine } from '../../files/entry-text.ts';
-import { addPlaceFlags, type FilesFlags, pathOf } from '../../files/files-flags.ts';
-import { type OpenFiles, openPlace } from '../../files/open-files.ts';
+import { addPlaceFlags, pathOf } from '../../files/files-flags.ts';
+import { openPlace } from '../../files/open-files.ts';
+import { type LsFlags, showEntries } from '../../files/show-entries.ts';
 import { remoteLs } from '../../remote/files.ts';
-
-interface LsFlags extends FilesFlags {
-  readonly recursive?: boolean;
-  readonly null?: boolean;
-}
 
 export function lsCommand(run: RunCommand): Command {
   return addPlaceFlags(
@@ -35,22 +28,8 @@ async function list(context: CommandContext, text: string, typed: string, flags:
   const path = pathOf(typed, flags);
   await using opened = await openPlace(context, text, flags);
   const entries = entriesOf(opened.files, path, flags, context.signal);
-  if (flags.null === true) await toStdout(context, nullEnded(entries));
-  else await show(context, opened, path, entries, flags);
+  await showEntries(context, { pointId: opened.point.id, path }, entries, flags);
   return EXIT.ok;
-}
-
-async function show({ output }: CommandContext, { point }: OpenFiles, path: Buffer, entries: AsyncIterable<GuestEntry>, flags: LsFlags): Promise<void> {
-  const collected: object[] = [];
-  let count = 0;
-  for await (const entry of entries) {
-    count++;
-    if (output.mode === 'text') output.line(entryLine(entry, flags.recursive === true ? entry.path : entry.name));
-    else if (output.mode === 'jsonl') output.document('files.entry', entryDocument(entry));
-    else collected.push(entryDocument(entry));
-  }
-  const about = { pointId: point.id, path: escapeName(path), pathBase64: path.toString('base64'), count };
-  output.document('files.ls', output.mode === 'json' ? { ...about, entries: collected } : about);
 }
 
 async function* entriesOf(files: GuestFiles, path: Buffer, flags: LsFlags, signal: AbortSignal): AsyncGenerator<GuestEntry> {
@@ -58,8 +37,4 @@ async function* entriesOf(files: GuestFiles, path: Buffer, flags: LsFlags, signa
   if (self.facts !== undefined && self.facts.type !== 'directory') yield await files.stat(path, { signal });
   else if (flags.recursive === true) yield* files.walk(path, { signal });
   else yield* await files.list(path, { signal });
-}
-
-async function* nullEnded(entries: AsyncIterable<GuestEntry>): AsyncGenerator<Buffer> {
-  for await (const { path } of entries) yield Buffer.concat([path, Buffer.alloc(1)]);
 }

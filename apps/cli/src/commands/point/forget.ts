@@ -3,9 +3,10 @@ import { isAbort, serializeError } from '@onevault/base';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { EXIT, type ExitCode, exitCodeOf } from '../../exit.ts';
+import { remoteForget } from '../../remote/forget.ts';
 import { printable } from '../../render/table.ts';
 
-interface ForgetFlags {
+export interface ForgetFlags {
   readonly evenLast?: boolean;
   readonly dryRun?: boolean;
 }
@@ -16,7 +17,13 @@ export function forgetCommand(run: RunCommand): Command {
     .option('--even-last', 'also the last good restore point of a VM')
     .option('--dry-run', 'only say which restore points these are')
     .description('remove restore points; a held one stays, and repo gc gives the space back')
-    .action((points: readonly string[], flags: ForgetFlags, sub: Command) => run(sub, (context) => forget(context, points, flags)));
+    .action((points: readonly string[], flags: ForgetFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => forget(context, points, flags),
+        (context) => remoteForget(context, points, flags),
+      ),
+    );
 }
 
 interface Outcome {

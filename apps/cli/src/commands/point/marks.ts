@@ -3,11 +3,12 @@ import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { CliError, usageError } from '../../errors.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
+import { remoteHold, remoteRelease, remoteTag } from '../../remote/marks.ts';
 import { printable } from '../../render/table.ts';
 import { formatTime } from '../../render/units.ts';
 import { parseDate } from '../../select/date-argument.ts';
 
-interface HoldFlags {
+export interface HoldFlags {
   readonly reason: string;
   readonly until?: string;
   readonly by?: string;
@@ -20,7 +21,13 @@ export function holdCommand(run: RunCommand): Command {
     .option('--until <date>', 'the last instant it holds: 2027-01-01 (the end of that day in UTC) or 2027-01-01T06:00:00Z; default: until it is released')
     .option('--by <name>', 'who says so; default: user@host')
     .description('keep a restore point whatever retention or anyone says, until the hold is released or over')
-    .action((point: string, flags: HoldFlags, sub: Command) => run(sub, (context) => hold(context, point, flags)));
+    .action((point: string, flags: HoldFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => hold(context, point, flags),
+        (context) => remoteHold(context, point, flags),
+      ),
+    );
 }
 
 async function hold({ compose, output, signal, around }: CommandContext, point: string, flags: HoldFlags): Promise<ExitCode> {
@@ -44,7 +51,11 @@ export function releaseCommand(run: RunCommand): Command {
     .option('--all', 'every hold of it')
     .description('take a hold away, or a mark that cannot be read')
     .action((point: string, holds: readonly string[], flags: { readonly all?: boolean }, sub: Command) =>
-      run(sub, (context) => release(context, point, holds, flags.all ?? false)),
+      run(
+        sub,
+        (context) => release(context, point, holds, flags.all ?? false),
+        (context) => remoteRelease(context, point, holds, flags.all ?? false),
+      ),
     );
 }
 
@@ -107,12 +118,20 @@ export function tagCommand(run: RunCommand): Command {
     .option('--remove', 'take them away')
     .description('name a restore point for retention (--keep-tag) and for finding it')
     .action((point: string, tags: readonly string[], flags: { readonly remove?: boolean }, sub: Command) =>
-      run(sub, (context) => tag(context, point, tags, flags.remove ?? false)),
+      run(
+        sub,
+        (context) => tag(context, point, checked(tags), flags.remove ?? false),
+        (context) => remoteTag(context, point, checked(tags), flags.remove ?? false),
+      ),
     );
 }
 
-async function tag({ compose, output, signal }: CommandContext, point: string, tags: readonly string[], remove: boolean): Promise<ExitCode> {
+function checked(tags: readonly string[]): readonly string[] {
   for (const name of tags) if (!TAG.test(name)) throw usageError(`a tag '${name}'`, 'up to 64 of A-Z a-z 0-9 . _ : @ + -, the first a letter, digit or _');
+  return tags;
+}
+
+async function tag({ compose, output, signal }: CommandContext, point: string, tags: readonly string[], remove: boolean): Promise<ExitCode> {
   await using repository = await compose.openRepository({ signal });
   const { id: pointId } = await repository.resolvePoint(point, { signal });
   if (remove) await repository.marks.untag(pointId, tags, { signal });

@@ -1,13 +1,13 @@
-import type { GcProgress, GcReport, KeptReason, LeaseInfo, PackSum } from '@onevault/backup-format';
+import type { GcProgress } from '@onevault/backup-format';
 import { Command } from 'commander';
 import type { CommandContext, RunCommand } from '../../command-context.ts';
 import { usageError } from '../../errors.ts';
 import { EXIT, type ExitCode } from '../../exit.ts';
+import { remoteGc } from '../../remote/gc.ts';
+import { gcLines } from '../../render/gc-text.ts';
 import { printable } from '../../render/table.ts';
-import { compactBytes, compactDuration, count, formatBytes, formatTime } from '../../render/units.ts';
-import { leaseText } from './lease-text.ts';
 
-interface GcFlags {
+export interface GcFlags {
   readonly dryRun?: boolean;
   readonly grace: string;
   readonly repackBelow: string;
@@ -21,7 +21,13 @@ export function gcCommand(run: RunCommand): Command {
     .option('--grace <time>', 'keep condemned packs this long: 90s, 30m, 24h, 2d', '24h')
     .option('--repack-below <percent>', 'rewrite packs of which less is needed', '50%')
     .option('--no-wait', 'do not wait until abandoned leases have surely expired')
-    .action((flags: GcFlags, sub: Command) => run(sub, (context) => runGc(context, flags)));
+    .action((flags: GcFlags, sub: Command) =>
+      run(
+        sub,
+        (context) => runGc(context, flags),
+        (context) => remoteGc(context, flags),
+      ),
+    );
 }
 
 async function runGc(context: CommandContext, flags: GcFlags): Promise<ExitCode> {
@@ -31,11 +37,7 @@ async function runGc(context: CommandContext, flags: GcFlags): Promise<ExitCode>
   const startedMs = clock.monotonicMs();
   const report = await repository.collectGarbage({ ...options, signal, onProgress: noteOf(context) });
   const durationMs = clock.monotonicMs() - startedMs;
-  for (const line of reportLines(report)) output.line(printable(line));
-  const { before, after, deleted, condemned, repacked, waiting } = report;
-  output.line(
-    `gc result=${report.dryRun ? 'dry-run' : 'ok'} packs=${before.packs}->${after.packs} stored=${compactBytes(before.bytes)}->${compactBytes(after.bytes)} freed=${compactBytes(deleted.bytes)} condemned=${condemned.packs} repacked=${repacked.packs} waiting=${waiting.packs} duration=${compactDuration(durationMs)}`,
-  );
+  for (const line of gcLines(report, durationMs)) output.line(printable(line));
   output.document('repo.gc', { ...report, durationMs });
   return EXIT.ok;
 }
@@ -47,40 +49,6 @@ function noteOf({ output }: CommandContext): (progress: GcProgress) => void {
     if (progress.phase !== phase) output.note(`gc ${progress.phase}`);
     phase = progress.phase;
   };
-}
-
-const KEPT: Readonly<Record<KeptReason, string>> = {
-  'damaged-tables': 'kept: an index table is damaged and may name packs that could go; run repair',
-  'locked-tables': 'kept: an index table is locked in the store and cannot be rewritten yet; a later run goes on',
-  'unreadable-lease': 'kept: a lease cannot be read; it expires by itself',
-};
-
-function reportLines(report: GcReport): string[] {
-  const { deleted, locked, condemned, repacked, rewritten, rescued, waiting, leftovers, kept, dryRun } = report;
-  const would = dryRun ? 'would be ' : '';
-  const sums: readonly (readonly [PackSum, string])[] = [
-    [deleted, `${would}deleted: ${sumText(deleted)}`],
-    [repacked, `${would}rewritten: ${sumText(repacked)}, of which ${formatBytes(rewritten.bytes)} are needed`],
-    [rescued, `needed again: ${sumText(rescued)}`],
-    [condemned, `${would}condemned: ${sumText(condemned)}; a run after the grace deletes them`],
-    [waiting, `waiting: ${sumText(waiting)} condemned and not yet deleted`],
-  ];
-  return [
-    ...sums.filter(([sum]) => sum.packs > 0).map(([, text]) => text),
-    ...(locked.packs > 0 ? [lockedText(locked)] : []),
-    ...(leftovers.files > 0 ? [`removed: ${count(leftovers.files, 'leftover')} of interrupted writers, ${formatBytes(leftovers.bytes)}`] : []),
-    ...report.waitingFor.map((lease: LeaseInfo) => `waiting for: ${leaseText(lease)}`),
-    ...kept.map((reason) => KEPT[reason]),
-  ];
-}
-
-function lockedText({ keys: [first = ''], until, ...sum }: GcReport['locked']): string {
-  const when = until === undefined ? '' : `; the first lock ends at ${formatTime(until)}`;
-  return `locked in the store: ${sumText(sum)}, ${sum.packs === 1 ? first : `${first} and others`}${when}. They stay condemned, and every run tries again`;
-}
-
-function sumText({ packs, bytes }: PackSum): string {
-  return `${count(packs, 'pack')}, ${formatBytes(bytes)}`;
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3600_000, d: 24 * 3600_000 };

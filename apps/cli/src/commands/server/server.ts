@@ -32,7 +32,7 @@ const collect = (text: string, before: readonly string[] = []): readonly string[
 export function serverCommand(run: RunCommand): Command {
   return new Command('server')
     .description('policies, schedules, workers, REST API and web UI in one process, until Ctrl-C; its state directory is all it needs')
-    .option('--listen <host:port>', 'elsewhere than on loopback only with TLS', parseAddress, LOOPBACK)
+    .addOption(new Option('--listen <host:port>', 'elsewhere than on loopback only with TLS').argParser(parseAddress).default(LOOPBACK, '127.0.0.1:8440'))
     .addOption(
       new Option('--role <role>', 'with DATABASE_URL (PostgreSQL) several processes share the work: one api, a worker in each proxy VM')
         .choices(['api', 'worker', 'all'])
