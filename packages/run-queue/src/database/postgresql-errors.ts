@@ -21,7 +21,7 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   '53100': {
     code: 'QUEUE_DATABASE_NO_SPACE',
     what: 'PostgreSQL has no space left on its disk',
-    hint: 'make room where its data and its log (pg_wal) are; onevault goes on by itself',
+    hint: 'make room where its data and its log (pg_wal) are; what waits goes on by itself',
     retryable: true,
   },
   '53300': {
