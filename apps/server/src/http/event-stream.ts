@@ -75,7 +75,8 @@ async function beat(response: ServerResponse, options: EventStreamOptions, over:
 }
 
 function formatEvent(schema: z.ZodType, event: StreamEvent): string {
-  return `id: ${event.id.replaceAll(/[\r\n\0]/g, '')}\ndata: ${JSON.stringify(schema.parse(event))}\n\n`;
+  const id = event.id.replaceAll(/[\r\n\0]/g, '');
+  return `${id === '' ? '' : `id: ${id}\n`}data: ${JSON.stringify(schema.parse(event))}\n\n`;
 }
 
 async function write(response: ServerResponse, text: string, { clock }: EventStreamOptions, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 import type { RunRequest, StreamEvent } from '@onevault/api';
+import type { Clock } from '@onevault/base';
 import { errorCode } from '@onevault/base';
 import { judgeVm } from '@onevault/policies';
 import type { RunFilter, RunRecord, RunState } from '@onevault/run-queue';
@@ -10,12 +11,15 @@ import type { RunService } from '../ports/run-service.ts';
 import type { SettingsStore } from '../ports/settings-store.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { runDetailView, runView } from './run-view.ts';
+import { type PointChanges, withChanges } from './with-changes.ts';
 
 export interface RunHandlerDeps {
   readonly runs: RunService;
   readonly inventory: Pick<Inventory, 'vm' | 'vms'>;
   readonly settings: Pick<SettingsStore, 'current'>;
   readonly keys: IdempotencyKeys;
+  readonly points: PointChanges;
+  readonly clock: Clock;
 }
 
 interface ListQuery {
@@ -133,9 +137,22 @@ async function* watchRun(deps: RunHandlerDeps, call: OfRun, own: (call: OfRun) =
   }
 }
 
+/** More are not named: whoever hears of so many asks for everything. */
+const NAMED_VMS = 200;
+
 async function* watchAll(deps: RunHandlerDeps, { caller, lastEventId, signal }: Call): AsyncIterable<StreamEvent> {
   const subjects = new Subjects(deps.runs);
-  for await (const event of deps.runs.watchAll({ ...(lastEventId !== undefined && { afterEventId: lastEventId }), signal })) {
+  const events = deps.runs.watchAll({ ...(lastEventId !== undefined && { afterEventId: lastEventId }), signal });
+  const tell = (vmIds: readonly number[]): StreamEvent | undefined => {
+    const seen = vmIds.filter((vmId) => maySee(caller, vmId, deps)).slice(0, NAMED_VMS);
+    // It has no id: nobody comes back behind it, what it says is true until the next one.
+    return seen.length === 0 ? undefined : { id: '', time: deps.clock.now().toISOString(), type: 'points.changed', data: { vmIds: seen } };
+  };
+  for await (const event of withChanges(events, deps.points, tell)) {
+    if (event.runId === undefined) {
+      yield event;
+      continue;
+    }
     const subject = await subjects.of(event.runId);
     if (subject !== undefined && maySee(caller, subject.vmId, deps)) yield event;
   }

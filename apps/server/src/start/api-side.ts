@@ -10,6 +10,7 @@ import { accessHandlers } from '../access/access-handlers.ts';
 import { OidcSignIn } from '../access/oidc.ts';
 import { readOidcSettings } from '../access/oidc-settings.ts';
 import { credentialsVerifier } from '../access/verify-credentials.ts';
+import { afterRuns } from '../catalog/after-runs.ts';
 import { DatabaseCatalog } from '../catalog/database-catalog.ts';
 import { OpenRepositories } from '../catalog/open-repositories.ts';
 import { notFound } from '../errors.ts';
@@ -19,7 +20,6 @@ import { CloudInventory } from '../inventory/cloud-inventory.ts';
 import { formerVms } from '../inventory/former-vms.ts';
 import { createLiveHandlers } from '../live/live-handlers.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
-import { workOrderSchema } from '../ports/work-order.ts';
 import type { WorkerRegistry } from '../ports/worker-registry.ts';
 import { nextChange } from '../protection/next-change.ts';
 import { ProtectionBoard } from '../protection/protection-board.ts';
@@ -31,7 +31,7 @@ import { runHandlers } from '../runs/run-handlers.ts';
 import { databaseSlots } from '../scheduler/handled-slots.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import { openSettings } from '../settings/settings-store.ts';
-import { placeChecker, placeOpener } from '../state/open-place.ts';
+import { placesOf } from '../state/open-place.ts';
 import type { StateDeps } from '../state/state-deps.ts';
 import { stateHandlers } from '../state/state-handlers.ts';
 import { repositorySettings } from '../work/repository-settings.ts';
@@ -52,7 +52,7 @@ export async function startApiSide(options: ServerOptions, database: Database, s
   await using scope = new Scope();
   const parts = await openParts(options, database, state, scope, call);
   const { access, cloud, inventory, catalog, runs, live, settings, keys } = parts;
-  const ofRuns = runHandlers({ runs, inventory, settings, keys });
+  const ofRuns = runHandlers({ runs, inventory, settings, keys, points: catalog, clock: options.clock });
   const handlers = {
     ...accessHandlers(access),
     ...live.handlers,
@@ -143,8 +143,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
     queue: () => queue.tally(),
     details: live.vmDetails,
     orphans,
-    openPlace: placeOpener({ settings: own, secretsDirectory: state.secrets, clock, logger }),
-    checkPlace: placeChecker({ settings: own, secretsDirectory: state.secrets, clock, logger }),
+    ...placesOf({ settings: own, secretsDirectory: state.secrets, clock, logger }),
     clock,
   };
   const keys = await IdempotencyKeys.open(database, newRunId);
@@ -153,7 +152,7 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   background.run('catalog', (signal) => catalog.keepFresh({ signal }));
   background.run('old runs', (signal) => forgetOldRuns(queue, options, signal));
   protect({ ...known, inventory }, { ...options, cloud, runs }, background, scope);
-  scope.use(afterRuns(runs, catalog, options));
+  scope.use(afterRuns({ runs, catalog, inventory, logger }));
   return { access, cloud, inventory, catalog, runs, live, known, settings, keys, queue, workers, orphans };
 }
 
@@ -212,18 +211,4 @@ class Background {
     });
     this.#work.push(done);
   }
-}
-
-const WRITING: ReadonlySet<string> = new Set(['backup', 'drill', 'forget', 'gc', 'retention', 'verify']);
-
-/** A run that wrote a repository is seen in the catalog at once, not at its next look. */
-function afterRuns(runs: QueuedRuns, catalog: DatabaseCatalog, { logger }: Pick<ServerOptions, 'logger'>): AsyncDisposable {
-  const listener = runs.onEnded(({ kind, request }) => {
-    const name = workOrderSchema.safeParse(request).data?.repository?.name;
-    if (name === undefined || !WRITING.has(kind)) return;
-    void catalog
-      .refresh(name, { weigh: kind === 'gc' })
-      .catch((error: unknown) => logger.warn({ repository: name, error: serializeError(error) }, 'repository cannot be read'));
-  });
-  return { [Symbol.asyncDispose]: async () => listener[Symbol.dispose]() };
 }

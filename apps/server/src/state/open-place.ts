@@ -15,6 +15,11 @@ export interface PlaceDeps {
   readonly logger: Logger;
 }
 
+/** Where repositories are, or are to be. */
+export function placesOf(deps: PlaceDeps): Pick<StateDeps, 'openPlace' | 'checkPlace'> {
+  return { openPlace: placeOpener(deps), checkPlace: placeChecker(deps) };
+}
+
 /** Opens a repository as its setting says; with `create` it is made, encrypted where the setting names a secret. */
 export function placeOpener({ settings, secretsDirectory, clock, logger }: PlaceDeps): StateDeps['openPlace'] {
   return async ({ name, place, secretFile }, { create, ...options }) => {
@@ -32,7 +37,7 @@ export function placeOpener({ settings, secretsDirectory, clock, logger }: Place
 }
 
 /** What is at a place, whether or not a setting names it. */
-export function placeChecker({ settings, secretsDirectory, clock, logger }: PlaceDeps): StateDeps['checkPlace'] {
+function placeChecker({ settings, secretsDirectory, clock, logger }: PlaceDeps): StateDeps['checkPlace'] {
   return async ({ place, secretFile }, options) => {
     mustBePlace(place);
     const own = repositorySettings(settings, secretsDirectory, { name: 'checked', place, ...(secretFile !== undefined && { secretFile }) });

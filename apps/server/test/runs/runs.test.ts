@@ -1,4 +1,5 @@
 import { runSchemas, type StreamEvent } from '@onevault/api';
+import { systemClock } from '@onevault/base';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IdempotencyKeys } from '../../src/runs/idempotency-keys.ts';
 import { runHandlers } from '../../src/runs/run-handlers.ts';
@@ -7,6 +8,7 @@ import { serverSettings } from '../../testing/fleet.ts';
 import { makeWorkWorld, type WorkWorld } from '../../testing/work-world.ts';
 
 const settings = { current: () => serverSettings() };
+const UNCHANGED = { points: { onChange: () => ({ [Symbol.dispose]: () => undefined }) }, clock: systemClock };
 let world: WorkWorld;
 let ids = 0;
 const newId = () => `keyed-${++ids}`;
@@ -15,7 +17,7 @@ beforeAll(async () => {
   world = await makeWorkWorld({ disks: [{ sizeMiB: 1 }, { sizeMiB: 1 }] });
   const keys = await IdempotencyKeys.open(world.database, newId);
   const inventory = { vms: () => [], vm: (id: number) => (id === world.vm ? ({ facts: { id, name: 'web' }, datastoreIds: [] } as never) : undefined) };
-  handlers = runHandlers({ runs: world.runs, inventory, settings, keys }) as never;
+  handlers = runHandlers({ runs: world.runs, inventory, settings, keys, ...UNCHANGED }) as never;
 }, 180_000);
 afterAll(() => world[Symbol.asyncDispose](), 60_000);
 
@@ -32,9 +34,9 @@ describe('runs over the API', { timeout: 30_000 }, () => {
     await world.runs.cancel(first.id);
     // Also once it has ended, and for a process that has just begun.
     const inventory = { vm: () => undefined, vms: () => [] };
-    const later = runHandlers({ runs: world.runs, inventory, settings, keys: await IdempotencyKeys.open(world.database, newId) })['startRun'] as unknown as (
-      call: object,
-    ) => Promise<object>;
+    const later = runHandlers({ runs: world.runs, inventory, settings, keys: await IdempotencyKeys.open(world.database, newId), ...UNCHANGED })[
+      'startRun'
+    ] as unknown as (call: object) => Promise<object>;
     expect(await later(callOf({ body: snapshot('a'), idempotencyKey: 'k-1' }))).toEqual(first);
     expect(await start(snapshot('a'), 'k-1', stranger)).not.toEqual(first);
   });
@@ -52,7 +54,7 @@ describe('runs over the API', { timeout: 30_000 }, () => {
           : Reflect.get(target, name, target).bind(target),
     });
     const call = () => callOf({ body: snapshot('crash'), idempotencyKey: 'k-crash' });
-    const dying = runHandlers({ runs: start, inventory, settings, keys })['startRun'];
+    const dying = runHandlers({ runs: start, inventory, settings, keys, ...UNCHANGED })['startRun'];
     await expect(dying(call() as never)).rejects.toThrow('killed');
     const [waiting] = await world.runs.list({ state: 'queued', kind: 'snapshot-create', limit: 1 });
     await world.database.db

@@ -5,10 +5,11 @@ import { errorCode, silentLogger, systemClock } from '@onevault/base';
 import { resolveSettings } from '@onevault/composition';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkPlace } from '../../src/state/check-place.ts';
-import { placeChecker, placeOpener } from '../../src/state/open-place.ts';
+import { placesOf } from '../../src/state/open-place.ts';
+import type { StateDeps } from '../../src/state/state-deps.ts';
 
 let directory: string;
-let check: (place: string, secretFile?: string) => Promise<Awaited<ReturnType<ReturnType<typeof placeChecker>>>>;
+let check: (place: string, secretFile?: string) => ReturnType<StateDeps['checkPlace']>;
 let make: (place: string, secretFile?: string) => Promise<void>;
 
 beforeAll(async () => {
@@ -22,8 +23,7 @@ beforeAll(async () => {
     clock: systemClock,
     logger: silentLogger,
   };
-  const checker = placeChecker(deps);
-  const opener = placeOpener(deps);
+  const { checkPlace: checker, openPlace: opener } = placesOf(deps);
   check = (place, secretFile) => checker({ place, secretFile }, {});
   make = async (place, secretFile) => {
     const maintenance = { timezone: 'UTC', gc: undefined, verify: undefined, verifyMode: 'sample' } as const;

@@ -39,7 +39,7 @@ function note({ runId, type, data }: StreamEvent): boolean {
 }
 
 /** What is asked again when something other than progress happens: lists and counts, at most once in so many ms. */
-const STALE_WITH_RUNS = ['overview', 'runs', 'vms', 'vm', 'points', 'snapshots', 'repositories', 'point', 'orphans'] as const;
+const STALE_WITH_RUNS = ['overview', 'runs', 'vms', 'vm', 'points', 'snapshots', 'undo-sets', 'repositories', 'point', 'orphans'] as const;
 const RENEW_MS = 1000;
 
 /** Reads the server's events for as long as the frame is there. */
@@ -58,7 +58,7 @@ export function useServerEvents(): void {
       signal: end.signal,
       onEvent: (event) => {
         if (note(event)) changed();
-        if (event.type.startsWith('run.') || event.type === 'restore-point.committed') renew();
+        if (event.type.startsWith('run.') || event.type === 'restore-point.committed' || event.type === 'points.changed') renew();
       },
       onStanding: (now) => {
         if (now === standing) return;

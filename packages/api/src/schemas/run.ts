@@ -158,7 +158,7 @@ export const runQuery = pageQuery.extend({
 
 export const runAccepted = z.object({ id: z.string() }).meta({ id: 'RunAccepted' });
 
-/** An event of a run, as `--jsonl` prints it, or of the server. */
+/** An event of a run, as `--jsonl` prints it, or of the server: `points.changed` names VMs whose restore points, and with them their protection, are others than before. */
 export const streamEvent = z
   .object({ id: z.string(), time: timestamp, runId: z.string().optional(), type: z.string(), data: z.record(z.string(), z.unknown()) })
   .meta({ id: 'StreamEvent' });
