@@ -1,13 +1,12 @@
-import { closeSync, fdatasyncSync, openSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { createConnection, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { PGlite, types } from '@electric-sql/pglite';
-import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { type Clock, errorCode } from '@onevault/base';
 import { QueueError } from '../errors.ts';
 import { damaged } from './damaged.ts';
 import { makeDataDirectory } from './data-directory.ts';
+import { DurableFs, SYNCED } from './durable-fs.ts';
 import { cannotOpen, ended } from './embedded-errors.ts';
 import { MortalPGlite } from './mortal-pglite.ts';
 
@@ -23,6 +22,16 @@ export interface Embedded extends AsyncDisposable {
 
 /** Beginning anew takes most of a second, in which nothing else is done. */
 const AGAIN_MS = 10_000;
+
+/**
+ * PostgreSQL without processes of its own never makes a checkpoint by itself (XLogWrite in src/backend/access/transam/xlog.c): its log would grow until the server ends.
+ * Every so often we look how long it is.
+ */
+const LOOK_MS = 10_000;
+const MAX_LOG_BYTES = 48 * 2 ** 20;
+const LOG_BYTES = 'select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::float8 as bytes from pg_control_checkpoint()';
+/** Files of the log that are kept for what comes. */
+const LOG = ['-c', 'max_wal_size=64MB', '-c', 'min_wal_size=32MB'];
 
 /**
  * Opens (or makes) the embedded database. Two processes in one directory would ruin it, which PGlite does not notice (electric-sql/pglite#1106): a socket
@@ -50,6 +59,7 @@ class Reopening implements Embedded {
   #pglite: MortalPGlite;
   #failure: QueueError | undefined;
   #againMs = 0;
+  #lookMs = 0;
 
   private constructor(directory: string, clock: Clock, lock: Server, pglite: MortalPGlite) {
     this.directory = directory;
@@ -63,6 +73,7 @@ class Reopening implements Embedded {
   }
 
   async connect(): Promise<MortalPGlite> {
+    if (this.#pglite.death === undefined) await this.#shortenLog();
     const { death } = this.#pglite;
     if (death === undefined) return this.#pglite;
     this.#failure ??= ended(this.directory, death);
@@ -78,6 +89,19 @@ class Reopening implements Embedded {
     this.#failure = undefined;
     this.#againMs = 0;
     return this.#pglite;
+  }
+
+  /** What a failure of it means for others, they are told when they ask for something. */
+  async #shortenLog(): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#lookMs) return;
+    this.#lookMs = nowMs + LOOK_MS;
+    try {
+      const { rows } = await this.#pglite.query<{ bytes: number }>(LOG_BYTES);
+      if ((rows[0]?.bytes ?? 0) > MAX_LOG_BYTES) await this.#pglite.query('checkpoint');
+    } catch {
+      // no space, or PostgreSQL has ended itself
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -108,7 +132,7 @@ async function begin(directory: string): Promise<MortalPGlite> {
   if (missing.length > 0) throw damaged(directory, `it has no ${missing.join(', ')}`);
   return await MortalPGlite.begin({
     fs: new DurableFs(directory),
-    startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB', ...PLANNER],
+    startParams: [...PGlite.defaultStartParams.filter((param) => param !== '-F'), ...SYNCED, ...LOG, '-c', 'shared_buffers=16MB', ...PLANNER],
     relaxedDurability: false,
     parsers: { [types.INT8]: Number },
   });
@@ -117,28 +141,6 @@ async function begin(directory: string): Promise<MortalPGlite> {
 async function partsMissing(directory: string): Promise<readonly string[]> {
   const found = await Promise.all(PARTS.map(async (part) => ((await stat(join(directory, part)).catch(() => undefined))?.size ?? 0) > 0));
   return PARTS.filter((_, i) => found[i] !== true);
-}
-
-/** PGlite runs with fsync off and does not sync files of Node (electric-sql/pglite#1107); it calls this after each statement that wrote. */
-class DurableFs extends NodeFS {
-  readonly #walDirectory: string;
-
-  constructor(directory: string) {
-    super(directory);
-    this.#walDirectory = join(directory, 'pg_wal');
-  }
-
-  override async syncToFs(): Promise<void> {
-    for (const name of readdirSync(this.#walDirectory)) {
-      if (!/^[0-9A-F]{24}$/.test(name)) continue;
-      const fd = openSync(join(this.#walDirectory, name), 'r+');
-      try {
-        fdatasyncSync(fd);
-      } finally {
-        closeSync(fd);
-      }
-    }
-  }
 }
 
 async function lockDirectory(path: string): Promise<Server> {
