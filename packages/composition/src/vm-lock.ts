@@ -50,11 +50,13 @@ async function writeEntry(directory: string, entry: string, owner: string): Prom
 }
 
 function stateDirInvalid(directory: string, cause: unknown): CompositionError {
+  const isFull = ['ENOSPC', 'EDQUOT'].includes(errorCode(cause) ?? '');
   return new CompositionError({
     code: 'CLI_STATE_DIR_INVALID',
     message: `lock the VM in ${directory}: ${cause instanceof Error ? cause.message : String(cause)}`,
     details: { directory },
-    hint: 'name a state directory that this user may write with --state-dir or ONEVAULT_STATE_DIR',
+    retryable: isFull,
+    hint: isFull ? 'make room in the state directory' : 'name a state directory that this user may write with --state-dir or ONEVAULT_STATE_DIR',
     cause,
   });
 }

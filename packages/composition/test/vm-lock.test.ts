@@ -1,7 +1,7 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FakeClock, seededRandom } from '@onevault/base/testing';
+import { FakeClock, requiresTinyFileSystem, seededRandom, TinyFileSystem, testWith } from '@onevault/base/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { lockVm, type VmLockDeps } from '../src/vm-lock.ts';
 
@@ -66,6 +66,13 @@ test('of many that begin in the same moment never two hold it', async () => {
 
 test('a state directory that cannot be made is said to be one', async () => {
   await expect(lockVm({ ...process('a 1 1'), stateDir: '/dev/null/state' }, ONE, 6)).rejects.toMatchObject({ code: 'CLI_STATE_DIR_INVALID' });
+});
+
+testWith([requiresTinyFileSystem()], 'a state directory without room is not one of somebody else, and may have room later', async () => {
+  using tiny = new TinyFileSystem(8);
+  await writeFile(join(tiny.path, 'ballast'), Buffer.alloc(64 * 1024)).catch(() => undefined);
+  const locking = lockVm({ ...process('a 1 1'), stateDir: tiny.path }, ONE, 6);
+  await expect(locking).rejects.toMatchObject({ code: 'CLI_STATE_DIR_INVALID', retryable: true, hint: expect.stringContaining('room') });
 });
 
 test('an aborted run does not wait for its turn', async () => {
