@@ -7,6 +7,7 @@ export { type Database, type DatabaseOptions, type DatabasePlace, type Migration
 export type { RunContext, ServeDeps, Worker } from './do-run.ts';
 export { QueueError, type QueueErrorCode } from './errors.ts';
 export type { Caps } from './occupancy.ts';
+export type { PastRun } from './past-runs.ts';
 export { type FeedDeps, RunFeed, type WatchOptions } from './run-feed.ts';
 export type { Json, JsonObject, RunEvent, RunOutcome, RunRecord, RunSpec, RunState, WaitsFor } from './run-record.ts';
 export { type Pruning, type Queued, type QueueTally, type RunFilter, Runs } from './runs.ts';

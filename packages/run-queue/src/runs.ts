@@ -5,6 +5,7 @@ import { lastEventSeq, readEvents, writeEvents } from './events.ts';
 import { setHeartbeat } from './heartbeat.ts';
 import { insertRun, sameRun } from './new-run.ts';
 import { type Caps, setCaps } from './occupancy.ts';
+import { insertPastRuns, type PastRun } from './past-runs.ts';
 import { type RunRow, recordOf } from './row.ts';
 import type { RunEvent, RunRecord, RunSpec, RunState } from './run-record.ts';
 import { waitingReasons } from './waits-for.ts';
@@ -68,6 +69,11 @@ export class Runs {
       if (same !== undefined) return { run: await this.#told(same), isNew: false };
       // It was begun between the two questions: nobody waits for the same any more.
     }
+  }
+
+  /** Runs that succeeded before this database was made: a scheduled one is not begun again. The same may be told as often as one likes; nobody hears of them. */
+  async remember(past: readonly PastRun[]): Promise<void> {
+    await insertPastRuns(this.#database.db, past);
   }
 
   /** Throws QUEUE_RUN_NOT_FOUND. */

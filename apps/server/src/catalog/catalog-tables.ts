@@ -64,12 +64,20 @@ export interface ScheduleTable {
   handled: Date;
 }
 
+/** One row once everything that is elsewhere too was brought in. */
+export interface FilledTable {
+  at: Date;
+  /** There was another database before, which is lost. */
+  is_loss: boolean;
+}
+
 export interface CatalogTables {
   point: PointTable;
   unreadable: UnreadableTable;
   repository: RepositoryTable;
   saved_vm: SavedVmTable;
   schedule: ScheduleTable;
+  filled: FilledTable;
 }
 
 /** Schema `onevault_catalog`: what was released is never changed. */
@@ -110,6 +118,15 @@ export const CATALOG_MIGRATIONS: Migrations = {
           handled timestamptz not null,
           primary key (policy, schedule)
         )`.execute(db);
+    },
+  },
+  '0002-filled': {
+    async up(db: Kysely<unknown>) {
+      await sql`create table onevault_catalog.filled (at timestamptz not null, is_loss boolean not null)`.execute(db);
+      // What has been at work before this table was there lacks nothing.
+      await sql`
+        insert into onevault_catalog.filled
+        select now(), false where exists (select from onevault_catalog.schedule) or exists (select from onevault_catalog.repository)`.execute(db);
     },
   },
 };

@@ -12,8 +12,8 @@ import { readOidcSettings } from '../access/oidc-settings.ts';
 import { credentialsVerifier } from '../access/verify-credentials.ts';
 import { afterRuns } from '../catalog/after-runs.ts';
 import { DatabaseCatalog } from '../catalog/database-catalog.ts';
+import { openByName } from '../catalog/open-by-name.ts';
 import { OpenRepositories } from '../catalog/open-repositories.ts';
-import { notFound } from '../errors.ts';
 import { createHttpServer } from '../http/create-http-server.ts';
 import { findWebRoot } from '../http/static-files.ts';
 import { CloudInventory } from '../inventory/cloud-inventory.ts';
@@ -24,17 +24,17 @@ import type { WorkerRegistry } from '../ports/worker-registry.ts';
 import { nextChange } from '../protection/next-change.ts';
 import { ProtectionBoard } from '../protection/protection-board.ts';
 import { WriteBack } from '../protection/write-back.ts';
+import { BringBack } from '../rebuild/bring-back.ts';
 import { forgetOldRuns } from '../runs/forget-old-runs.ts';
 import { IdempotencyKeys } from '../runs/idempotency-keys.ts';
 import { QueuedRuns } from '../runs/queued-runs.ts';
 import { runHandlers } from '../runs/run-handlers.ts';
-import { databaseSlots } from '../scheduler/handled-slots.ts';
+import type { HandledSlots } from '../scheduler/handled-slots.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import { openSettings } from '../settings/settings-store.ts';
 import { placesOf } from '../state/open-place.ts';
 import type { StateDeps } from '../state/state-deps.ts';
 import { stateHandlers } from '../state/state-handlers.ts';
-import { repositorySettings } from '../work/repository-settings.ts';
 import { workerRegistry } from '../work/worker-registry.ts';
 import { startObserving } from './observing.ts';
 import { runIds } from './run-ids.ts';
@@ -96,17 +96,12 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   const composition = compose(own, logger, clock);
   const cloud = scope.use(await composition.openCloud({ ...call, onServerTime: facts.onServerTime }));
   const settings = await openSettings({ directory: state.settings, clock, logger });
-  const openRepository = async (name: string, repositoryCall: CallOptions) => {
-    const setting = settings.current().repositories.find((repository) => repository.name === name);
-    if (setting === undefined) throw notFound('repository');
-    const { place, secretFile } = setting;
-    const opened = repositorySettings(own, state.secrets, { name, place, ...(secretFile !== undefined && { secretFile }) });
-    return compose(opened, logger, clock).openRepository(repositoryCall);
-  };
+  const openRepository = openByName({ own, secretsDirectory: state.secrets, settings, clock, logger });
   const repositories = scope.use(new OpenRepositories({ openRepository, clock }));
   const catalog = await DatabaseCatalog.open({ database, settings, repositories, clock, logger });
   const newRunId = runIds({ clock, randomBytes });
   const queue = new Runs(database, newRunId);
+  const bringBack = await BringBack.open({ catalog, settings, queue, clock, logger }, state);
   const workers = workerRegistry(queue);
   const inventory = new CloudInventory({ cloud, clock, logger, proxies: proxyVms(workers), former: formerVms(catalog, logger) });
   catalog.identify((vmId) => inventory.groupOf(vmId));
@@ -143,15 +138,17 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
     queue: () => queue.tally(),
     details: live.vmDetails,
     orphans,
+    madeAnew: () => bringBack.madeAnew(),
     ...placesOf({ settings: own, secretsDirectory: state.secrets, clock, logger }),
     clock,
   };
   const keys = await IdempotencyKeys.open(database, newRunId);
   const background = new Background(scope, options);
+  const filled = background.begin('rebuild', (signal) => bringBack.run({ signal }));
   background.run('inventory', (signal) => inventory.keepFresh({ signal }));
-  background.run('catalog', (signal) => catalog.keepFresh({ signal }));
+  background.run('catalog', (signal) => filled.then(() => catalog.keepFresh({ signal })));
   background.run('old runs', (signal) => forgetOldRuns(queue, options, signal));
-  protect({ ...known, inventory }, { ...options, cloud, runs }, background, scope);
+  protect({ ...known, inventory }, { ...options, cloud, runs, slots: bringBack.slots, filled }, background, scope);
   scope.use(afterRuns({ runs, catalog, inventory, logger }));
   return { access, cloud, inventory, catalog, runs, live, known, settings, keys, queue, workers, orphans };
 }
@@ -168,23 +165,26 @@ function proxyVms(workers: WorkerRegistry): () => Promise<ReadonlySet<number>> {
 interface ProtectDeps extends Pick<ServerOptions, 'clock' | 'logger'> {
   readonly cloud: OneApi;
   readonly runs: QueuedRuns;
+  readonly slots: HandledSlots;
+  /** Where schedules go on is known. */
+  readonly filled: Promise<void>;
 }
 
 /** Begins what is due, and keeps up to date how each VM stands. */
 function protect(
   known: StateDeps & { readonly inventory: CloudInventory },
-  { cloud, runs, clock, logger }: ProtectDeps,
+  { cloud, runs, slots, filled, clock, logger }: ProtectDeps,
   background: Background,
   scope: Scope,
 ): void {
   const { settings, inventory, catalog, board } = known;
   const listener = catalog.onChange((vmIds) => board.forget(vmIds));
-  const scheduler = new Scheduler({ settings, slots: databaseSlots(catalog.db), inventory, runs, clock, logger });
+  const scheduler = new Scheduler({ settings, slots, inventory, runs, clock, logger });
   scope.defer(() => {
     listener[Symbol.dispose]();
     scheduler[Symbol.dispose]();
   });
-  background.run('scheduler', (signal) => scheduler.run({ signal }));
+  background.run('scheduler', (signal) => filled.then(() => scheduler.run({ signal })));
   background.run('protection', (signal) => board.keepJudged((call) => nextChange([inventory, catalog, settings], call), { signal }));
   const writeBack = new WriteBack({ cloud, inventory, catalog, board, settings, clock, logger });
   background.run('write-back', (signal) => writeBack.run({ signal }));
@@ -205,10 +205,16 @@ class Background {
   }
 
   run(part: string, work: (signal: AbortSignal) => Promise<void>): void {
+    void this.begin(part, work);
+  }
+
+  /** Resolves when it is done, or has stopped. */
+  begin(part: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { signal } = this.#over;
     const done = work(signal).catch((error: unknown) => {
       if (!signal.aborted && !isAbort(error)) this.#options.logger.error({ part, error: serializeError(error) }, 'a part of the server has stopped');
     });
     this.#work.push(done);
+    return done;
   }
 }

@@ -12,6 +12,8 @@ export interface StateDirectory {
   /** What is to be told and was not yet. */
   readonly notifications: string;
   readonly tokens: string;
+  /** Which schedules were dealt with, as the database says too. */
+  readonly schedules: string;
 }
 
 /** Makes what is missing, for this user alone. Throws SERVER_STATE_UNUSABLE. */
@@ -28,7 +30,7 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
   } catch (error) {
     throw unusable(path, error);
   }
-  return { ...places, tokens: join(path, 'tokens.json') };
+  return { ...places, tokens: join(path, 'tokens.json'), schedules: join(path, 'schedules.json') };
 }
 
 /** As `mkdir -p`. Node's own never ends below a directory that takes none and says ENOENT, as /proc does. */

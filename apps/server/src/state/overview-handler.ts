@@ -24,6 +24,7 @@ async function overview(deps: StateDeps, caller: Caller): Promise<object> {
     deps.runs.list({ state: 'failed', limit: LOOKED_AT, ...own }),
     admin ? deps.queue().then((tally) => tally.queued) : deps.runs.list({ state: 'queued', limit: LOOKED_AT, ...own }).then(({ length }) => length),
   ]);
+  const anew = admin ? deps.madeAnew() : undefined;
   const quietSince = await nothingRanSince(deps, admin ? {} : own);
   return {
     ...protectionOfAll(deps, caller),
@@ -40,6 +41,7 @@ async function overview(deps: StateDeps, caller: Caller): Promise<object> {
       .map((run) => failureOf(deps, run)),
     repositories: repositoryViews(deps, caller),
     ...(admin && { orphans: deps.orphans() ?? 0 }),
+    ...(anew && { madeAnew: { since: anew.since.toISOString(), isDone: anew.isDone } }),
     ...(quietSince && { nothingRanSince: quietSince.toISOString() }),
   };
 }

@@ -11,6 +11,7 @@ import type { RepositorySetting, SettingsStore } from '../ports/settings-store.t
 import type { VmDetails } from '../ports/vm-detail.ts';
 import type { ProtectionBoard } from '../protection/protection-board.ts';
 import type { PlaceCheck } from './check-place.ts';
+import type { MadeAnew } from '../rebuild/bring-back.ts';
 
 /** What answers from settings, inventory and catalog. */
 export interface StateDeps {
@@ -23,6 +24,8 @@ export interface StateDeps {
   readonly details: VmDetails;
   /** What dead runs left in OpenNebula; undefined while nobody has looked. */
   readonly orphans: () => number | undefined;
+  /** That the database is a new one, while it is news. */
+  readonly madeAnew: () => MadeAnew | undefined;
   /** Opens a repository that is not in the settings yet, or makes it. */
   readonly openPlace: (setting: RepositorySetting, options: CallOptions & { readonly create: boolean }) => Promise<Repository>;
   /** What is at a place, and what is in the way. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAuditLog } from '@onevault/audit-log';
@@ -10,6 +10,7 @@ import { openDatabase } from '@onevault/run-queue';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DatabaseCatalog } from '../../src/catalog/database-catalog.ts';
 import { OpenRepositories } from '../../src/catalog/open-repositories.ts';
+import { HALF_MADE } from '../../src/rebuild/bring-back.ts';
 import { rebuildServer } from '../../src/rebuild/rebuild-server.ts';
 import { openSettings } from '../../src/settings/settings-store.ts';
 import { openStateDirectory, type StateDirectory } from '../../src/start/state-directory.ts';
@@ -75,12 +76,16 @@ it('a database that was deleted is made anew: policies, restore points and audit
   });
   expect(await everything()).toEqual(before);
 
-  // Of a server that runs nothing is taken; of one that does not, the database is set aside.
+  // Of a server that runs nothing is taken; of one that does not, the database is set aside, unless it is what a rebuild that was killed had begun.
   {
     await using _running = await openDatabase({ kind: 'embedded', directory: state.database }, { clock: systemClock });
     await expect(rebuildServer(options)).rejects.toMatchObject({ code: 'QUEUE_DATABASE_IN_USE' });
   }
-  const again = await rebuildServer(options);
-  expect(again.setAside).toContain('database.before-');
+  await rm(join(state.database, 'pg18', 'global'), { recursive: true });
+  expect((await rebuildServer(options)).setAside).toContain('database.before-');
+  await writeFile(join(state.database, HALF_MADE), '');
+  await rm(join(state.database, 'pg18', 'base'), { recursive: true });
+  expect((await rebuildServer(options)).setAside).toBeUndefined();
+  expect((await readdir(join(root, 'state'))).filter((name) => name.startsWith('database'))).toEqual(['database', expect.stringContaining('database.before-')]);
   expect(await everything()).toEqual(before);
 });

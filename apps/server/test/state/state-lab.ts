@@ -61,6 +61,7 @@ export async function openState(lab: CatalogLab, wish: StateWish): Promise<State
     queue: async () => ({ queued: 3, running: 0, waitingSince: undefined }),
     details: { vmDetail: async () => ({ disks: [], verdict: 'ok', reasons: [] }) },
     orphans: () => 2,
+    madeAnew: () => undefined,
     openPlace: async () => {
       throw new Error('not here');
     },

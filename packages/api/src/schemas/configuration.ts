@@ -175,6 +175,8 @@ export const overview = z
     /** For administrators. */
     orphans: z.int().optional(),
     nothingRanSince: timestamp.optional(),
+    /** The database was lost and made anew, for a day; not done: restore points are being read, and schedules wait for that. For administrators. */
+    madeAnew: z.object({ since: timestamp, isDone: z.boolean() }).optional(),
   })
   .meta({ id: 'Overview' });
 

@@ -22,11 +22,20 @@ async function rebuild({ settings, around, clock, logger, output, signal }: Comm
   }
   if (report.audit.intact) output.line(`audit: ${count(report.audit.records, 'record')}, none missing or changed`);
   else output.warn(`audit: the log is not what was written, after ${count(report.audit.records, 'record')}`);
+  if (report.runs > 0) output.line(`runs: ${count(report.runs, 'last good backup')} listed again; older runs, and what waited by hand, are lost`);
+  if (!report.hasSchedules) output.warn('where schedules were is taken from restore points: what waited for its turn comes with the next run');
   if (report.setAside !== undefined) output.note(`the database of before, with its list of runs, is at ${report.setAside}`);
   output.document('server.rebuilt', documentOf(report));
   return report.repositories.some(({ problem }) => problem !== undefined) || !report.audit.intact ? EXIT.partial : EXIT.ok;
 }
 
-function documentOf({ policies, repositories, audit, setAside }: RebuildReport): object {
-  return { policies, repositories: repositories.map(({ name, points, reachable }) => ({ name, points, reachable })), audit, setAside: setAside ?? null };
+function documentOf({ policies, repositories, audit, runs, hasSchedules, setAside }: RebuildReport): object {
+  return {
+    policies,
+    repositories: repositories.map(({ name, points, reachable }) => ({ name, points, reachable })),
+    audit,
+    runs,
+    hasSchedules,
+    setAside: setAside ?? null,
+  };
 }
