@@ -71,6 +71,21 @@ export interface FilledTable {
   is_loss: boolean;
 }
 
+/** A VM as the server last saw it, for its next start. */
+export interface SeenVmTable {
+  vm_id: number;
+  /** Of its restore points; null of one that is gone. */
+  grp: string | null;
+  /** JSON as it was written: jsonb would change the order of its keys. */
+  vm: string;
+}
+
+/** When that was: one row. */
+export interface SeenTable {
+  only: number;
+  at: Date;
+}
+
 export interface CatalogTables {
   point: PointTable;
   unreadable: UnreadableTable;
@@ -78,6 +93,8 @@ export interface CatalogTables {
   saved_vm: SavedVmTable;
   schedule: ScheduleTable;
   filled: FilledTable;
+  seen_vm: SeenVmTable;
+  seen: SeenTable;
 }
 
 /** Schema `onevault_catalog`: what was released is never changed. */
@@ -127,6 +144,11 @@ export const CATALOG_MIGRATIONS: Migrations = {
       await sql`
         insert into onevault_catalog.filled
         select now(), false where exists (select from onevault_catalog.schedule) or exists (select from onevault_catalog.repository)`.execute(db);
+    },
+  },  '0003-seen-vms': {
+    async up(db: Kysely<unknown>) {
+      await sql`create table onevault_catalog.seen_vm (vm_id integer primary key, grp text, vm text not null)`.execute(db);
+      await sql`create table onevault_catalog.seen (only integer primary key, at timestamptz not null)`.execute(db);
     },
   },
 };

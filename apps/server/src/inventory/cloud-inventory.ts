@@ -3,6 +3,7 @@ import { type CallOptions, type Clock, errorCode, isAbort, type Logger, type Ser
 import { type Host, isDone, type OneApi, vmId } from '@onevault/one-client';
 import type { Inventory, InventoryVm } from '../ports/inventory.ts';
 import { inventoryVm } from './inventory-vm.ts';
+import type { LastView } from './last-view.ts';
 
 export interface InventoryDeps {
   /** As the cloud administrator that the server is. */
@@ -13,6 +14,8 @@ export interface InventoryDeps {
   readonly proxies: () => Promise<ReadonlySet<number>>;
   /** VMs that have restore points and are none of these, as their newest restore point has them. */
   readonly former: (living: ReadonlySet<number>, options: CallOptions) => Promise<readonly InventoryVm[]>;
+  /** Default: what is seen is forgotten when the process ends. */
+  readonly view?: LastView;
 }
 
 const EVERY_MS = 60_000;
@@ -39,6 +42,7 @@ export class CloudInventory implements Inventory {
   #refreshing: Promise<void> | undefined;
   readonly #listeners = new Set<(vms: readonly InventoryVm[]) => void>();
   refreshedAt: Date | undefined;
+  seenAt: Date | undefined;
   problem: SerializedError | undefined;
 
   constructor(deps: InventoryDeps) {
@@ -58,6 +62,16 @@ export class CloudInventory implements Inventory {
     return this.#seen.get(id)?.group;
   }
 
+  /** Shows what the server saw before it was started; OpenNebula is not asked. It is a view, and nothing is begun from it: `refreshedAt` stays undefined. */
+  async recall(): Promise<void> {
+    const last = await this.#deps.view?.load();
+    if (last === undefined) return;
+    this.seenAt = last.at;
+    const seen = last.vms.flatMap(({ vm, group }) => (group === undefined ? [] : [[vm.facts.id, { vm, group }] as const]));
+    const former = last.vms.flatMap(({ vm, group }) => (group === undefined ? [[vm.facts.id, vm] as const] : []));
+    this.#show(new Map(seen), new Map(former));
+  }
+
   /** One at a time: who asks meanwhile waits for the same. Throws when the cloud cannot be asked; `problem` says why then, and the last view stays. */
   async refresh(options: CallOptions = {}): Promise<void> {
     this.#refreshing ??= this.#refresh(options).finally(() => {
@@ -73,6 +87,7 @@ export class CloudInventory implements Inventory {
         signal.throwIfAborted();
         this.#deps.logger.warn({ error: serializeError(error) }, 'OpenNebula cannot be asked what there is');
       });
+      await this.#keep().catch((error: unknown) => this.#deps.logger.warn({ error: serializeError(error) }, 'what there is cannot be kept for the next start'));
       await this.#deps.clock.sleep(EVERY_MS, { signal });
     }
   }
@@ -94,6 +109,7 @@ export class CloudInventory implements Inventory {
     try {
       await this.#look({ signal: bounded });
       this.refreshedAt = this.#deps.clock.now();
+      this.seenAt = this.refreshedAt;
       this.problem = undefined;
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -102,6 +118,12 @@ export class CloudInventory implements Inventory {
     } finally {
       done.abort();
     }
+  }
+
+  async #keep(): Promise<void> {
+    if (this.refreshedAt === undefined) return;
+    const former = [...this.#former.values()].filter(({ facts }) => !this.#seen.has(facts.id));
+    await this.#deps.view?.keep([...this.#seen.values(), ...former.map((vm) => ({ vm, group: undefined }))], this.refreshedAt);
   }
 
   async #look(options: CallOptions): Promise<void> {

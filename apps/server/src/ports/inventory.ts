@@ -20,6 +20,7 @@ export interface Inventory {
   /** Ascending by id. The same array until the next refresh. */
   vms(): readonly InventoryVm[];
   vm(id: number): InventoryVm | undefined;
+  /** When this process last read it; nothing is begun before. */
   readonly refreshedAt: Date | undefined;
   /** Why the last refresh failed. */
   readonly problem: SerializedError | undefined;

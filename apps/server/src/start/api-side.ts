@@ -18,6 +18,7 @@ import { createHttpServer } from '../http/create-http-server.ts';
 import { findWebRoot } from '../http/static-files.ts';
 import { CloudInventory } from '../inventory/cloud-inventory.ts';
 import { formerVms } from '../inventory/former-vms.ts';
+import { databaseView } from '../inventory/last-view.ts';
 import { createLiveHandlers } from '../live/live-handlers.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
 import type { WorkerRegistry } from '../ports/worker-registry.ts';
@@ -36,6 +37,7 @@ import { placesOf } from '../state/open-place.ts';
 import type { StateDeps } from '../state/state-deps.ts';
 import { stateHandlers } from '../state/state-handlers.ts';
 import { workerRegistry } from '../work/worker-registry.ts';
+import { atMost } from './at-most.ts';
 import { startObserving } from './observing.ts';
 import { runIds } from './run-ids.ts';
 import type { ServerOptions } from './server-options.ts';
@@ -61,6 +63,7 @@ export async function startApiSide(options: ServerOptions, database: Database, s
     ...runLogHandlers({ watchRun: ofRuns.watchRun, redactor: options.redactor }),
     ...(await startObserving({ ...parts, ...options, settings, state }, scope, call)),
   };
+  await firstView(parts, options, call);
   const http = scope.use(
     await createHttpServer(
       {
@@ -90,6 +93,16 @@ export async function startApiSide(options: ServerOptions, database: Database, s
   };
 }
 
+/** A first look at OpenNebula is waited for so long; with one from before the start there is no need to. */
+const FIRST_LOOK_MS = 3000;
+
+/** Whoever asks first is answered as quickly as everybody later: all VMs are judged before. An OpenNebula that is slow or away keeps nobody from what is known. */
+async function firstView({ inventory, known }: Awaited<ReturnType<typeof openParts>>, { clock }: ServerOptions, call: CallOptions): Promise<void> {
+  const looked = inventory.refresh(call).catch(() => undefined); // said by who keeps it fresh
+  if (inventory.seenAt === undefined) await atMost(clock, FIRST_LOOK_MS, looked);
+  await known.board.judgeAll(call);
+}
+
 async function openParts(options: ServerOptions, database: Database, state: StateDirectory, scope: Scope, call: CallOptions) {
   const { clock, logger, settings: own, env, version } = options;
   const facts = doctorFacts(own, clock);
@@ -103,8 +116,9 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   const queue = new Runs(database, newRunId);
   const bringBack = await BringBack.open({ catalog, settings, queue, clock, logger }, state);
   const workers = workerRegistry(queue);
-  const inventory = new CloudInventory({ cloud, clock, logger, proxies: proxyVms(workers), former: formerVms(catalog, logger) });
+  const inventory = new CloudInventory({ cloud, clock, logger, proxies: proxyVms(workers), former: formerVms(catalog, logger), view: databaseView(catalog.db) });
   catalog.identify((vmId) => inventory.groupOf(vmId));
+  await inventory.recall();
   const runs = await QueuedRuns.open({ runs: queue, settings, inventory, catalog, workers, clock, logger });
   scope.defer(async () => runs[Symbol.dispose]());
   const audit = scope.use(await openAuditLog({ directory: state.audit, clock }));

@@ -28,6 +28,7 @@ async function overview(deps: StateDeps, caller: Caller): Promise<object> {
   const quietSince = await nothingRanSince(deps, admin ? {} : own);
   return {
     ...protectionOfAll(deps, caller),
+    ...viewOf(deps),
     running: (await visible(deps, caller, running)).map(({ id }) => id),
     queued,
     failures: (
@@ -43,6 +44,14 @@ async function overview(deps: StateDeps, caller: Caller): Promise<object> {
     ...(admin && { orphans: deps.orphans() ?? 0 }),
     ...(anew && { madeAnew: { since: anew.since.toISOString(), isDone: anew.isDone } }),
     ...(quietSince && { nothingRanSince: quietSince.toISOString() }),
+  };
+}
+
+/** Of when it is, and why it is of no later time. */
+function viewOf({ inventory: { seenAt, problem } }: StateDeps): object {
+  return {
+    ...(seenAt && { seenAt: seenAt.toISOString() }),
+    ...(problem && { cloudProblem: { code: problem.code ?? 'UNKNOWN', text: problem.message } }),
   };
 }
 

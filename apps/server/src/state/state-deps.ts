@@ -16,7 +16,10 @@ import type { MadeAnew } from '../rebuild/bring-back.ts';
 /** What answers from settings, inventory and catalog. */
 export interface StateDeps {
   readonly settings: SettingsStore;
-  readonly inventory: Inventory;
+  readonly inventory: Inventory & {
+    /** Of when the view is: also of one from before the server was started. */
+    readonly seenAt: Date | undefined;
+  };
   readonly catalog: DatabaseCatalog;
   readonly board: ProtectionBoard;
   readonly runs: Pick<RunService, 'list'>;

@@ -2,6 +2,7 @@ import { type CallOptions, serializeError } from '@onevault/base';
 import { compose } from '@onevault/composition';
 import { type JournalStore, recoverRuns } from '@onevault/orchestrator';
 import { type Database, Runs, serveRuns, type Worker } from '@onevault/run-queue';
+import { atMost } from '../start/at-most.ts';
 import { cleanUpAfter } from './clean-up.ts';
 import { executeRun } from './execute-run.ts';
 import { inNobodysCare } from './own-journals.ts';
@@ -17,6 +18,7 @@ export interface WorkerOptions {
 }
 
 const LOOK_MS = 60_000;
+const FIRST_LOOK_MS = 5000;
 /** Below the TimeoutStopSec of the systemd units. */
 export const GRACE_MS = 240_000;
 
@@ -39,13 +41,23 @@ export class ServerWorker implements AsyncDisposable {
     return this.#reach;
   }
 
-  /** Looks once what there is, takes back what runs of this machine left that died, and begins to take runs. A cloud that is away is waited for. */
+  /**
+   * Looks once what there is, takes back what runs of this machine left that died, and begins to take runs. Resolves when that has begun, or after FIRST_LOOK_MS: an
+   * OpenNebula that is slow or away must not keep the rest of the server from starting.
+   */
   async start(options: CallOptions = {}): Promise<void> {
-    await this.#look(options);
-    await this.#recover(options);
     const { clock, logger } = this.#place;
     const { signal } = this.#stop;
-    this.#work = Promise.all([serveRuns({ database: this.#database, clock, logger }, this.#worker(), { signal }), this.#keepLooking(signal)]);
+    const call = { signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]) };
+    const looked = this.#look(call).then(() => this.#recover(call));
+    this.#work = looked.then(
+      () => Promise.all([serveRuns({ database: this.#database, clock, logger }, this.#worker(), { signal }), this.#keepLooking(signal)]),
+      (error: unknown) => {
+        if (!call.signal.aborted) throw error;
+      },
+    );
+    this.#work.catch(() => undefined); // whoever disposes hears of it
+    await atMost(clock, FIRST_LOOK_MS, looked);
   }
 
   /**

@@ -175,6 +175,10 @@ export const overview = z
     /** For administrators. */
     orphans: z.int().optional(),
     nothingRanSince: timestamp.optional(),
+    /** When OpenNebula was last read; absent: not yet. */
+    seenAt: timestamp.optional(),
+    /** Why it could not be read the last time. */
+    cloudProblem: reason.optional(),
     /** The database was lost and made anew, for a day; not done: restore points are being read, and schedules wait for that. For administrators. */
     madeAnew: z.object({ since: timestamp, isDone: z.boolean() }).optional(),
   })

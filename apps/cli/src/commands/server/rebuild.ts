@@ -32,7 +32,7 @@ async function rebuild({ settings, around, clock, logger, output, signal }: Comm
 function documentOf({ policies, repositories, audit, runs, hasSchedules, setAside }: RebuildReport): object {
   return {
     policies,
-    repositories: repositories.map(({ name, points, reachable }) => ({ name, points, reachable })),
+    repositories: repositories.map(({ name, points, problem }) => ({ name, points, problem: problem ?? null })),
     audit,
     runs,
     hasSchedules,
