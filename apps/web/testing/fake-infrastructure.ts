@@ -133,6 +133,7 @@ function overviewOf(state: FakeState): Answer<'overview'> {
     ),
     repositories: [...state.repositories.values()],
     orphans: state.repositories.size === 0 ? 0 : 1,
+    seenAt: new Date().toISOString(),
   };
 }
 

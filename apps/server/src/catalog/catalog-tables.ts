@@ -82,7 +82,7 @@ export interface SeenVmTable {
 
 /** When that was: one row. */
 export interface SeenTable {
-  only: number;
+  id: number;
   at: Date;
 }
 
@@ -148,7 +148,7 @@ export const CATALOG_MIGRATIONS: Migrations = {
   },  '0003-seen-vms': {
     async up(db: Kysely<unknown>) {
       await sql`create table onevault_catalog.seen_vm (vm_id integer primary key, grp text, vm text not null)`.execute(db);
-      await sql`create table onevault_catalog.seen (only integer primary key, at timestamptz not null)`.execute(db);
+      await sql`create table onevault_catalog.seen (id integer primary key, at timestamptz not null)`.execute(db);
     },
   },
 };

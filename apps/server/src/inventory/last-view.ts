@@ -39,8 +39,8 @@ export function databaseView(db: Kysely<CatalogTables>): LastView {
       for (const batch of batchesOf(gone)) await db.deleteFrom('seen_vm').where('vm_id', 'in', batch).execute();
       await db
         .insertInto('seen')
-        .values({ only: 1, at })
-        .onConflict((conflict) => conflict.column('only').doUpdateSet({ at }))
+        .values({ id: 1, at })
+        .onConflict((conflict) => conflict.column('id').doUpdateSet({ at }))
         .execute();
       kept = now;
     },

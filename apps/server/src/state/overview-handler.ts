@@ -28,7 +28,7 @@ async function overview(deps: StateDeps, caller: Caller): Promise<object> {
   const quietSince = await nothingRanSince(deps, admin ? {} : own);
   return {
     ...protectionOfAll(deps, caller),
-    ...viewOf(deps),
+    ...viewOf(deps, admin),
     running: (await visible(deps, caller, running)).map(({ id }) => id),
     queued,
     failures: (
@@ -47,11 +47,11 @@ async function overview(deps: StateDeps, caller: Caller): Promise<object> {
   };
 }
 
-/** Of when it is, and why it is of no later time. */
-function viewOf({ inventory: { seenAt, problem } }: StateDeps): object {
+/** Of when it is, and why it is of no later time; where OpenNebula is, and what it said, is for administrators. */
+function viewOf({ inventory: { seenAt, problem } }: StateDeps, admin: boolean): object {
   return {
     ...(seenAt && { seenAt: seenAt.toISOString() }),
-    ...(problem && { cloudProblem: { code: problem.code ?? 'UNKNOWN', text: problem.message } }),
+    ...(problem && { cloudProblem: { code: problem.code ?? 'UNKNOWN', text: admin ? problem.message : 'OpenNebula does not answer' } }),
   };
 }
 

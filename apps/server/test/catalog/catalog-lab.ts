@@ -10,6 +10,7 @@ import type { ServerSettings } from '../../src/ports/settings-store.ts';
 
 export interface CatalogLab extends AsyncDisposable {
   readonly database: Database;
+  readonly directory: string;
   /** By the name that the settings have for them. */
   readonly stores: Map<string, ObjectStore>;
   /** Repositories that cannot be reached now. */
@@ -68,6 +69,7 @@ export async function openLab(): Promise<CatalogLab> {
   const owned = scope.move();
   return {
     database,
+    directory,
     stores,
     away,
     settings,

@@ -1,14 +1,25 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Repository } from '@onevault/backup-format';
-import { Secret, silentLogger, systemClock } from '@onevault/base';
+import { type Clock, Scope, Secret, silentLogger, systemClock } from '@onevault/base';
+import { testSettings } from '@onevault/composition/testing';
 import { createOneClient } from '@onevault/one-client';
 import { NO_TIME, startTestSimulator } from '@onevault/one-sim/testing';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readGroupSums } from '../../src/catalog/group-sums.ts';
 import { readRepository } from '../../src/catalog/read-repository.ts';
 import { CloudInventory } from '../../src/inventory/cloud-inventory.ts';
+import { databaseView } from '../../src/inventory/last-view.ts';
+import { Redactor } from '../../src/logs/redactor.ts';
+import { markFilled } from '../../src/rebuild/filled.ts';
+import { openSettings } from '../../src/settings/settings-store.ts';
+import { startServer } from '../../src/start/start-server.ts';
+import { openStateDirectory } from '../../src/start/state-directory.ts';
 import { callOf } from '../../testing/index.ts';
-import { openScaleWorld, POINTS_EACH, type ScaleWorld, VMS } from './scale-world.ts';
+import { openScaleWorld, POINTS_EACH, policyOf, type ScaleWorld, VMS } from './scale-world.ts';
 
 /** Longest stretch in which nobody else is answered, and what the first one who asks for the overview waits for. */
 const HELD_MS = 100;
@@ -93,6 +104,27 @@ describe(`beside ${VMS} VMs and ${VMS * POINTS_EACH} restore points`, { timeout:
     });
   });
 
+  it('the first who asks a server that was just started for the overview or the list of VMs waits for nothing, and OpenNebula need not answer', async () => {
+    await using started = await startOn(world);
+    figures.push(`a server on this database is ready after ${Math.round(started.readyMs)} ms, while OpenNebula does not answer`);
+    for (const [what, path] of [
+      ['overview', '/api/v1/overview'],
+      ['list of VMs', '/api/v1/vms?sort=protection&limit=100'],
+    ] as const) {
+      const begun = process.cpuUsage();
+      const begunMs = performance.now();
+      const answer = await started.get(path);
+      const { user } = process.cpuUsage(begun);
+      figures.push(`its first ${what}: ${Math.round(user / 1000)} ms of processor time, after ${Math.round(performance.now() - begunMs)} ms (at most ${ANSWER_MS})`);
+      expect(user / 1000, what).toBeLessThan(ANSWER_MS);
+      expect(answer).toMatchObject(
+        what === 'overview'
+          ? { protection: { protected: 4500, outOfRpo: 450, unprotected: 50, excluded: 0 }, seenAt: SEEN_AT.toISOString() }
+          : { items: { length: 100 } },
+      );
+    }
+  });
+
   it.runIf(process.env['ONEVAULT_LONG'] === '1')(
     'OpenNebula is read again without holding up anybody, the simulator in the same process included',
     async () => {
@@ -106,3 +138,57 @@ describe(`beside ${VMS} VMs and ${VMS * POINTS_EACH} restore points`, { timeout:
     },
   );
 });
+
+const SEEN_AT = new Date('2026-11-27T23:00:00Z');
+const HURRY = 20;
+const hurried: Clock = { ...systemClock, sleep: (ms, options) => systemClock.sleep(ms / HURRY, options) };
+
+/** A real server on a copy of the world's database, beside a cloud that lets people sign in and does not say which VMs there are. */
+async function startOn({ state, vms, directory }: ScaleWorld): Promise<AsyncDisposable & { readonly readyMs: number; get(path: string): Promise<unknown> }> {
+  await using scope = new Scope();
+  const root = await mkdtemp(join(tmpdir(), 'onevault-first-'));
+  scope.defer(() => rm(root, { recursive: true, force: true }));
+  const places = await openStateDirectory(join(root, 'state'));
+  const settings = await openSettings({ directory: places.settings, clock: systemClock, logger: silentLogger });
+  const policies = Array.from({ length: 20 }, (_, i) => policyOf(i));
+  await settings.apply(JSON.stringify({ repositories: { main: { place: join(root, 'away') } }, policies }));
+  const { db } = state.catalog;
+  await databaseView(db).keep(
+    vms.map((vm) => ({ vm, group: `${vm.facts.name}-a` })),
+    SEEN_AT,
+  );
+  await markFilled(db, false);
+  await sql`checkpoint`.execute(db);
+  await cp(join(directory, 'pg18'), join(places.database, 'pg18'), { recursive: true });
+  const { sim } = scope.use(await startTestSimulator({ times: NO_TIME, durable: false }));
+  await sim.control.inject({ fault: 'hang', method: 'one.hostpool.info', count: 1000 });
+  await writeFile(join(root, 'one_auth'), `${sim.user}:${sim.password}\n`, { mode: 0o600 });
+  const begun = performance.now();
+  const server = scope.use(
+    await startServer({
+      role: 'all',
+      settings: testSettings(join(root, 'state'), { oneEnvironment: { ONE_XMLRPC: sim.endpoint.href, ONE_AUTH: join(root, 'one_auth') } }),
+      env: {},
+      databaseUrl: undefined,
+      http: { host: '127.0.0.1', port: 0, insecure: false },
+      worker: { name: 'worker', slots: 1 },
+      clock: hurried,
+      logger: silentLogger,
+      redactor: new Redactor(),
+      version: '0',
+    }),
+  );
+  const readyMs = performance.now() - begun;
+  const session = await fetch(new URL('/api/v1/session', server.url), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user: sim.user, password: sim.password }),
+  });
+  const [cookie = ''] = session.headers.getSetCookie();
+  const owned = scope.move();
+  return {
+    readyMs,
+    get: async (path) => (await fetch(new URL(path, server.url), { headers: { cookie: cookie.split(';', 1)[0] ?? '' } })).json(),
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}

@@ -3,6 +3,7 @@ import { compilePolicy, type Policy, parsePolicy } from '@onevault/policies';
 import { sql } from 'kysely';
 import { findWebRoot } from '../../src/http/static-files.ts';
 import type { Call } from '../../src/ports/call.ts';
+import type { InventoryVm } from '../../src/ports/inventory.ts';
 import { makeAccessWorld, runRecord, sampleHandlers } from '../../testing/index.ts';
 import { openLab } from '../catalog/catalog-lab.ts';
 import { inventoryVmOf, openState, type StateUnderTest } from './state-lab.ts';
@@ -12,6 +13,9 @@ export const POINTS_EACH = 40;
 
 export interface ScaleWorld extends AsyncDisposable {
   readonly state: StateUnderTest;
+  readonly vms: readonly InventoryVm[];
+  /** Of the embedded database. */
+  readonly directory: string;
   /** How long the catalog of all restore points took to open. */
   readonly openedMs: number;
   /** The same handlers behind HTTP with the built pages; who signs in is the administrator of a simulated cloud. */
@@ -63,6 +67,8 @@ export async function openScaleWorld(): Promise<ScaleWorld> {
   const owned = scope.move();
   return {
     state,
+    vms,
+    directory: lab.directory,
     openedMs,
     serve: async () => {
       const world = owned.use(await makeAccessWorld());

@@ -24,6 +24,7 @@ export function HomePage() {
         {(data) => (
           <>
             <Beginning overview={data} />
+            <View overview={data} />
             {data.nothingRanSince !== undefined && (
               <Notice tone="bad" title="No run has succeeded lately">
                 <span>
@@ -47,6 +48,41 @@ export function HomePage() {
         )}
       </Loaded>
     </Page>
+  );
+}
+
+/** That what stands here is not of now, or that the list of runs is a new one. */
+function View({ overview: { seenAt, cloudProblem, madeAnew } }: { readonly overview: Overview }) {
+  return (
+    <>
+      {cloudProblem !== undefined && (
+        <Notice tone="bad" title="OpenNebula cannot be read">
+          <span>
+            {seenAt === undefined ? (
+              'It was not read yet: no VM is known'
+            ) : (
+              <>
+                What stands here is of <When at={seenAt} age />
+              </>
+            )}
+            . {cloudProblem.text}
+          </span>
+        </Notice>
+      )}
+      {cloudProblem === undefined && seenAt === undefined && (
+        <Notice tone="info" title="OpenNebula is being read">
+          VMs are listed as soon as it has answered.
+        </Notice>
+      )}
+      {madeAnew !== undefined && (
+        <Notice tone="info" title={madeAnew.isDone ? 'The database was lost and made anew' : 'The database was lost and is being made anew'}>
+          <span>
+            Policies, restore points and audit are there{madeAnew.isDone ? '' : ' as soon as the repositories are read; schedules wait for that'}. Runs before{' '}
+            <When at={madeAnew.since} /> are not listed, but for the last good one of each VM.
+          </span>
+        </Notice>
+      )}
+    </>
   );
 }
 
