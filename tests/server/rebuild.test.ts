@@ -68,7 +68,10 @@ describeWith(postgresRequirements, 'a server whose database is lost', () => {
     await writeFile(join(stateDir, 'secrets', PASSPHRASE), 'correct horse battery\n', { mode: 0o600 });
     const maintenance = { gc: 'none', verify: 'none' };
     await api.call('putRepository', { params: { name: 'main' }, body: { place: join(shell.dir, 'main'), create: true, maintenance } });
-    await api.call('putRepository', { params: { name: 'second' }, body: { place: join(shell.dir, 'second'), secretFile: PASSPHRASE, create: true, maintenance } });
+    await api.call('putRepository', {
+      params: { name: 'second' },
+      body: { place: join(shell.dir, 'second'), secretFile: PASSPHRASE, create: true, maintenance },
+    });
     // Never while the test runs.
     const farAway = new Date(Date.now() + 12 * 3_600_000).toISOString().slice(11, 16);
     await api.call('applySettings', {
@@ -97,7 +100,9 @@ describeWith(postgresRequirements, 'a server whose database is lost', () => {
     await Promise.all([shell?.[Symbol.asyncDispose](), postgres?.[Symbol.asyncDispose]()]);
   }, 60_000);
 
-  it('killed in the middle of a schedule, with a damaged database: what the message says brings every VM its one restore point', { timeout: PATIENCE_MS }, async () => {
+  it('killed in the middle of a schedule, with a damaged database: what the message says brings every VM its one restore point', {
+    timeout: PATIENCE_MS,
+  }, async () => {
     tell();
     const { api, process } = server ?? (await start());
     const minute = clock.nextMinute();
@@ -137,10 +142,17 @@ describeWith(postgresRequirements, 'a server whose database is lost', () => {
     expect((await readdir(stateDir)).filter((name) => name.startsWith('database.'))).toHaveLength(1);
 
     const again = await start();
-    await expect.poll(() => again.api.call('listRuns', { query: { policy: 'nightly', kind: 'backup', state: 'succeeded', limit: 10 } }).then(({ items }) => items.length), { timeout: 60_000, interval: 100 }).toBe(3);
+    await expect
+      .poll(
+        () => again.api.call('listRuns', { query: { policy: 'nightly', kind: 'backup', state: 'succeeded', limit: 10 } }).then(({ items }) => items.length),
+        { timeout: 60_000, interval: 100 },
+      )
+      .toBe(3);
     await expect.poll(() => again.api.call('listRuns', { query: { state: 'queued', limit: 10 } }).then(({ items }) => items), { timeout: 60_000 }).toEqual([]);
     expect(await vmsOfPoints('nightly')).toEqual(vms);
-    await expect.poll(() => readdir(join(stateDir, 'journals')).then((names) => names.filter((name) => name.endsWith('.jsonl'))), { timeout: 30_000 }).toEqual([]);
+    await expect
+      .poll(() => readdir(join(stateDir, 'journals')).then((names) => names.filter((name) => name.endsWith('.jsonl'))), { timeout: 30_000 })
+      .toEqual([]);
     expect(await left()).toEqual([]);
     const inUse = await rebuild().finished;
     expect({ exit: inUse.exit, code: JSON.parse(inUse.stderr.trim()).code }).toEqual({ exit: 1, code: 'QUEUE_DATABASE_IN_USE' });
@@ -203,14 +215,19 @@ describeWith(postgresRequirements, 'a server whose database is lost', () => {
 
   /** All that a client can ask that is not of the moment: the runs that are listed, too, are others after a loss, and are looked at alone. */
   async function everything(api: ApiClient): Promise<object> {
-    const ask = async (id: OperationId, input: object = {}): Promise<unknown> => plain(await (api.call as (id: string, input: object) => Promise<unknown>)(id, input));
+    const ask = async (id: OperationId, input: object = {}): Promise<unknown> =>
+      plain(await (api.call as (id: string, input: object) => Promise<unknown>)(id, input));
     const text = async (id: 'exportSettings' | 'protectionReport' | 'sizesReport' | 'drillsReport', query?: object): Promise<string> => {
       const { body } = await (api.file as (id: string, input: object) => Promise<{ readonly body: ReadableStream }>)(id, query === undefined ? {} : { query });
       return (await new Response(body).text()).replace(/"at": "[^"]+"/, '');
     };
     const { items } = await api.call('listVms', { query: { sort: 'id', limit: 50 } });
     expect(items.filter(({ exists }) => exists).length).toBeGreaterThanOrEqual(3);
-    const ofVms = items.map(async ({ id }) => [await ask('getVm', { params: { vmId: id } }), await ask('listPointsOfVm', { params: { vmId: id }, query: { limit: 50 } }), await ask('listSnapshots', { params: { vmId: id } })]);
+    const ofVms = items.map(async ({ id }) => [
+      await ask('getVm', { params: { vmId: id } }),
+      await ask('listPointsOfVm', { params: { vmId: id }, query: { limit: 50 } }),
+      await ask('listSnapshots', { params: { vmId: id } }),
+    ]);
     const { protection, outOfRpo, failures, orphans } = await api.call('overview', {});
     const audit = await api.call('readAudit', { query: { limit: 100 } });
     const { records: _records, head: _head, ...chain } = await api.call('verifyAudit', {});
@@ -228,7 +245,9 @@ describeWith(postgresRequirements, 'a server whose database is lost', () => {
       audit: audit.filter(({ action }) => action !== 'exportSettings'),
       chain,
       reports: await Promise.all((['protectionReport', 'sizesReport', 'drillsReport'] as const).map((id) => text(id, { format: 'json' }))),
-      metrics: (await text('metrics' as never)).split('\n').filter((line) => /^onevault_(vms|vm_last_success|policy_|repository_(points|damaged|reach|last))/.test(line)),
+      metrics: (await text('metrics' as never))
+        .split('\n')
+        .filter((line) => /^onevault_(vms|vm_last_success|policy_|repository_(points|damaged|reach|last))/.test(line)),
     };
   }
 });

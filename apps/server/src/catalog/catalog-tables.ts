@@ -145,7 +145,8 @@ export const CATALOG_MIGRATIONS: Migrations = {
         insert into onevault_catalog.filled
         select now(), false where exists (select from onevault_catalog.schedule) or exists (select from onevault_catalog.repository)`.execute(db);
     },
-  },  '0003-seen-vms': {
+  },
+  '0003-seen-vms': {
     async up(db: Kysely<unknown>) {
       await sql`create table onevault_catalog.seen_vm (vm_id integer primary key, grp text, vm text not null)`.execute(db);
       await sql`create table onevault_catalog.seen (id integer primary key, at timestamptz not null)`.execute(db);

@@ -21,6 +21,7 @@ import { formerVms } from '../inventory/former-vms.ts';
 import { databaseView } from '../inventory/last-view.ts';
 import { createLiveHandlers } from '../live/live-handlers.ts';
 import { runLogHandlers } from '../logs/run-log.ts';
+import type { SettingsStore } from '../ports/settings-store.ts';
 import type { WorkerRegistry } from '../ports/worker-registry.ts';
 import { nextChange } from '../protection/next-change.ts';
 import { ProtectionBoard } from '../protection/protection-board.ts';
@@ -104,7 +105,7 @@ async function firstView({ inventory, known }: Awaited<ReturnType<typeof openPar
 }
 
 async function openParts(options: ServerOptions, database: Database, state: StateDirectory, scope: Scope, call: CallOptions) {
-  const { clock, logger, settings: own, env, version } = options;
+  const { clock, logger, settings: own, env } = options;
   const facts = doctorFacts(own, clock);
   const composition = compose(own, logger, clock);
   const cloud = scope.use(await composition.openCloud({ ...call, onServerTime: facts.onServerTime }));
@@ -116,29 +117,19 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   const queue = new Runs(database, newRunId);
   const bringBack = await BringBack.open({ catalog, settings, queue, clock, logger }, state);
   const workers = workerRegistry(queue);
-  const inventory = new CloudInventory({ cloud, clock, logger, proxies: proxyVms(workers), former: formerVms(catalog, logger), view: databaseView(catalog.db) });
+  const inventory = new CloudInventory({
+    cloud,
+    clock,
+    logger,
+    proxies: proxyVms(workers),
+    former: formerVms(catalog, logger),
+    view: databaseView(catalog.db),
+  });
   catalog.identify((vmId) => inventory.groupOf(vmId));
   await inventory.recall();
   const runs = await QueuedRuns.open({ runs: queue, settings, inventory, catalog, workers, clock, logger });
   scope.defer(async () => runs[Symbol.dispose]());
-  const audit = scope.use(await openAuditLog({ directory: state.audit, clock }));
-  const { endpoint, http } = await findConnection(own.oneEnvironment, call);
-  const verify = credentialsVerifier({ endpoint, http, clock, logger });
-  const oidc = await readOidcSettings(env);
-  const access = await Access.open({
-    cloud,
-    oidc: oidc && new OidcSignIn(oidc, { cloud, clock, randomBytes }),
-    verify,
-    settings,
-    audit,
-    auditDirectory: state.audit,
-    tokenPath: state.tokens,
-    clock,
-    logger,
-    randomBytes,
-    version,
-  });
-  scope.defer(async () => access[Symbol.dispose]());
+  const access = await openAccess(options, { cloud, settings, state }, scope, call);
   const doctor = facts;
   const journals = composition.journals();
   const live = scope.use(createLiveHandlers({ cloud, settings, openRepository, inventory, workers, journals, doctor, clock, logger, environment: env }));
@@ -165,6 +156,33 @@ async function openParts(options: ServerOptions, database: Database, state: Stat
   protect({ ...known, inventory }, { ...options, cloud, runs, slots: bringBack.slots, filled }, background, scope);
   scope.use(afterRuns({ runs, catalog, inventory, logger }));
   return { access, cloud, inventory, catalog, runs, live, known, settings, keys, queue, workers, orphans };
+}
+
+async function openAccess(
+  { settings: own, env, clock, logger, version }: ServerOptions,
+  { cloud, settings, state }: { readonly cloud: OneApi; readonly settings: SettingsStore; readonly state: StateDirectory },
+  scope: Scope,
+  call: CallOptions,
+): Promise<Access> {
+  const audit = scope.use(await openAuditLog({ directory: state.audit, clock }));
+  const { endpoint, http } = await findConnection(own.oneEnvironment, call);
+  const verify = credentialsVerifier({ endpoint, http, clock, logger });
+  const oidc = await readOidcSettings(env);
+  const access = await Access.open({
+    cloud,
+    oidc: oidc && new OidcSignIn(oidc, { cloud, clock, randomBytes }),
+    verify,
+    settings,
+    audit,
+    auditDirectory: state.audit,
+    tokenPath: state.tokens,
+    clock,
+    logger,
+    randomBytes,
+    version,
+  });
+  scope.defer(async () => access[Symbol.dispose]());
+  return access;
 }
 
 /** Those that were seen once stay: a worker that is stopped for an update is no reason to call its VM unprotected. */

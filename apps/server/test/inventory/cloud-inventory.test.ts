@@ -5,6 +5,7 @@ import { groupOf } from '@onevault/orchestrator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CloudInventory } from '../../src/inventory/cloud-inventory.ts';
 import { formerVms } from '../../src/inventory/former-vms.ts';
+import { databaseView } from '../../src/inventory/last-view.ts';
 import type { InventoryVm } from '../../src/ports/inventory.ts';
 import { addPoint, type CatalogLab, openLab } from '../catalog/catalog-lab.ts';
 
@@ -31,8 +32,32 @@ afterAll(async () => {
 });
 
 function inventory(overrides: Partial<ConstructorParameters<typeof CloudInventory>[0]> = {}): CloudInventory {
-  return new CloudInventory({ cloud, clock: systemClock, logger: silentLogger, proxies: async () => new Set(), former: async () => [], ...overrides });
+  return new CloudInventory({ cloud, clock: stopsAtSleep.clock, logger: silentLogger, proxies: async () => new Set(), former: async () => [], ...overrides });
 }
+
+/** Looks as the server does, and keeps what it saw. */
+async function looksOnce(seen: CloudInventory): Promise<void> {
+  await seen.keepFresh({ signal: stopsAtSleep.signal() }).catch(() => undefined);
+}
+const EVERY_MS = 60_000;
+/** A clock by which whoever has looked once is stopped. */
+const stopsAtSleep = (() => {
+  let over = new AbortController();
+  const clock: Clock = {
+    ...systemClock,
+    sleep: async (ms, options) => {
+      if (ms !== EVERY_MS) return systemClock.sleep(ms, options);
+      over.abort();
+    },
+  };
+  return {
+    clock,
+    signal: () => {
+      over = new AbortController();
+      return over.signal;
+    },
+  };
+})();
 
 describe('the inventory', () => {
   it('has every VM with the names of what it is on, and keeps the same object while nothing changes', async () => {
@@ -66,6 +91,39 @@ describe('the inventory', () => {
     expect(seen.vm(web)?.facts.attributes['BACKUP']).toBe('silver');
     expect(told).toHaveLength(2);
     expect(seen.refreshedAt).toBeInstanceOf(Date);
+  });
+
+  it('is what the process before saw, until OpenNebula has been read, and then the same where nothing has changed', async () => {
+    const { db } = await lab.openCatalog();
+    const first = inventory({ view: databaseView(db) });
+    await looksOnce(first);
+    const next = inventory({ view: databaseView(db) });
+    await next.recall();
+    expect(next).toMatchObject({ seenAt: first.refreshedAt, refreshedAt: undefined });
+    const recalled = next.vms();
+    expect(recalled).toEqual(first.vms());
+    expect(recalled.length).toBeGreaterThanOrEqual(2);
+    expect(next.groupOf(web)).toBe(first.groupOf(web));
+    await next.refresh();
+    expect(next.vms()).toBe(recalled);
+
+    const empty = inventory({ view: databaseView(db), cloud: { ...cloud, hosts: async () => Promise.reject(new Error('away')) } as OneApi });
+    await empty.recall();
+    await expect(empty.refresh()).rejects.toThrow('away');
+    expect(empty.vms()).toEqual(recalled);
+    expect(empty.problem?.message).toBe('away');
+  });
+
+  it('that is kept has no VM that is gone from OpenNebula and from the repositories', async () => {
+    const { db } = await lab.openCatalog();
+    const { vmId } = await simulator.sim.control.createVm({ name: 'brief', disks: [], nics: [] });
+    const seen = inventory({ view: databaseView(db) });
+    await looksOnce(seen);
+    expect((await databaseView(db).load())?.vms.map(({ vm }) => vm.facts.id)).toContain(vmId);
+    await simulator.must('one.vm.action', 'terminate-hard', vmId);
+    await simulator.sim.control.idle();
+    await looksOnce(seen);
+    expect((await databaseView(db).load())?.vms.map(({ vm }) => vm.facts.id)).not.toContain(vmId);
   });
 
   it('knows VMs that serve backups themselves: those of workers, of drills and of restores that are not done', async () => {

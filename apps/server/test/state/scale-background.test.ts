@@ -115,7 +115,9 @@ describe(`beside ${VMS} VMs and ${VMS * POINTS_EACH} restore points`, { timeout:
       const begunMs = performance.now();
       const answer = await started.get(path);
       const { user } = process.cpuUsage(begun);
-      figures.push(`its first ${what}: ${Math.round(user / 1000)} ms of processor time, after ${Math.round(performance.now() - begunMs)} ms (at most ${ANSWER_MS})`);
+      figures.push(
+        `its first ${what}: ${Math.round(user / 1000)} ms of processor time, after ${Math.round(performance.now() - begunMs)} ms (at most ${ANSWER_MS})`,
+      );
       expect(user / 1000, what).toBeLessThan(ANSWER_MS);
       expect(answer).toMatchObject(
         what === 'overview'

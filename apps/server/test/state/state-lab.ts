@@ -49,7 +49,14 @@ export async function openState(lab: CatalogLab, wish: StateWish): Promise<State
   const current = settings.current();
   Object.assign(settings, { current: () => ({ ...current, repositories: lab.settings.current().repositories }) });
   const catalog = await lab.openCatalog();
-  const inventory = { vms: () => vms, vm: (id: number) => byId.get(id), refreshedAt: clock.now(), seenAt: clock.now(), problem: undefined, refresh: async () => undefined };
+  const inventory = {
+    vms: () => vms,
+    vm: (id: number) => byId.get(id),
+    refreshedAt: clock.now(),
+    seenAt: clock.now(),
+    problem: undefined,
+    refresh: async () => undefined,
+  };
   const board = new ProtectionBoard({ inventory, catalog, settings, clock });
   catalog.onChange((ids) => board.forget(ids));
   const handlers = stateHandlers({
