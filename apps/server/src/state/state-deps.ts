@@ -10,8 +10,8 @@ import type { RunService } from '../ports/run-service.ts';
 import type { RepositorySetting, SettingsStore } from '../ports/settings-store.ts';
 import type { VmDetails } from '../ports/vm-detail.ts';
 import type { ProtectionBoard } from '../protection/protection-board.ts';
-import type { PlaceCheck } from './check-place.ts';
 import type { MadeAnew } from '../rebuild/bring-back.ts';
+import type { PlaceCheck } from './check-place.ts';
 
 /** What answers from settings, inventory and catalog. */
 export interface StateDeps {
