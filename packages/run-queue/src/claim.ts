@@ -11,6 +11,8 @@ import type { DeadAttempt, RunRecord } from './run-record.ts';
 export interface Claim {
   readonly run: RunRecord;
   readonly token: number;
+  /** By the database's clock. */
+  readonly takenAt: Date;
   /** What has to be cleaned up after before it is begun. */
   readonly dead: readonly DeadAttempt[];
   /** So many workers died of it that it is not done again. */
@@ -136,9 +138,10 @@ async function take(trx: Kysely<Tables>, claimant: Claimant, row: RunRow, heartb
     })
     .where('id', '=', row.id)
     .returningAll()
+    .returning(sql<Date>`now()`.as('taken_at'))
     .returning(sql<boolean>`coalesce(start_before >= now(), true) and ${reached(claimant)}`.as('may_begin'))
     .executeTakeFirstOrThrow();
-  return { run: recordOf(taken), token: taken.token, dead, isDeadly: deaths >= DEADLY, mayBegin: taken.may_begin };
+  return { run: recordOf(taken), token: taken.token, takenAt: taken.taken_at, dead, isDeadly: deaths >= DEADLY, mayBegin: taken.may_begin };
 }
 
 function started({ run, dead }: Claim): NewEvent {

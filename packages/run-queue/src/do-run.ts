@@ -14,6 +14,8 @@ export interface RunContext {
   note(notes: JsonObject): Promise<void>;
   /** To be awaited before what cannot be taken back: the run was still this attempt's at a moment after the question. Waits for a database that is away. */
   prove(): Promise<void>;
+  /** The database's clock, by which starts, ends and deaths are judged: workers on machines whose clocks differ agree on it. */
+  now(): Date;
   /** The newest counts. Never waits. */
   progress(progress: JsonObject): void;
   /** Told to whoever watches, within seconds. Never waits; at most 10 000 of an attempt are kept. */
@@ -166,6 +168,7 @@ class Work implements Disposable {
         signal,
         note: (notes) => this.#insist(() => held.note(notes), signal),
         prove: () => this.#insist(() => held.prove(), signal),
+        now: () => held.now,
         progress: (progress) => held.progress(progress),
         event: (type, data) => held.event(type, data),
       });

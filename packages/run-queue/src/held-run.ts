@@ -45,19 +45,28 @@ export class HeldRun {
   #taken = 0;
   #lostEvents = 0;
   #heardMs: number;
+  readonly #takenAtMs: number;
+  readonly #askedMs: number;
 
   /** `askedMs`: when the claim was asked for, by the clock's monotonic time. */
-  constructor(database: Database, clock: Clock, { run, token }: Claim, askedMs: number) {
+  constructor(database: Database, clock: Clock, { run, token, takenAt }: Claim, askedMs: number) {
     this.#database = database;
     this.#clock = clock;
     this.#token = token;
     this.#heardMs = askedMs;
+    this.#askedMs = askedMs;
+    this.#takenAtMs = takenAt.getTime();
     this.run = run;
   }
 
   /** How long ago the database was last known to have heard of us: it has not given the run to another one while this is less than the heartbeat. */
   get silentMs(): number {
     return this.#clock.monotonicMs() - this.#heardMs;
+  }
+
+  /** What the database's clock shows, to within the time that the claim took, whatever this machine's shows. */
+  get now(): Date {
+    return new Date(this.#takenAtMs + this.#clock.monotonicMs() - this.#askedMs);
   }
 
   /** The newest counts; written with the next beat. */

@@ -215,6 +215,30 @@ function order(the: () => QueueWorld): void {
     expect(await ended(late.run.id)).toMatchObject({ state: 'skipped', attempt: 0, report: { reason: 'not begun in time' } });
     expect(await runs.get(early.run.id)).toMatchObject({ state: 'queued', waitsFor: { code: 'time' } });
   });
+
+  it('are judged by the clock of the database, also by a worker whose own is ten minutes ahead or behind', async () => {
+    const { runs, ended, work, nextVm } = bound(the());
+    for (const aheadMs of [600_000, -600_000]) {
+      const clock = { ...quickClock, now: () => new Date(Date.now() + aheadMs), monotonicMs: quickClock.monotonicMs, sleep: quickClock.sleep };
+      const soon = new Date(Date.now() + 300_000);
+      const late = await runs.queue(runSpec({ vmId: nextVm(), startBefore: new Date(Date.now() - 300_000) }));
+      const early = await runs.queue(runSpec({ vmId: nextVm(), startAfter: soon }));
+      const { run } = await runs.queue(runSpec({ vmId: nextVm(), startBefore: soon }));
+      let told = 0;
+      const stop = work(
+        async ({ now }) => {
+          told = now().getTime();
+          return DONE;
+        },
+        { clock },
+      );
+      expect(await ended(run.id)).toMatchObject({ state: 'succeeded' });
+      expect(Math.abs(told - Date.now())).toBeLessThan(60_000);
+      expect(await ended(late.run.id)).toMatchObject({ state: 'skipped' });
+      expect(await runs.get(early.run.id)).toMatchObject({ state: 'queued', waitsFor: { code: 'time' } });
+      stop.abort();
+    }
+  });
 }
 
 function tally(the: () => QueueWorld): void {

@@ -32,9 +32,9 @@ async function outcomeOf(place: WorkPlace, context: RunContext, history: RunHist
   const { run } = context;
   try {
     const { order, request, policy } = readOrder(run);
-    const breaker = await openBreaker(history, run, policy, place.clock.now().getTime());
+    const breaker = await openBreaker(history, run, policy, context.now().getTime());
     if (breaker !== undefined) return leftAlone(breaker.failures, breaker.untilMs);
-    using window = new WindowEnd(place.clock, order.stopAtMs, context.signal);
+    using window = new WindowEnd(place.clock, context, order.stopAtMs);
     try {
       const job = new RunJob(place, context, order, policy, window.signal);
       await job.checkRequester();
@@ -92,11 +92,11 @@ class WindowEnd implements Disposable {
   readonly #ended = new AbortController();
   readonly #over = new AbortController();
 
-  constructor(clock: Clock, stopAtMs: number | undefined, own: AbortSignal) {
+  constructor(clock: Clock, { signal: own, now }: Pick<RunContext, 'signal' | 'now'>, stopAtMs: number | undefined) {
     this.signal = stopAtMs === undefined ? own : AbortSignal.any([own, this.#ended.signal]);
     if (stopAtMs === undefined) return;
     const ends = (): void => this.#ended.abort(new ServerError({ code: 'SERVER_WINDOW_ENDED', message: 'the window of the policy ended' }));
-    void clock.sleep(Math.max(0, stopAtMs - clock.now().getTime()), { signal: this.#over.signal }).then(ends, () => undefined);
+    void clock.sleep(Math.max(0, stopAtMs - now().getTime()), { signal: this.#over.signal }).then(ends, () => undefined);
   }
 
   get isOver(): boolean {
