@@ -76,7 +76,7 @@ export {
   recoverRuns,
 } from './recovery/recover-runs.ts';
 export type { RetriedResidue } from './recovery/retry-residue.ts';
-export { hasKept, parseJournalCopies, rememberedJournals } from './remembered-journals.ts';
+export { hasKept, keptObjects, parseJournalCopies, rememberedJournals } from './remembered-journals.ts';
 export type {
   BackupReport,
   DeltaImageReport,

@@ -19,6 +19,12 @@ export function hasKept({ records }: JournalCopy): boolean {
   return keptAs(records) === 'whole' && keptSteps(records).length > 0;
 }
 
+/** Images and VMs that a run kept, images first, as they are given away: whose they were to be the journal does not say. */
+export function keptObjects({ records }: JournalCopy): readonly { readonly kind: 'image' | 'vm'; readonly id: number }[] {
+  const kept = keptSteps(records).flatMap(({ object: { kind }, id }) => ((kind === 'image' || kind === 'vm') && id !== undefined ? [{ kind, id }] : []));
+  return [...kept.filter(({ kind }) => kind === 'image'), ...kept.filter(({ kind }) => kind === 'vm')];
+}
+
 /**
  * Journals of a process that is gone, from copies: for `recoverRuns` on another machine. All of their owners are dead, and their cloud is `endpoint`, by whatever name
  * their machine called it. What cannot be taken back now goes among the residue of this machine.

@@ -16,6 +16,7 @@ import {
 import type { RunOutcome, RunRecord } from '@onevault/run-queue';
 import { ServerError } from '../errors.ts';
 import type { WorkOrder } from '../ports/work-order.ts';
+import { giveAway } from './give-away.ts';
 import { readOrder } from './read-order.ts';
 import { repositorySettings } from './repository-settings.ts';
 import { isWorthAnotherTry, mayComeAgain } from './retryable.ts';
@@ -65,7 +66,11 @@ async function doneBefore(
   options: CallOptions,
 ): Promise<RunOutcome | undefined> {
   const runIds = copies.map(({ runId }) => runId);
-  if (copies.some(hasKept)) return { state: 'succeeded', report: { kind: request.kind, runIds, ...SAID_BY_NOBODY } };
+  if (copies.some(hasKept)) {
+    const notGiven = request.kind === 'restore' && order.owner !== undefined ? await giveAway(cloud, copies, order.owner, options) : [];
+    const told = [...SAID_BY_NOBODY.told, ...notGiven.map((note) => ({ ...note }))];
+    return { state: notGiven.length > 0 ? 'degraded' : 'succeeded', report: { kind: request.kind, runIds, told } };
+  }
   if (request.kind !== 'backup' || order.repository === undefined || runIds.length === 0) return undefined;
   const pointId = await committedPoint(place, cloud, order.repository, { id: dead.id, vm: request.vmId, runIds }, options);
   return pointId === undefined ? undefined : { state: 'succeeded', report: { kind: 'backup', pointId, runIds, ...SAID_BY_NOBODY } };

@@ -261,15 +261,25 @@ describe('a worker that dies', { timeout: 120_000 }, () => {
     }
   });
 
-  it('after its restore was whole: it is not made twice', async () => {
+  it('after its restore was whole: it is not made twice, and becomes the one’s who asked', async () => {
     await world.look();
-    const id = await world.start({ kind: 'restore', repository: 'main', pointId: world.points().at(-1)?.id ?? '', name: 'once', method: 'auto', hold: false });
+    const owner = await world.simulator.sim.control.createUser({ name: 'bob', password: 'secret', group: 'bobs' });
+    await world.simulator.must('one.vm.chown', world.vm, owner.userId, owner.groupId);
+    const pointId = world.points().at(-1)?.id ?? '';
+    const id = await world.start({ kind: 'restore', repository: 'main', pointId, name: 'once', method: 'auto', hold: false }, { owner });
     expect(await mortal('restoring', (_, noted) => noted.includes('"kept"')).gone).toBe('died');
     const heir = await world.worker('restore-heir');
     await taken(id, 'restoring');
     expect(await world.ended(id)).toMatchObject({ state: 'succeeded', worker: 'restore-heir', report: { told: [{ code: 'WORKER_LOST' }] } });
     const { vms } = await world.simulator.sim.control.state();
-    expect(vms.filter(({ name, stateText }) => name === 'once' && stateText !== 'DONE')).toHaveLength(1);
+    const restored = vms.filter(({ name, stateText }) => name === 'once' && stateText !== 'DONE');
+    expect(restored).toHaveLength(1);
+    const { uid, gid, disks } = await world.cloud.vm(vmId(restored[0]?.id ?? -1));
+    expect({ userId: uid, groupId: gid }).toEqual(owner);
+    const images = disks.flatMap(({ imageId }) => imageId ?? []);
+    expect(images).toHaveLength(2);
+    for (const image of images) expect(await world.cloud.image(image)).toMatchObject({ uid: owner.userId, gid: owner.groupId });
+    await world.simulator.must('one.vm.chown', world.vm, 0, 0);
     await heir[Symbol.asyncDispose](); // the next test's runs are not for it
   });
 
