@@ -154,4 +154,14 @@ describe.each(DRIVERS)('an exchange of disks on $driver', ({ driver, datastore, 
     await expectWhole('after a start that failed', before);
     expect(await listUndoSets(world.cloud, world.vm)).toEqual([]);
   });
+
+  it('that brings the old disks back, and is itself taken back, can be tried again', { timeout: 60_000 }, async () => {
+    const before = await otherContent();
+    await inPlace(world, pointId, { verify: false });
+    await world.sim.control.inject({ fault: 'driver', operation: 'action', vm: world.vm, skip: 1 }); // the stop goes well
+    await expect(undo(world)).rejects.toMatchObject({ code: 'JOB_VM_NOT_STARTED' });
+    await expectWhole('after an undo that was taken back', saved);
+    await undo(world);
+    await expectWhole('after the undo that followed', before);
+  });
 });

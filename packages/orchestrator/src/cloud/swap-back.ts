@@ -2,6 +2,7 @@ import type { CallOptions } from '@onevault/base';
 import { imageId, isDone, isPoweredOff, type OneApi, type Vm, vmId } from '@onevault/one-client';
 import type { SwapObject } from '../cloud-object.ts';
 import { madeForMark, removeSuperseded } from '../in-place/superseded.ts';
+import { standFor } from '../in-place/undo-marks.ts';
 import { hasOldBytes, whereItStands } from '../in-place/where-it-stands.ts';
 import { PRODUCT_MARKS } from '../names.ts';
 import { settleBootOrder } from './boot-order.ts';
@@ -33,6 +34,7 @@ async function keepCopiesInUse(cloud: OneApi, object: SwapObject): Promise<void>
     if (disk.back.imageId === disk.imageId || whereItStands(vm, disk).standing !== 'back') continue;
     const copy = await cloud.image(imageId(disk.back.imageId));
     await cloud.updateImage(copy.id, { ...PRODUCT_MARKS, ...madeForMark(vm.id, disk.target, copy.name) });
+    await standFor(cloud, vm.id, disk);
     await removeSuperseded(cloud, vm.id, disk);
   }
 }

@@ -1,4 +1,4 @@
-import { IMAGE_STATE, imageId, type OneApi } from '@onevault/one-client';
+import { IMAGE_STATE, type Image, imageId, type OneApi } from '@onevault/one-client';
 import { unlessGone } from '../cloud/gone.ts';
 import type { SwappedDisk } from '../cloud-object.ts';
 import { NAME_MARK } from '../names.ts';
@@ -10,6 +10,11 @@ export function madeForMark(vmId: number, target: string, name: string): Readonl
   return { [MADE_FOR]: `${vmId} ${target}`, [NAME_MARK]: name };
 }
 
+/** And is called as it was then: a renamed one is somebody's. */
+export function isMadeFor(image: Image, vmId: number, target: string): boolean {
+  return image.template[MADE_FOR] === `${vmId} ${target}` && image.template[NAME_MARK] === image.name;
+}
+
 const DELETE_MS = 10 * 60_000;
 
 /**
@@ -19,8 +24,7 @@ const DELETE_MS = 10 * 60_000;
 export async function removeSuperseded(cloud: OneApi, vmId: number, disk: SwappedDisk): Promise<void> {
   if (disk.back.imageId === disk.imageId) return;
   const image = await unlessGone(cloud.image(imageId(disk.imageId)));
-  const isOurs = image?.template[MADE_FOR] === `${vmId} ${disk.target}` && image.template[NAME_MARK] === image.name;
-  if (image === undefined || !isOurs || image.persistent || image.vmIds.length > 0 || image.state !== IMAGE_STATE.READY) return;
+  if (image === undefined || !isMadeFor(image, vmId, disk.target) || image.persistent || image.vmIds.length > 0 || image.state !== IMAGE_STATE.READY) return;
   await unlessGone(cloud.deleteImage(image.id));
   await cloud.waitForImage(image.id, (now) => (now?.state === IMAGE_STATE.DELETE ? 'wait' : 'done'), {
     timeoutMs: DELETE_MS,

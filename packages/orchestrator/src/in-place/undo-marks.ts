@@ -4,7 +4,7 @@ import { unlessGone } from '../cloud/gone.ts';
 import type { SwapObject, SwappedDisk } from '../cloud-object.ts';
 import { NAME_MARK, PRODUCT_MARKS, RUN_MARK, runIdTime, STATE_MARK, UNDO_STATE } from '../names.ts';
 import { isOfVm } from './kept-attributes.ts';
-import { madeForMark, removeSuperseded } from './superseded.ts';
+import { isMadeFor, madeForMark, removeSuperseded } from './superseded.ts';
 import { whereItStands } from './where-it-stands.ts';
 
 /** What an image that a VM had says of itself: enough to bring it back from any machine, and to know when nobody wants it any more. */
@@ -64,6 +64,22 @@ export function replacedBefore(image: Image): string | undefined {
 
 export function replacementOf(set: string, oldImage: number): string {
   return `${set} ${oldImage}`;
+}
+
+/**
+ * A copy is the disk now of which it was made, whose image is about to go: what that one had replaced has been replaced by the copy. Otherwise an exchange that was taken
+ * back would have cost the VM the way back of the one before. Only for an image that was made for this very disk. Idempotent.
+ */
+export async function standFor(cloud: OneApi, vm: number, disk: SwappedDisk): Promise<void> {
+  const replaced = await unlessGone(cloud.image(imageId(disk.imageId)));
+  const said = replaced && replacedBefore(replaced);
+  if (replaced === undefined || said === undefined || !isMadeFor(replaced, vm, disk.target)) return;
+  const [, id = ''] = /^\S+ (\d{1,10})$/.exec(said) ?? [];
+  const old = id === '' ? undefined : await unlessGone(cloud.image(imageId(Number(id))));
+  const undo = old && parseUndo(old);
+  if (undo === undefined || undo.vmId !== vm || replacementOf(undo.set, undo.image.id) !== said || undo.replacedBy !== disk.imageId) return;
+  await cloud.updateImage(imageId(disk.back.imageId), { [REPLACES_MARK]: said });
+  await cloud.updateImage(undo.image.id, { [MARK.replacedBy]: String(disk.back.imageId) });
 }
 
 /** Undefined for an image that is none, is called otherwise by now, or whose marks somebody edited beyond reading. */

@@ -71,9 +71,13 @@ export function chooseUndoSet(sets: readonly UndoSet[], vmId: number, wanted: st
         ? `VM ${vmId} has nothing to go back to`
         : `${found.length === 0 ? 'no' : 'more than one'} way back of VM ${vmId} begins with '${wanted}'`,
     details: { vmId, sets: sets.map(({ set }) => set) },
-    hint:
-      sets.length === 0
-        ? 'only what onevault in-place or onevault undo replaced can be brought back, until it expires'
-        : `there are: ${sets.map(({ set }) => set).join(', ')}`,
+    hint: whatThereIs(sets, confirmed, wanted),
   });
+}
+
+function whatThereIs(sets: readonly UndoSet[], confirmed: readonly UndoSet[], wanted: string | undefined): string {
+  const names = sets.map(({ set }) => set).join(', ');
+  if (sets.length === 0) return 'only what onevault in-place or onevault undo replaced can be brought back, until it expires';
+  if (wanted !== undefined || confirmed.length > 0) return `there are: ${names}`;
+  return `images say of themselves that they are a way back (${names}), and nothing that took their place says so: if they are the right ones, attach them by hand`;
 }
