@@ -2,7 +2,7 @@
  * `npm run deb [-- --out DIR] [--version V] [--compression xz|gzip|none]`: a Debian package with the program, its own Node, units for systemd, alert rules and a
  * dashboard. It needs dpkg-deb and nothing of Debian but what every system has. The same sources give the same bytes.
  */
-import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -61,7 +61,9 @@ async function addSystemFiles(root) {
   for (const unit of await readdir(`${PACKAGING}systemd`)) await place(`${PACKAGING}systemd/${unit}`, `/lib/systemd/system/${unit}`);
   await place(`${PACKAGING}debian/server.env`, '/etc/onevault/server.env', 0o640);
   await place(`${PACKAGING}debian/copyright`, '/usr/share/doc/onevault/copyright');
-  await place(`${ROOT}docs/operate/install.md`, '/usr/share/doc/onevault/README.md');
+  // Messages name pages as docs/operate/x.md; a proxy VM may have no other way to read them.
+  await cp(`${ROOT}docs`, `${root}/usr/share/doc/onevault/docs`, { recursive: true });
+  await symlink('docs/operate/README.md', `${root}/usr/share/doc/onevault/README.md`);
   await cp(`${PACKAGING}prometheus`, `${root}/usr/share/onevault/prometheus`, { recursive: true });
   await cp(`${PACKAGING}grafana`, `${root}/usr/share/onevault/grafana`, { recursive: true });
 }

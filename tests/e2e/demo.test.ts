@@ -55,4 +55,13 @@ describe('onevault demo', { timeout: 240_000 }, () => {
     expect(await demo.finished).toMatchObject({ exit: 0 });
     expect(await readdir(dir)).toEqual([]);
   });
+
+  test('--serve leaves nothing behind an impatient Ctrl-C, Ctrl-C, either', async () => {
+    const demo = startCommand(['demo', '--serve', '--small', '--listen', '127.0.0.1:0', '--dir', dir], { HOME: dir, PATH: process.env['PATH'] ?? '' });
+    await demo.sees(/disk 0/);
+    demo.process.kill('SIGINT');
+    demo.process.kill('SIGTERM');
+    await demo.finished;
+    expect(await readdir(dir)).toEqual([]);
+  });
 });
