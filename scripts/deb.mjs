@@ -58,6 +58,7 @@ async function addSystemFiles(root) {
     await chmod(`${root}${to}`, mode);
   };
   await place(`${PACKAGING}debian/onevault.sh`, '/usr/bin/onevault', 0o755);
+  await place(`${PACKAGING}debian/onevault-as-service.sh`, '/usr/sbin/onevault-as-service', 0o755);
   for (const unit of await readdir(`${PACKAGING}systemd`)) await place(`${PACKAGING}systemd/${unit}`, `/lib/systemd/system/${unit}`);
   await place(`${PACKAGING}debian/server.env`, '/etc/onevault/server.env', 0o640);
   await place(`${PACKAGING}debian/copyright`, '/usr/share/doc/onevault/copyright');

@@ -20,6 +20,7 @@ import { findProxyVm } from './proxy-vm.ts';
 import type { AskSecret } from './secret/ask-secret.ts';
 import { readSecret } from './secret/read-secret.ts';
 import type { Settings } from './settings.ts';
+import { refuseStateOfOthers } from './state-of-others.ts';
 import { decorateStore } from './store/decorate-store.ts';
 
 export interface OpenCloudOptions extends CallOptions {
@@ -126,6 +127,7 @@ async function openCloud(settings: Settings, logger: Logger, clock: Clock, optio
 }
 
 async function openControl(composition: Composition, emit: (event: JobEvent) => void, options: CallOptions): Promise<ControlDeps & AsyncDisposable> {
+  await refuseStateOfOthers(composition.settings.stateDir);
   const { clock, logger } = composition;
   const cloud = await composition.openCloud(options);
   return {
@@ -140,6 +142,7 @@ async function openControl(composition: Composition, emit: (event: JobEvent) => 
 }
 
 async function openJobs(composition: Composition, emit: (event: JobEvent) => void, options: CallOptions): Promise<JobDeps & AsyncDisposable> {
+  await refuseStateOfOthers(composition.settings.stateDir);
   const { settings, clock, logger } = composition;
   await using scope = new Scope();
   const repository = scope.use(await openIn(composition, options, { cached: true }));
@@ -184,6 +187,7 @@ function attachersByBody({ clock, logger }: Composition, cloud: OneApi): (proxyV
 }
 
 async function openRecovery(composition: Composition, options: CallOptions): Promise<RecoverDeps & AsyncDisposable> {
+  await refuseStateOfOthers(composition.settings.stateDir);
   const { settings, clock, logger } = composition;
   await using scope = new Scope();
   const cloud = scope.use(await composition.openCloud(options));

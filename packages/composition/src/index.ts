@@ -19,5 +19,6 @@ export type { AskSecret } from './secret/ask-secret.ts';
 export { readSecret, textSecret } from './secret/read-secret.ts';
 export { resolveSecret, type SecretFlags, type SecretSource } from './secret/secret-source.ts';
 export { type Place, type PlaceFlags, parseId, resolveSettings, type Settings } from './settings.ts';
+export { refuseStateOfOthers } from './state-of-others.ts';
 export { type StoreTraffic, type TrafficFlags, UNLIMITED } from './store/traffic.ts';
 export { lockVm, type VmLockDeps } from './vm-lock.ts';

@@ -1,6 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode } from '@onevault/base';
+import { refuseStateOfOthers } from '@onevault/composition';
 import { ServerError } from '../errors.ts';
 
 /** Where what matters lies: everything but the database is to be kept in a backup of its own. */
@@ -18,6 +19,7 @@ export interface StateDirectory {
 
 /** Makes what is missing, for this user alone. Throws SERVER_STATE_UNUSABLE. */
 export async function openStateDirectory(path: string): Promise<StateDirectory> {
+  await refuseStateOfOthers(path);
   const places = {
     settings: join(path, 'settings'),
     secrets: join(path, 'secrets'),
