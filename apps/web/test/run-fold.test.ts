@@ -22,6 +22,16 @@ describe('the events of a run, folded', () => {
     expect(disk && paceOf(disk)).toEqual({ bytesPerSecond: 1000, leftMs: 6000 });
   });
 
+  it('show a disk that is done as done, with what was new and what was stored, though its last progress was told half-way', () => {
+    const events = [
+      event('disk.progress', 0, { diskId: 0, phase: 'scan', doneBytes: 8, totalBytes: 64, changedBytes: 0, storedBytes: 0 }),
+      event('disk.finished', 900, { diskId: 0, sizeBytes: 64, readBytes: 64, durationMs: 900, stats: { newBytes: 16, storedBytes: 5 } }),
+    ];
+    const disk = events.reduce(foldEvent, EMPTY_RUN).disks.get(0);
+    expect(disk).toMatchObject({ phase: 'done', doneBytes: 64, totalBytes: 64, changedBytes: undefined, newBytes: 16, storedBytes: 5 });
+    expect(disk && paceOf(disk)).toBeUndefined();
+  });
+
   it('count an event once that comes again after a reconnection', () => {
     const step = event('step.started', 0, { step: 'scan', diskId: 0 });
     expect([step, step].reduce(foldEvent, EMPTY_RUN).steps).toHaveLength(1);

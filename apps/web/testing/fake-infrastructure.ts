@@ -86,6 +86,9 @@ export function infrastructureHandlers(state: FakeState): FakeHandlers {
       if (body.channel !== 'ops') throw new Refusal(404, 'SERVER_CHANNEL_NOT_FOUND', `there is no channel ${body.channel}`);
     },
     protectionReport: () => 'vm,protection\n',
+    sizesReport: () => 'owner,bytes\n',
+    drillsReport: () => 'vm,outcome\n',
+    listDrills: ({ params }) => (params['repository'] === 'main' ? drillsOf(state) : []),
   };
 }
 
@@ -150,4 +153,23 @@ function checkOf(place: string): Answer<'checkRepository'> {
   const remedy = 'mount the storage for backups there first';
   const reasons = [{ code: 'PLACE_ON_SYSTEM_DISK', text: 'it is on the same file system as the operating system of the server', remedy }];
   return place === '/mnt/new' ? { verdict: 'empty', freeBytes: 900 * GIB, reasons: [] } : { verdict: 'absent', freeBytes: 12 * GIB, reasons };
+}
+
+/** One that went well, and one of a guest that did not wake up. */
+function drillsOf(state: FakeState): Answer<'listDrills'> {
+  const at = (hours: number): string => new Date(state.now() - hours * HOUR).toISOString();
+  const of = (vmId: number, hours: number) => ({
+    id: `drill-${vmId}`,
+    repository: 'main',
+    pointId: state.pointsOf(vmId)[0]?.id ?? 'none',
+    vmId,
+    vmName: state.vms[vmId]?.name ?? '',
+    startedAt: at(hours + 0.1),
+    finishedAt: at(hours),
+  });
+  const failure = { code: 'DRILL_NO_SIGN_OF_LIFE', text: 'the guest has shown no sign of life within 10 minutes' };
+  return [
+    { ...of(1, 20), outcome: 'passed', rtoMs: 74_000 },
+    { ...of(2, 44), outcome: 'failed', failure },
+  ];
 }

@@ -39,3 +39,4 @@ export type SnapshotSet = OneOf<Answer<'listSnapshots'>>;
 export type UndoSet = OneOf<Answer<'listUndoSets'>>;
 export type FileListing = Answer<'listFiles'>;
 export type FileEntry = FileListing['entries'][number];
+export type Drill = Answer<'listDrills'>[number];

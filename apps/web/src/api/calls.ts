@@ -54,6 +54,9 @@ const ROUTES = {
   applySettings: 'post /settings',
   testNotification: 'post /notification-tests',
   protectionReport: 'get /reports/protection',
+  sizesReport: 'get /reports/sizes',
+  drillsReport: 'get /reports/drills',
+  listDrills: 'get /repositories/{repository}/drills',
 } as const satisfies { readonly [Id in OperationId]?: RouteOf<Id> };
 type Used = keyof typeof ROUTES;
 

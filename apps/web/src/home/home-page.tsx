@@ -89,7 +89,7 @@ function View({ overview: { seenAt, cloudProblem, madeAnew } }: { readonly overv
 /** What a new server needs first. */
 function Beginning({ overview }: { readonly overview: Overview }) {
   const admin = useMay('admin');
-  if (overview.repositories.length > 0) return null;
+  if (overview.repositories.length > 0) return admin && overview.protection.unprotected > 0 ? <NoPolicyYet /> : null;
   return (
     <Notice tone="info" title="Nothing is set up yet">
       <span>There is no repository to keep restore points in{admin ? '.' : '; an administrator of onevault makes one.'}</span>
@@ -100,6 +100,22 @@ function Beginning({ overview }: { readonly overview: Overview }) {
           </LinkButton>
         </span>
       )}
+    </Notice>
+  );
+}
+
+/** The second thing that a new server needs. */
+function NoPolicyYet() {
+  const policies = useQuery({ queryKey: ['policies'], queryFn: ({ signal }) => call('listPolicies', {}, { signal }) });
+  if (policies.data === undefined || policies.data.some(({ kind }) => kind === 'backup')) return null;
+  return (
+    <Notice tone="info" title="Nothing is backed up by itself">
+      <span>There is a repository, and no policy that says which VMs are kept in it, when and for how long.</span>
+      <span>
+        <LinkButton to="/policies/new" search={{ kind: 'backup' }} variant="filled">
+          Make the first policy
+        </LinkButton>
+      </span>
     </Notice>
   );
 }

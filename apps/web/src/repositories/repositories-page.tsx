@@ -13,6 +13,7 @@ import { Empty, Facts, Loaded, Page, Panel } from '../show/page.tsx';
 import { TypedConfirm } from '../show/typed-confirm.tsx';
 import { newKey, useAct, useStartRun } from '../show/use-act.ts';
 import { When } from '../show/when.tsx';
+import { DrillsPanel } from './drills-panel.tsx';
 import { RepositoryForm } from './repository-form.tsx';
 import { StorageBar } from './storage-bar.tsx';
 
@@ -49,6 +50,7 @@ export function RepositoriesPage() {
             {all.map((repository) => (
               <RepositoryPanel key={repository.name} repository={repository} />
             ))}
+            <DrillsPanel repositories={all.filter(({ reachable }) => reachable).map(({ name }) => name)} />
           </>
         )}
       </Loaded>

@@ -35,7 +35,7 @@ export function RunDisks({ run, folded }: { readonly run: RunDetail; readonly fo
 }
 
 function asKept({ diskId, phase, doneBytes, totalBytes }: RunDetail['progress'][number]): FoldedDisk {
-  const unknown = { changedBytes: undefined, storedBytes: undefined, mode: undefined, modeReason: undefined };
+  const unknown = { changedBytes: undefined, newBytes: undefined, storedBytes: undefined, mode: undefined, modeReason: undefined };
   return { diskId, phase, doneBytes, totalBytes, ...unknown, since: { atMs: 0, doneBytes }, atMs: 0 };
 }
 
@@ -43,9 +43,10 @@ function modeOf({ mode, modeReason }: FoldedDisk): string | undefined {
   return mode === undefined ? undefined : `${mode}${modeReason === undefined ? '' : ` (${modeReason})`}`;
 }
 
-function changeOf({ changedBytes, storedBytes }: FoldedDisk): string | undefined {
+function changeOf({ changedBytes, newBytes, storedBytes }: FoldedDisk): string | undefined {
   const parts = [
     changedBytes === undefined ? undefined : `${formatBytes(changedBytes)} changed`,
+    newBytes === undefined ? undefined : `${formatBytes(newBytes)} new`,
     storedBytes === undefined ? undefined : `${formatBytes(storedBytes)} stored`,
   ].filter((part) => part !== undefined);
   return parts.length === 0 ? undefined : parts.join(', ');

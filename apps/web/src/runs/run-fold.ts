@@ -17,6 +17,8 @@ export interface FoldedDisk {
   readonly doneBytes: number;
   readonly totalBytes: number;
   readonly changedBytes: number | undefined;
+  /** Of a disk that is done. */
+  readonly newBytes: number | undefined;
   readonly storedBytes: number | undefined;
   readonly mode: string | undefined;
   readonly modeReason: string | undefined;
@@ -67,6 +69,8 @@ function foldData(run: FoldedRun, { type, time, data }: StreamEvent): Partial<Fo
       return { disks: withDisk(run.disks, data, atMs, (disk) => ({ ...disk, mode: text(data['mode']), modeReason: text(data['reason']) })) };
     case 'disk.progress':
       return { disks: withDisk(run.disks, data, atMs, (disk) => advanced(disk, data, atMs)) };
+    case 'disk.finished':
+      return { disks: withDisk(run.disks, data, atMs, (disk) => finished(disk, data, atMs)) };
     case 'restore-point.committed':
       return { pointId: text(data['pointId']) };
     case 'run.finished':
@@ -105,6 +109,7 @@ function withDisk(
     doneBytes: 0,
     totalBytes: 0,
     changedBytes: undefined,
+    newBytes: undefined,
     storedBytes: undefined,
     mode: undefined,
     modeReason: undefined,
@@ -126,6 +131,23 @@ function advanced(disk: FoldedDisk, data: StreamEvent['data'], atMs: number): Fo
     changedBytes: number(data['changedBytes']) ?? disk.changedBytes,
     storedBytes: number(data['storedBytes']) ?? disk.storedBytes,
     since,
+    atMs,
+  };
+}
+
+/** Progress is told now and then, and not at the end: of a disk that is done all of it is done. */
+function finished(disk: FoldedDisk, data: StreamEvent['data'], atMs: number): FoldedDisk {
+  const totalBytes = number(data['sizeBytes']) ?? disk.totalBytes;
+  const stats = typeof data['stats'] === 'object' && data['stats'] !== null ? (data['stats'] as Readonly<Record<string, unknown>>) : {};
+  return {
+    ...disk,
+    phase: 'done',
+    doneBytes: totalBytes,
+    totalBytes,
+    // What was new to the repository is what is known in the end; what changed was counted half-way.
+    changedBytes: undefined,
+    newBytes: number(stats['newBytes']),
+    storedBytes: number(stats['storedBytes']) ?? disk.storedBytes,
     atMs,
   };
 }

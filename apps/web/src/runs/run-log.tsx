@@ -1,7 +1,8 @@
 import { Button, CopyButton } from '@mantine/core';
-import { IconCheck, IconCopy } from '@tabler/icons-react';
+import { IconCheck, IconCopy, IconDownload } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { RunDetail } from '../api/answers.ts';
+import { linkTo } from '../api/calls.ts';
 import { formatLocal, plural } from '../show/format.ts';
 import { Empty, Panel } from '../show/page.tsx';
 import { type LogLine, logText } from './log-line.ts';
@@ -18,13 +19,23 @@ export function RunLog({ run, folded }: { readonly run: RunDetail; readonly fold
       title="Log"
       flush
       actions={
-        <CopyButton value={`run ${run.id} ${run.state}\n${logText(folded.log)}\n`} timeout={1500}>
-          {({ copied, copy }) => (
-            <Button onClick={copy} leftSection={copied ? <IconCheck size={14} /> : <IconCopy size={14} />}>
-              {copied ? 'Copied' : 'Copy the whole log'}
-            </Button>
-          )}
-        </CopyButton>
+        <>
+          <Button
+            component="a"
+            href={linkTo('runLog', { params: { runId: run.id } })}
+            download={`run-${run.id}.jsonl`}
+            leftSection={<IconDownload size={14} />}
+          >
+            Download
+          </Button>
+          <CopyButton value={`run ${run.id} ${run.state}\n${logText(folded.log)}\n`} timeout={1500}>
+            {({ copied, copy }) => (
+              <Button onClick={copy} leftSection={copied ? <IconCheck size={14} /> : <IconCopy size={14} />}>
+                {copied ? 'Copied' : 'Copy the whole log'}
+              </Button>
+            )}
+          </CopyButton>
+        </>
       }
     >
       {folded.log.length === 0 ? (
