@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Database, RunContext, RunOutcome, Worker } from '../src/index.ts';
+import type { Database, RunOutcome, Worker } from '../src/index.ts';
 import { deathsContract } from './deaths-contract.ts';
 import { eventsContract } from './events-contract.ts';
 import { leftBehindContract } from './left-behind-contract.ts';
 import { DONE, QueueWorld, quickClock, untilStopped } from './queue-world.ts';
+import { retriesContract } from './retries-contract.ts';
 import { runSpec } from './run-spec.ts';
 import { transactionsContract } from './transactions-contract.ts';
 
@@ -31,6 +32,7 @@ export function runQueueContract(name: string, open: () => Promise<QueueUnderTes
     order(() => world);
     tally(() => world);
     endings(() => world);
+    retriesContract(() => world);
     deathsContract(() => world);
     leftBehindContract(() => world);
     eventsContract(() => world);
@@ -252,35 +254,6 @@ function tally(the: () => QueueWorld): void {
 }
 
 function endings(the: () => QueueWorld): void {
-  it('that fail are tried again as often as they may, and no more', async () => {
-    const { runs, ended, work, nextVm } = bound(the());
-    const { run } = await runs.queue(runSpec({ vmId: nextVm(), retry: { times: 2, afterMs: 0 } }));
-    const hopeless = await runs.queue(runSpec({ vmId: nextVm(), retry: { times: 2, afterMs: 0 } }));
-    work(async (context: RunContext) => {
-      if (context.run.id === hopeless.run.id) return { state: 'failed', failure: { code: 'NO_WAY' }, retry: false };
-      throw new Error(`attempt ${context.run.attempt}`);
-    });
-    expect(await ended(run.id)).toMatchObject({ state: 'failed', attempt: 3, failure: { message: 'attempt 3' } });
-    expect(await ended(hopeless.run.id)).toMatchObject({ state: 'failed', attempt: 1, failure: { code: 'NO_WAY' } });
-  });
-
-  it('may wait for their next try longer than a column of PostgreSQL counts milliseconds', async () => {
-    const { runs, until, work, nextVm } = bound(the());
-    const { run } = await runs.queue(runSpec({ vmId: nextVm(), retry: { times: 2, afterMs: 60 * 86_400_000 } }));
-    work(async () => ({ state: 'failed', failure: { code: 'BUSY' }, retry: true }));
-    const { startAfter } = await until(run.id, ({ state, attempt }) => state === 'queued' && attempt === 1);
-    expect((startAfter?.getTime() ?? 0) - Date.now()).toBeGreaterThan(20 * 86_400_000);
-  });
-
-  it('wait for their next try as long as the cause asks for, with the reason of the last one', async () => {
-    const { runs, until, work, nextVm } = bound(the());
-    const { run } = await runs.queue(runSpec({ vmId: nextVm(), retry: { times: 2, afterMs: 0 } }));
-    work(async () => ({ state: 'failed', failure: { code: 'BUSY' }, retry: true, retryAfterMs: 3_600_000 }));
-    const waiting = await until(run.id, ({ state, attempt }) => state === 'queued' && attempt === 1);
-    expect(waiting).toMatchObject({ failure: { code: 'BUSY' }, waitsFor: { code: 'time' }, worker: undefined });
-    expect(await runs.cancel(run.id)).toMatchObject({ state: 'cancelled' });
-  });
-
   it('can be cancelled: at once while they wait, in order while they run', async () => {
     const { runs, ended, until, work, nextVm } = bound(the());
     const waiting = await runs.queue(runSpec({ vmId: nextVm() }));
