@@ -65,6 +65,7 @@ describeWith(postgresRequirements, 'a server whose database is lost', () => {
     stateDir = join(shell.dir, 'server');
     for (const name of ['a', 'b', 'c']) vms.push((await shell.control.createVm({ name, disks: [{ sizeMiB: 2 }], volatileMiB: [], nics: [] })).vmId);
     const { api } = await start();
+    expect((await api.call('overview', {})).madeAnew).toBeUndefined(); // nothing was lost
     await writeFile(join(stateDir, 'secrets', PASSPHRASE), 'correct horse battery\n', { mode: 0o600 });
     const maintenance = { gc: 'none', verify: 'none' };
     await api.call('putRepository', { params: { name: 'main' }, body: { place: join(shell.dir, 'main'), create: true, maintenance } });
