@@ -82,7 +82,7 @@ export class BringBack {
 }
 
 /** Whether anybody ever did anything with this server. */
-export async function hasAudit(directory: string): Promise<boolean> {
+async function hasAudit(directory: string): Promise<boolean> {
   for (const name of await readdir(directory)) if (/\.jsonl$/.test(name) && (await stat(join(directory, name))).size > 0) return true;
   return false;
 }
