@@ -4,6 +4,9 @@ import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 const STATEMENT_FAILED = 100;
 const LAST_WORDS = /\b(?:PANIC|FATAL): {2}([0-9A-Z]{5}): (.*)/;
 
+/** With the SQLSTATE; and not how far recovery is, for which a timer would keep one that did not start, with all its memory. */
+const TELLING = ['-c', 'log_error_verbosity=verbose', '-c', 'log_startup_progress_interval=0'];
+
 /** PostgreSQL in this process is no more. Whether it did what it was asked for last is not known. */
 export class Death extends Error {
   override readonly name = 'Death';
@@ -40,8 +43,7 @@ export class MortalPGlite extends PGlite {
   /** Throws a Death when PostgreSQL does not start. */
   static async begin(options: PGliteOptions & { readonly startParams: string[] }): Promise<MortalPGlite> {
     const log: { lastWords?: string } = {};
-    // Verbose: with the SQLSTATE.
-    const pglite = new MortalPGlite({ ...options, startParams: [...options.startParams, '-c', 'log_error_verbosity=verbose'] }, log);
+    const pglite = new MortalPGlite({ ...options, startParams: [...options.startParams, ...TELLING] }, log);
     try {
       await pglite.waitReady;
       return pglite;
