@@ -4,12 +4,12 @@
  *        smoke.mjs begin     a backup that OpenNebula does not get on with before the server stops; comes back when it is under way
  *        smoke.mjs finish    it is done, once, and its point is good
  *        smoke.mjs refused   the server has ended, because the database is newer
- * SMOKE_ROOT: where etc/onevault/server.env, var/log/onevault.{out,err} and run/ are; default: /
+ * A second argument: where etc/onevault/server.env, var/log/onevault.{out,err} and run/ are; default: /
  */
 import { spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 
-const ROOT = process.env.SMOKE_ROOT ?? '/';
+const [, script, act, ROOT = ''] = process.argv;
 /** Of the backup that was begun. */
 const BEGUN = `${ROOT}/run/begun.json`;
 const ENDED = ['succeeded', 'degraded', 'failed', 'cancelled', 'skipped'];
@@ -108,7 +108,7 @@ const ACTS = {
       (await call('GET', `/runs/${id}`)).json.steps.find(({ step, outcome }) => step === 'export' && outcome === 'running'),
     );
     await writeFile(BEGUN, JSON.stringify({ id, vm: vm.id, before }));
-    spawn(process.execPath, [process.argv[1], 'release'], { detached: true, stdio: 'ignore' }).unref();
+    spawn(process.execPath, [script, 'release', ROOT], { detached: true, stdio: 'ignore' }).unref();
     return `run ${id} is under way`;
   },
   async release() {
@@ -143,4 +143,4 @@ async function alive() {
   );
 }
 
-process.stdout.write(`${await ACTS[process.argv[2]]()}\n`);
+process.stdout.write(`${await ACTS[act]()}\n`);
