@@ -67,7 +67,7 @@ export function PolicyPage() {
             )}
             <PolicyEditor key={name} initial={documentOf(known)} repositories={(repositories.data ?? []).map((each) => each.name)} readOnly={!admin} />
             {known.kind === 'backup' && <RetentionCalendar name={name} document={documentOf(known)} />}
-            <RecentRuns policy={name} title="Runs of this policy" />
+            <RecentRuns policy={name} title="Runs that its schedule began" />
           </>
         )}
       </Loaded>
