@@ -62,6 +62,13 @@ describe('a policy', () => {
   });
 });
 
+describe('policies of the worst kind', () => {
+  it.each(['* * * * *', '*:0/1', 'Mon *-02-29 03:00'])('are read in no time to speak of: %s', { timeout: 10_000 }, (text) => {
+    const schedules = Array.from({ length: 20 }, () => ({ at: text }));
+    expect(compilePolicy(parsePolicy({ ...nightly, schedules }), at('2026-10-25T00:00Z')).rpoMs).toBeGreaterThan(0);
+  });
+});
+
 describe('protection', () => {
   const now = at('2026-11-28T12:00Z');
   const compiled = compilePolicy({ ...policy, rpo: '26h' }, now);

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Database } from './database/open-database.ts';
 import type { Tables } from './database/tables.ts';
+import { endMissed } from './end-missed.ts';
 import { type NewEvent, writeEvents } from './events.ts';
 import { jsonText } from './json-text.ts';
 import { Occupancy } from './occupancy.ts';
@@ -49,16 +50,6 @@ export async function claim({ db, heartbeatSeconds }: Database, claimant: Claima
   });
 }
 
-/** What may not begin any more, unless somebody has to clean up after it. */
-async function endMissed(trx: Kysely<Tables>): Promise<NewEvent[]> {
-  const ended = await sql<{ id: string; state: string }>`
-    update onevault.run set state = case when failure is null then 'skipped' else 'failed' end, ended_at = now(),
-      report = case when failure is null then '{"reason":"not begun in time"}'::jsonb end
-    where state = 'queued' and start_before < now() and dead = '[]' returning id, state`.execute(trx);
-  return ended.rows.map(({ id, state }) => ({ runId: id, type: 'run.ended', data: { state } }));
-}
-
-/** One whose worker is not heard of. Cleaning up needs no proxy: what none of those who reach it has taken for another heartbeat, whoever asks takes. */
 async function findAbandoned(trx: Kysely<Tables>, claimant: Claimant): Promise<RunRow | undefined> {
   const rows = await trx
     .selectFrom('onevault.run')

@@ -45,8 +45,8 @@ export class HeldRun {
   #taken = 0;
   #lostEvents = 0;
   #heardMs: number;
-  readonly #takenAtMs: number;
-  readonly #askedMs: number;
+  /** What the database's clock showed at `#heardMs`. */
+  #databaseMs: number;
 
   /** `askedMs`: when the claim was asked for, by the clock's monotonic time. */
   constructor(database: Database, clock: Clock, { run, token, takenAt }: Claim, askedMs: number) {
@@ -54,8 +54,7 @@ export class HeldRun {
     this.#clock = clock;
     this.#token = token;
     this.#heardMs = askedMs;
-    this.#askedMs = askedMs;
-    this.#takenAtMs = takenAt.getTime();
+    this.#databaseMs = takenAt.getTime();
     this.run = run;
   }
 
@@ -64,9 +63,9 @@ export class HeldRun {
     return this.#clock.monotonicMs() - this.#heardMs;
   }
 
-  /** What the database's clock shows, to within the time that the claim took, whatever this machine's shows. */
+  /** What the database's clock shows, to within the time that a question takes, whatever this machine's shows; one that is set is noticed at the next beat. */
   get now(): Date {
-    return new Date(this.#takenAtMs + this.#clock.monotonicMs() - this.#askedMs);
+    return new Date(this.#databaseMs + this.silentMs);
   }
 
   /** The newest counts; written with the next beat. */
@@ -102,10 +101,11 @@ export class HeldRun {
     const askedMs = this.#clock.monotonicMs();
     const row = await this.#mine()
       .set({ beat_at: sql<Date>`now()`, ...change })
-      .returning('cancel_requested')
+      .returning(['cancel_requested', sql<Date>`now()`.as('now')])
       .executeTakeFirst();
     if (row === undefined) throw this.#lost();
     this.#heardMs = askedMs;
+    this.#databaseMs = row.now.getTime();
     return row.cancel_requested;
   }
 
@@ -131,9 +131,15 @@ export class HeldRun {
   async finish(outcome: RunOutcome): Promise<void> {
     if (outcome.state !== 'failed') return this.#settle(outcome);
     const { run } = this;
-    const { failure } = outcome;
-    if (!outcome.retry || run.attempt > run.retry.times) return this.#settle({ state: 'failed', failure });
-    await this.#settle({ state: 'queued', failure, afterMs: outcome.retryAfterMs ?? run.retry.afterMs });
+    const { failure, retryAfterMs: afterMs = run.retry.afterMs } = outcome;
+    if (!outcome.retry || run.attempt > run.retry.times || this.#isTooLate(afterMs)) return this.#settle({ state: 'failed', failure });
+    await this.#settle({ state: 'queued', failure, afterMs });
+  }
+
+  /** Nobody waits for an attempt that may not be begun any more. */
+  #isTooLate(afterMs: number): boolean {
+    const { startBefore } = this.run;
+    return startBefore !== undefined && this.now.getTime() + afterMs > startBefore.getTime();
   }
 
   /** Gives it back as if it had not been begun, to whoever is free. */
@@ -181,9 +187,9 @@ export class HeldRun {
     };
   }
 
-  #asEvent({ why, failure = why }: Settled, how: { readonly state: RunRecord['state'] } | { readonly afterMs: number }): NewEvent {
+  #asEvent({ why, failure = why, report }: Settled, how: { readonly state: RunRecord['state'] } | { readonly afterMs: number }): NewEvent {
     const type = 'state' in how ? 'run.ended' : 'run.waits';
-    return { runId: this.run.id, type, data: { attempt: this.run.attempt, ...how, ...(failure !== undefined && { failure }) } };
+    return { runId: this.run.id, type, data: { attempt: this.run.attempt, ...how, ...(failure !== undefined && { failure }), ...reasonOf(report) } };
   }
 
   async #tell(): Promise<void> {
@@ -230,6 +236,11 @@ export class HeldRun {
       hint: 'whoever takes the run next cleans up after this attempt; see why the database was out of reach',
     });
   }
+}
+
+/** Why it was not done, or not to its end. */
+function reasonOf({ reason }: JsonObject = {}): JsonObject {
+  return reason === undefined ? {} : { reason };
 }
 
 function asWaiting({ attempt, afterMs = 0, dead, failure }: Settled): RunChange {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Database } from './database/open-database.ts';
+import { endMissed, MISSED_AT_ONCE } from './end-missed.ts';
 import { QueueError } from './errors.ts';
 import { lastEventSeq, readEvents, writeEvents } from './events.ts';
 import { setHeartbeat } from './heartbeat.ts';
@@ -151,6 +152,17 @@ export class Runs {
     if (row !== undefined) return this.#told(row);
     const { state } = await this.get(id);
     throw new QueueError({ code: 'QUEUE_RUN_ENDED', message: `run ${id} has ended: ${state}`, details: { runId: id, state } });
+  }
+
+  /** Ends what waits and may not begin any more: who claims does it too, but it may be that nobody does. */
+  async endMissed(): Promise<void> {
+    for (let ended = MISSED_AT_ONCE; ended === MISSED_AT_ONCE; ) {
+      ended = await this.#database.db.transaction().execute(async (trx) => {
+        const events = await endMissed(trx);
+        await writeEvents(trx, events);
+        return events.length;
+      });
+    }
   }
 
   /** How many runs may occupy each kind of resource at once; replaces all that was set before. */

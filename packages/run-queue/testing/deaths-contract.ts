@@ -62,7 +62,8 @@ export function deathsContract(the: () => QueueWorld): void {
     // The minute is over; so is the time to begin, but what is left has to be taken away first.
     const past = new Date(0);
     await world.database.db.updateTable('onevault.run').set({ start_after: past, start_before: past }).where('id', '=', run.id).execute();
-    expect(await world.ended(run.id)).toMatchObject({ state: 'skipped', attempt: 1, report: { reason: 'not begun in time' } });
+    const reason = { code: 'NOT_BEGUN_IN_TIME', text: 'it could not be begun before 1970-01-01T00:00:00.000Z' };
+    expect(await world.ended(run.id)).toMatchObject({ state: 'skipped', attempt: 1, report: { reason } });
     expect(cleaned).toMatchObject([{ worker: 'gone' }]);
   });
 

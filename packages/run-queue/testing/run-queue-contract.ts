@@ -6,6 +6,7 @@ import { leftBehindContract } from './left-behind-contract.ts';
 import { DONE, QueueWorld, quickClock, untilStopped } from './queue-world.ts';
 import { retriesContract } from './retries-contract.ts';
 import { runSpec } from './run-spec.ts';
+import { timesContract } from './times-contract.ts';
 import { transactionsContract } from './transactions-contract.ts';
 
 export interface QueueUnderTest extends AsyncDisposable {
@@ -30,6 +31,7 @@ export function runQueueContract(name: string, open: () => Promise<QueueUnderTes
 
     oneRun(() => world);
     order(() => world);
+    timesContract(() => world);
     tally(() => world);
     endings(() => world);
     retriesContract(() => world);
@@ -207,39 +209,6 @@ function order(the: () => QueueWorld): void {
     expect(await runs.get(run.id)).toMatchObject({ state: 'queued', waitsFor: { code: 'worker', reach: ['datastore-100', 'datastore-1'] } });
     work(async () => DONE, { name: 'far', reach: new Set(['datastore-1', 'datastore-100', 'datastore-7']) });
     expect(await ended(run.id)).toMatchObject({ worker: 'far' });
-  });
-
-  it('are begun in their time or not at all', async () => {
-    const { runs, ended, work, nextVm } = bound(the());
-    const late = await runs.queue(runSpec({ vmId: nextVm(), startBefore: new Date(0) }));
-    const early = await runs.queue(runSpec({ vmId: nextVm(), startAfter: new Date('2100-01-01T00:00:00Z') }));
-    work(async () => DONE);
-    expect(await ended(late.run.id)).toMatchObject({ state: 'skipped', attempt: 0, report: { reason: 'not begun in time' } });
-    expect(await runs.get(early.run.id)).toMatchObject({ state: 'queued', waitsFor: { code: 'time' } });
-  });
-
-  it('are judged by the clock of the database, also by a worker whose own is ten minutes ahead or behind', async () => {
-    const { runs, ended, work, nextVm } = bound(the());
-    for (const aheadMs of [600_000, -600_000]) {
-      const clock = { ...quickClock, now: () => new Date(Date.now() + aheadMs), monotonicMs: quickClock.monotonicMs, sleep: quickClock.sleep };
-      const soon = new Date(Date.now() + 300_000);
-      const late = await runs.queue(runSpec({ vmId: nextVm(), startBefore: new Date(Date.now() - 300_000) }));
-      const early = await runs.queue(runSpec({ vmId: nextVm(), startAfter: soon }));
-      const { run } = await runs.queue(runSpec({ vmId: nextVm(), startBefore: soon }));
-      let told = 0;
-      const stop = work(
-        async ({ now }) => {
-          told = now().getTime();
-          return DONE;
-        },
-        { clock },
-      );
-      expect(await ended(run.id)).toMatchObject({ state: 'succeeded' });
-      expect(Math.abs(told - Date.now())).toBeLessThan(60_000);
-      expect(await ended(late.run.id)).toMatchObject({ state: 'skipped' });
-      expect(await runs.get(early.run.id)).toMatchObject({ state: 'queued', waitsFor: { code: 'time' } });
-      stop.abort();
-    }
   });
 }
 

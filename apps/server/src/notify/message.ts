@@ -17,6 +17,7 @@ const WORDS: Readonly<Record<NotificationCondition, string>> = {
   degraded: 'degraded',
   succeeded: 'succeeded',
   recovered: 'recovered',
+  skipped: 'not done',
   'nothing-ran': 'nothing ran',
   'out-of-rpo': 'out of RPO',
   'repository-unreachable': 'repository unreachable',

@@ -12,7 +12,7 @@ import { Deliveries } from './deliveries.ts';
 import { nothingRan } from './nothing-ran.ts';
 import { Outbox } from './outbox.ts';
 import { entryOf, type Observation, observe, type Telling, type Trouble } from './troubles.ts';
-import { runObservation, standingObservations } from './watch-standing.ts';
+import { runObservations, standingObservations } from './watch-standing.ts';
 
 export interface NotifierDeps {
   readonly clock: Clock;
@@ -156,11 +156,11 @@ class Watch {
   }
 
   #tellingsOf(run: RunRecord, nowMs: number): readonly Telling[] {
-    const seen = runObservation(run);
-    if (seen === undefined) return [];
     const { notifications } = this.#deps.settings();
-    const changes = this.#observe(seen, notifications, nowMs);
-    if (run.state !== 'succeeded') return changes;
+    const observations = runObservations(run);
+    const changes = observations.flatMap((seen) => this.#observe(seen, notifications, nowMs));
+    const [seen] = observations;
+    if (seen === undefined || run.state !== 'succeeded') return changes;
     const listeners = notifications.filter(({ on }) => on.includes('succeeded'));
     return [...changes, ...listeners.map(({ name }) => ({ channel: name, entry: entryOf(seen, 'succeeded', false, 'it succeeded', nowMs) }))];
   }
@@ -196,7 +196,7 @@ class Watch {
   #forgetGone(seen: ReadonlySet<string>, nowMs: number): void {
     for (const [key, { sinceMs }] of this.#troubles) {
       const isGone = /^(rpo|repository):/.test(key) && !seen.has(key) && this.#deps.inventory.refreshedAt !== undefined;
-      if (isGone || (key.startsWith('run:') && nowMs - sinceMs > FORGET_RUN_TROUBLE_MS)) this.#troubles.delete(key);
+      if (isGone || (/^(run|skipped):/.test(key) && nowMs - sinceMs > FORGET_RUN_TROUBLE_MS)) this.#troubles.delete(key);
     }
   }
 

@@ -1,29 +1,46 @@
 import { type Protection, protectionOf } from '@onevault/policies';
 import type { RunRecord } from '@onevault/run-queue';
+import { z } from 'zod';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Inventory } from '../ports/inventory.ts';
 import type { ServerSettings } from '../ports/settings-store.ts';
+import { requestOf } from '../runs/run-view.ts';
 import type { Observation } from './troubles.ts';
 
-/** What an ended run says of its kind of work on its VM or repository. Undefined: nothing; what was wrong is neither worse nor over. */
-export function runObservation(run: RunRecord): Observation | undefined {
+/**
+ * What an ended run says of its kind of work on its VM or repository; nothing: what was wrong is neither worse nor over. That it was not done is a trouble of its own: a
+ * failure before it stays one.
+ */
+export function runObservations(run: RunRecord): readonly Observation[] {
   const { state, kind, vmId, vmName, id: runId } = run;
-  const repository = String(run.request['repository'] ?? '');
+  const repository = String(requestOf(run)['repository'] ?? '');
   const subject = vmId === undefined ? `${kind} of repository ${repository}` : `${kind} of VM ${vmName ?? ''} (${vmId})`;
-  const seen = { key: `run:${kind}:${vmId ?? repository}`, subject, runId, ...(vmId !== undefined && { vmId }) };
+  const of = { subject, runId, ...(vmId !== undefined && { vmId }) };
+  const ended = { ...of, key: `run:${kind}:${vmId ?? repository}` };
+  const done = { ...of, key: `skipped:${kind}:${vmId ?? repository}`, trouble: undefined };
   switch (state) {
     case 'failed':
-      return { ...seen, trouble: { condition: 'failed', ...failureOf(run) } };
+      return [{ ...ended, trouble: { condition: 'failed', ...failureOf(run) } }];
     case 'degraded':
-      return { ...seen, trouble: { condition: 'degraded', text: warningsOf(run) } };
+      return [{ ...ended, trouble: { condition: 'degraded', text: warningsOf(run) } }, done];
     case 'succeeded':
-      return { ...seen, trouble: undefined };
-    case 'cancelled':
+      return [{ ...ended, trouble: undefined }, done];
     case 'skipped':
+    case 'cancelled': {
+      const reason = reasonOf(run);
+      return reason === undefined ? [] : [{ ...done, trouble: { condition: 'skipped', ...reason } }];
+    }
     case 'queued':
     case 'running':
-      return undefined;
+      return [];
   }
+}
+
+/** Of a run that a schedule or a window did not let be done; who cancels one by hand knows. */
+function reasonOf({ state, report }: RunRecord): { text: string; code?: string; hint?: string } | undefined {
+  const said = z.object({ code: z.string(), text: z.string() }).safeParse(report?.['reason']).data;
+  if (said !== undefined) return { ...said, hint: 'its run says more; whoever asks for a run by hand gets one' };
+  return state === 'skipped' ? { text: 'it was not begun in time' } : undefined;
 }
 
 function failureOf({ failure }: RunRecord): { text: string; code?: string; hint?: string } {

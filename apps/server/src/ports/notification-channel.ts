@@ -1,9 +1,13 @@
-/** What is worth telling. recovered: a VM whose last run failed succeeded; nothing-ran: no run succeeded for `quietFor`. */
+/**
+ * What is worth telling. recovered: a VM whose last run failed succeeded; skipped: a scheduled run was not done, or not to its end, by the policy's own rules; nothing-ran:
+ * no run succeeded for `quietFor`.
+ */
 export const NOTIFICATION_CONDITIONS = [
   'failed',
   'degraded',
   'succeeded',
   'recovered',
+  'skipped',
   'nothing-ran',
   'out-of-rpo',
   'repository-unreachable',

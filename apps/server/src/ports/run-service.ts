@@ -29,6 +29,8 @@ export interface RunService {
   get(id: string): Promise<RunRecord>;
   list(filter: RunFilter): Promise<readonly RunRecord[]>;
   cancel(id: string): Promise<void>;
+  /** Ends as skipped what waits and may not begin any more, also while no worker asks for work. */
+  endMissed(): Promise<void>;
   /** Events of one run from the beginning (or behind an event id), then as they come; ends after the run's end. Bounded memory: a slow reader is read again from the database. */
   watch(id: string, options: { readonly afterEventId?: string; readonly signal: AbortSignal }): AsyncIterable<StreamEvent>;
   /** Events of all runs from now on. */

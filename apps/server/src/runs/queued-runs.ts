@@ -69,6 +69,10 @@ export class QueuedRuns implements RunService, Disposable {
     await this.#deps.runs.cancel(id).catch(asNotFound);
   }
 
+  endMissed(): Promise<void> {
+    return this.#deps.runs.endMissed();
+  }
+
   async *watch(id: string, { afterEventId, signal }: { readonly afterEventId?: string; readonly signal: AbortSignal }): AsyncIterable<StreamEvent> {
     const afterSeq = await this.#seqOf(afterEventId, 0);
     const { endedAt } = await this.get(id);

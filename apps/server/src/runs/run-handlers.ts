@@ -133,7 +133,7 @@ async function* watchRun(deps: RunHandlerDeps, call: OfRun, own: (call: OfRun) =
   for await (const event of deps.runs.watch(id, { ...(call.lastEventId !== undefined && { afterEventId: call.lastEventId }), signal: call.signal })) {
     // It may have been given to somebody else since.
     if (!maySee(call.caller, vmId, deps)) return;
-    yield event;
+    yield forCaller(event, call.caller);
   }
 }
 
@@ -154,8 +154,15 @@ async function* watchAll(deps: RunHandlerDeps, { caller, lastEventId, signal }: 
       continue;
     }
     const subject = await subjects.of(event.runId);
-    if (subject !== undefined && maySee(caller, subject.vmId, deps)) yield event;
+    if (subject !== undefined && maySee(caller, subject.vmId, deps)) yield forCaller(event, caller);
   }
+}
+
+/** What administrators do on workers is theirs, as in the policy itself: its owner hears that a command ran, and how it ended. */
+function forCaller(event: StreamEvent, caller: Caller): StreamEvent {
+  if (caller.role === 'admin' || !event.type.startsWith('command.')) return event;
+  const { command: _command, output: _output, ...data } = event.data;
+  return { ...event, data };
 }
 
 /** Whose runs are is remembered of so many. */

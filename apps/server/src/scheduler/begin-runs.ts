@@ -33,6 +33,8 @@ export async function beginRuns(deps: BeginDeps, entry: TimetableEntry, due: Due
   const vms = await knownVms(deps, options);
   if (vms === undefined) return false;
   const closesMs = schedule.window && closingOf(schedule.window, deps.clock.now().getTime());
+  // It closed while OpenNebula was asked.
+  if (schedule.window !== undefined && closesMs === undefined) return false;
   const start: StartOptions = {
     ...options,
     origin,

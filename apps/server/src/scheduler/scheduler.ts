@@ -1,5 +1,6 @@
 import { type CallOptions, serializeError } from '@onevault/base';
 import { closingOf, type Due, dueRun, nextRun, previousRun, trustedHandled } from '@onevault/policies';
+import type { RunService } from '../ports/run-service.ts';
 import type { SettingsStore } from '../ports/settings-store.ts';
 import { type BeginDeps, beginRuns } from './begin-runs.ts';
 import { type HandledSlots, slotKeyText } from './handled-slots.ts';
@@ -7,7 +8,7 @@ import { RetentionAfterBackups, type RetentionDeps } from './retention-after-bac
 import { type TimetableEntry, timetableOf } from './timetable.ts';
 
 export interface SchedulerDeps extends BeginDeps {
-  readonly runs: BeginDeps['runs'] & RetentionDeps['runs'];
+  readonly runs: BeginDeps['runs'] & RetentionDeps['runs'] & Pick<RunService, 'endMissed'>;
   readonly settings: Pick<SettingsStore, 'current' | 'onChange'>;
   readonly slots: HandledSlots;
 }
@@ -15,6 +16,8 @@ export interface SchedulerDeps extends BeginDeps {
 /** A clock that is set is noticed within this time, whatever comes next. */
 const LONGEST_SLEEP_MS = 30_000;
 const JUMP_MS = 60_000;
+/** Older than this program. A machine without a clock of its own begins in 1970, and is told the time when the network is there. */
+const EARLIEST_MS = Date.UTC(2026, 0, 1);
 
 /**
  * Begins every scheduled run once. What was dealt with is in the database, and a slot of a run exists there once: several servers may run this at the same time, and a
@@ -44,6 +47,7 @@ export class Scheduler implements Disposable {
         logger.error({ error: serializeError(error) }, 'the scheduler could not do its work and tries again');
         return LONGEST_SLEEP_MS;
       });
+      logger.debug({ sleepMs }, 'the scheduler has looked');
       await clock.sleep(sleepMs, { signal: until }).catch(() => signal.throwIfAborted());
     }
   }
@@ -51,12 +55,26 @@ export class Scheduler implements Disposable {
   /** Begins what is due now; answers how long nothing will be, ms. */
   async tick(options: CallOptions = {}): Promise<number> {
     this.#watchClock();
-    const { clock, settings, slots } = this.#deps;
+    const { clock, logger, settings, slots, runs } = this.#deps;
+    if (clock.now().getTime() < EARLIEST_MS) {
+      logger.warn({ now: clock.now() }, 'the clock is wrong: nothing is begun until it is set');
+      return LONGEST_SLEEP_MS;
+    }
+    await runs.endMissed();
     const timetable = timetableOf(settings.current());
     const handled = await slots.all();
     if (handled.size > timetable.length) await slots.keepOnly(new Set(timetable.map(({ key }) => slotKeyText(key))));
-    for (const entry of timetable) await this.#look(entry, handled.get(slotKeyText(entry.key)), options);
+    const troubles: unknown[] = [];
+    for (const entry of timetable) {
+      try {
+        await this.#look(entry, handled.get(slotKeyText(entry.key)), options);
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        troubles.push(error); // one that cannot be begun does not keep the others from their time
+      }
+    }
     await this.#retention.begin(options);
+    if (troubles.length > 0) throw troubles.length === 1 ? troubles[0] : new AggregateError(troubles, `${troubles.length} schedules could not be begun`);
     const nowMs = clock.now().getTime();
     const next = timetable.map(({ schedule }) => nextRun(schedule.schedule, nowMs) ?? Number.POSITIVE_INFINITY);
     return Math.max(1, Math.min(LONGEST_SLEEP_MS, Math.min(...next) - nowMs));

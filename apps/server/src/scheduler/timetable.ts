@@ -20,7 +20,7 @@ export function timetableOf(settings: ServerSettings): readonly TimetableEntry[]
   const policies = settings.policies
     .filter(({ policy }) => policy.enabled)
     .flatMap(({ policy, selection, schedules }) =>
-      schedules.map((schedule): TimetableEntry => {
+      fullFirst(schedules).map((schedule): TimetableEntry => {
         const text = `${schedule.schedule.text} ${policy.timezone} ${schedule.mode}`;
         return { key: { policy: policy.name, schedule: text }, schedule, what: { kind: 'policy', policy, selection } };
       }),
@@ -49,4 +49,9 @@ const OF_REPOSITORY = 'repository ';
 export function whoseSlot(key: string | undefined): { readonly policy?: string; readonly repository?: string } {
   if (key === undefined) return {};
   return key.startsWith(OF_REPOSITORY) ? { repository: key.slice(OF_REPOSITORY.length) } : { policy: key };
+}
+
+/** A VM has one run of a policy and slot: where two schedules meet, the one that wants more is begun first. */
+function fullFirst(schedules: readonly CompiledSchedule[]): readonly CompiledSchedule[] {
+  return [...schedules].sort((a, b) => Number(b.mode === 'full') - Number(a.mode === 'full'));
 }

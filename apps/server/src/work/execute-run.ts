@@ -1,7 +1,6 @@
 import type { RunRequest } from '@onevault/api';
-import { type Clock, serializeError } from '@onevault/base';
+import { isAbort, serializeError } from '@onevault/base';
 import type { RunContext, RunOutcome } from '@onevault/run-queue';
-import { ServerError } from '../errors.ts';
 import { openBreaker, type RunHistory } from './breaker.ts';
 import { runBackup } from './kinds/backup.ts';
 import { runDrill } from './kinds/drill.ts';
@@ -13,6 +12,7 @@ import { readOrder } from './read-order.ts';
 import { isWorthAnotherTry, mayComeAgain } from './retryable.ts';
 import { RunJob, type WorkPlace } from './run-job.ts';
 import { failureOf } from './run-outcome.ts';
+import { WindowEnd } from './window-end.ts';
 
 /** Does what was asked for, as the same command does at a terminal. Throws only what the queue has to judge: that it was told to stop. */
 export async function executeRun(place: WorkPlace, context: RunContext, history: RunHistory): Promise<RunOutcome> {
@@ -24,7 +24,7 @@ export async function executeRun(place: WorkPlace, context: RunContext, history:
     throw error;
   });
   if (outcome.state === 'failed') logger.error({ kind, failure: outcome.failure, mayComeAgain: outcome.retry }, 'run failed');
-  else logger.info({ kind, state: outcome.state }, 'run ends');
+  else logger.info({ kind, state: outcome.state, reason: outcome.report['reason'] }, 'run ends');
   return outcome;
 }
 
@@ -41,7 +41,7 @@ async function outcomeOf(place: WorkPlace, context: RunContext, history: RunHist
       return await dispatch(job, request);
     } catch (error) {
       if (context.signal.aborted || !window.isOver) throw error;
-      return { state: 'cancelled', report: { reason: { code: 'SERVER_WINDOW_ENDED', text: 'the window of the policy ended; the next run goes on' } } };
+      return windowEnded(error);
     }
   } catch (error) {
     if (context.signal.aborted) throw error;
@@ -86,24 +86,8 @@ function leftAlone(failures: number, untilMs: number): RunOutcome {
   return { state: 'skipped', report: { reason: { code: 'BREAKER_OPEN', text }, until } };
 }
 
-/** The signal of a run, which its window ends too. */
-class WindowEnd implements Disposable {
-  readonly signal: AbortSignal;
-  readonly #ended = new AbortController();
-  readonly #over = new AbortController();
-
-  constructor(clock: Clock, { signal: own, now }: Pick<RunContext, 'signal' | 'now'>, stopAtMs: number | undefined) {
-    this.signal = stopAtMs === undefined ? own : AbortSignal.any([own, this.#ended.signal]);
-    if (stopAtMs === undefined) return;
-    const ends = (): void => this.#ended.abort(new ServerError({ code: 'SERVER_WINDOW_ENDED', message: 'the window of the policy ended' }));
-    void clock.sleep(Math.max(0, stopAtMs - now().getTime()), { signal: this.#over.signal }).then(ends, () => undefined);
-  }
-
-  get isOver(): boolean {
-    return this.#ended.signal.aborted;
-  }
-
-  [Symbol.dispose](): void {
-    this.#over.abort();
-  }
+/** What went wrong on the way out is told too: it may have left something. */
+function windowEnded(error: unknown): RunOutcome {
+  const reason = { code: 'SERVER_WINDOW_ENDED', text: 'the window of the policy ended before the run was done: what it had begun was taken back' };
+  return { state: 'cancelled', report: { reason, ...(!isAbort(error) && { problem: failureOf(error) }) } };
 }

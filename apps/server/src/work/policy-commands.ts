@@ -3,14 +3,20 @@ import { commandProbes } from '@onevault/composition';
 import { type Policy, parseDuration } from '@onevault/policies';
 import type { RunRecord } from '@onevault/run-queue';
 import { ServerError } from '../errors.ts';
+import type { Redactor } from '../logs/redactor.ts';
 import type { RunLedger } from './run-ledger.ts';
 
 export interface CommandDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly ledger: RunLedger;
+  /** Of what they say. */
+  readonly redactor: Redactor;
   readonly run: Pick<RunRecord, 'id' | 'vmId' | 'vmName'>;
 }
+
+/** As ONEVAULT_OUTCOME tells it. */
+type Outcome = 'succeeded' | 'failed' | 'cancelled';
 
 type Command = NonNullable<Policy['commands']['before']>;
 
@@ -22,19 +28,22 @@ type Command = NonNullable<Policy['commands']['before']>;
 export async function betweenCommands<T>(deps: CommandDeps, policy: Policy | undefined, options: CallOptions, work: () => Promise<T>): Promise<T> {
   const { before, after } = policy?.commands ?? {};
   if (policy === undefined || (before === undefined && after === undefined)) return work();
-  let outcome: 'succeeded' | 'failed' = 'failed';
+  let outcome: Outcome = 'failed';
   try {
     if (before !== undefined) await runCommand(deps, policy, 'before', before, {}, options);
     const result = await work();
     outcome = 'succeeded';
     return result;
+  } catch (error) {
+    if (options.signal?.aborted === true) outcome = 'cancelled';
+    throw error;
   } finally {
     if (after !== undefined) await runAfter(deps, policy, after, outcome);
   }
 }
 
 /** What is done is done: a command behind it that fails is told, and takes the success away only where the policy says so. */
-async function runAfter(deps: CommandDeps, policy: Policy, after: Command, outcome: 'succeeded' | 'failed'): Promise<void> {
+async function runAfter(deps: CommandDeps, policy: Policy, after: Command, outcome: Outcome): Promise<void> {
   try {
     await runCommand(deps, policy, 'after', after, { ONEVAULT_OUTCOME: outcome }, {});
   } catch (error) {
@@ -44,7 +53,7 @@ async function runAfter(deps: CommandDeps, policy: Policy, after: Command, outco
 }
 
 async function runCommand(
-  { env, clock, ledger, run }: CommandDeps,
+  { env, clock, ledger, redactor, run }: CommandDeps,
   policy: Policy,
   phase: 'before' | 'after',
   { command, timeout, onFailure }: Command,
@@ -59,7 +68,12 @@ async function runCommand(
     .run({ argv: command, env: { ...known, ...vm }, timeoutMs: parseDuration(timeout) }, options)
     .then(
       ({ exitCode, output }) => {
-        ledger.tell('command.finished', { phase, exitCode: exitCode ?? null, output, durationMs: Math.round(clock.monotonicMs() - startedMs) });
+        ledger.tell('command.finished', {
+          phase,
+          exitCode: exitCode ?? null,
+          output: redactor.text(output),
+          durationMs: Math.round(clock.monotonicMs() - startedMs),
+        });
         if (exitCode === 0) return undefined;
         return exitCode === undefined ? `did not end within ${timeout}` : `ended with ${exitCode}`;
       },

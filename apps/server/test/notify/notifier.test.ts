@@ -120,6 +120,29 @@ describe('notifications', () => {
     await expect.poll(() => told().slice(2)).toEqual(['over recovered backup of VM web (17)']);
   });
 
+  it('tell what was not done, beside what failed, and of a repository by its name', async () => {
+    const { end, pass, open } = cloud([webhook(['failed', 'skipped', 'recovered'])]);
+    await using _ = await open();
+    const reason = { code: 'BREAKER_OPEN', text: 'left alone until tomorrow' };
+    end(FAILED);
+    end({ state: 'skipped', report: { reason } });
+    end({ state: 'skipped', report: { reason } });
+    end({ state: 'cancelled', report: {} });
+    await pass(MINUTE);
+    await expect.poll(told).toEqual(['failed backup of VM web (17)', 'skipped backup of VM web (17)']);
+    expect(hook.hooks.map(({ body }) => body).join()).toContain('left alone until tomorrow');
+    end();
+    await pass(MINUTE);
+    await expect.poll(() => told().slice(2)).toEqual(['over recovered backup of VM web (17)', 'over skipped backup of VM web (17)']);
+    for (const name of ['main', 'other']) {
+      const { vmId: _vm, vmName: _name, ...chore } = runRecord();
+      const request = { request: { kind: 'gc', repository: name }, repository: { name, place: `/srv/${name}` } };
+      end({ ...chore, ...FAILED, vmId: undefined as never, kind: 'gc', request, id: `gc-${name}` });
+    }
+    await pass(MINUTE);
+    await expect.poll(() => told().slice(4)).toEqual(['failed gc of repository main', 'failed gc of repository other']);
+  });
+
   it('are for those who listen: a channel hears of its conditions alone', async () => {
     const { end, pass, open } = cloud([webhook(['degraded'])]);
     await using _ = await open();

@@ -1,6 +1,7 @@
 import { runSchemas, type StreamEvent } from '@onevault/api';
 import { systemClock } from '@onevault/base';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Caller } from '../../src/ports/call.ts';
 import { IdempotencyKeys } from '../../src/runs/idempotency-keys.ts';
 import { runHandlers } from '../../src/runs/run-handlers.ts';
 import { callOf, SOMEBODY } from '../../testing/call-of.ts';
@@ -124,6 +125,33 @@ describe('runs over the API', { timeout: 30_000 }, () => {
     expect(await watch(live[2]?.id)).toEqual(live.slice(3));
     expect(await watch(live.at(-1)?.id)).toEqual([]);
     expect(await watch('999999999')).toEqual([]);
+  });
+
+  it('say to the owner of a VM that a command of the policy ran, and to administrators which one and what it printed', async () => {
+    world.setPolicies({
+      kind: 'snapshot',
+      name: 'quiesced',
+      timezone: 'UTC',
+      select: { include: ['name=web'] },
+      schedules: [{ at: 'every 1h' }],
+      keep: 3,
+      commands: { before: { command: ['echo', 'the-house-rules'] } },
+    });
+    await world.worker('proxy-2');
+    const { id } = await world.do({ kind: 'snapshot-create', vmId: world.vm, policy: 'quiesced' });
+    const heard = async (caller: Caller): Promise<StreamEvent[]> => {
+      const events: StreamEvent[] = [];
+      const stream = handlers['watchRun']?.(callOf({ params: { runId: id }, caller }));
+      for await (const event of stream as AsyncIterable<StreamEvent>) if (event.type.startsWith('command.')) events.push(event);
+      return events;
+    };
+    expect(JSON.stringify(await heard(SOMEBODY))).toContain('the-house-rules');
+    const owner = await heard({ ...stranger, mayUse: () => true });
+    expect(owner.map(({ type, data }) => [type, data['phase'], data['exitCode']])).toEqual([
+      ['command.started', 'before', undefined],
+      ['command.finished', 'before', 0],
+    ]);
+    expect(JSON.stringify(owner)).not.toContain('the-house-rules');
   });
 
   it('that look after a repository at their time are begun once, however many servers see that it has come', async () => {

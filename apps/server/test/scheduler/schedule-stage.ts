@@ -40,6 +40,8 @@ export class ScheduleStage {
   cloudAway = false;
   /** Called before a run is begun; may throw. */
   onStart: (request: RunRequest) => void = () => undefined;
+  /** Called while OpenNebula is asked. */
+  onRefresh: () => void = () => undefined;
   readonly begun: Begun[] = [];
   readonly open = new Set<string>();
   readonly logged: { readonly message: string; readonly fields: LogFields }[] = [];
@@ -96,12 +98,14 @@ export class ScheduleStage {
         problem: undefined,
         refresh: async () => {
           stage.refreshes++;
+          stage.onRefresh();
           if (stage.cloudAway) throw new Error('no route');
           stage.refreshedAt = new Date(stage.wallMs);
         },
       },
       runs: {
         start: async (request, options) => stage.#start(request, options),
+        endMissed: async () => undefined,
         list: async ({ policy, state }) => (state === 'running' && stage.open.has(policy ?? '') ? [runRecord()] : []),
         onEnded: (listener) => {
           stage.#listeners.add(listener);

@@ -126,6 +126,37 @@ describe('a window', () => {
   });
 });
 
+describe('a window that closes while OpenNebula is asked', () => {
+  it('lets nothing begin that knew no end', async () => {
+    stage.setPolicies(policyDocument({ schedules: [{ at: '22:00', window: '22:00-22:05', stopAtWindowEnd: true }] }));
+    const scheduler = stage.scheduler();
+    await scheduler.tick();
+    stage.wallMs = Date.parse('2026-11-27T22:04:59Z');
+    stage.onRefresh = () => stage.pass(2000);
+    await scheduler.tick();
+    expect(stage.begun).toEqual([]);
+    stage.onRefresh = () => undefined;
+    await stage.until(scheduler, '2026-11-28T22:00:00Z');
+    expect(stage.slotsOf('backup')).toEqual(['2026-11-28T22:00Z']);
+  });
+});
+
+describe('a machine that does not know the time yet', () => {
+  it('begins nothing, and forgets nothing of what was handled', async () => {
+    stage.setPolicies(policyDocument(), policyDocument({ name: 'hourly', schedules: [{ at: 'every 1h' }] }));
+    await stage.until(stage.scheduler(), '2026-11-27T22:10:00Z');
+    const before = stage.begun.length;
+    const handled = new Map(stage.handled);
+    stage.wallMs = 10_000;
+    const scheduler = stage.scheduler();
+    await stage.until(scheduler, '1970-01-01T06:00:00Z');
+    expect(stage.handled).toEqual(handled);
+    stage.wallMs = Date.parse('2026-11-27T22:20:00Z');
+    await scheduler.tick();
+    expect(stage.begun).toHaveLength(before);
+  });
+});
+
 describe('what is begun', () => {
   it('is a run for each VM that is there and is meant, with the policy and its priority', async () => {
     stage.vms = [vmOf(1), vmOf(2, { ONEVAULT_EXCLUDE: 'a scratch VM' }), vmOf(3, {}, false), vmOf(4)];
@@ -168,6 +199,30 @@ describe('what is begun', () => {
     };
     await stage.until(stage.scheduler(), '2026-11-27T23:00:00Z');
     expect(stage.begun.map(({ request }) => ('vmId' in request ? request.vmId : -1))).toEqual([1, 3]);
+  });
+
+  it('is what others want all the same where one schedule cannot be begun, and that one is tried again', async () => {
+    stage.setPolicies(policyDocument({ name: 'bad' }), policyDocument({ name: 'good' }));
+    stage.onStart = (request) => {
+      if ('policy' in request && request.policy === 'bad') throw new Error('the database does not take it');
+    };
+    const scheduler = stage.scheduler();
+    await scheduler.tick();
+    stage.pass(HOUR);
+    await expect(scheduler.tick()).rejects.toThrow('the database does not take it');
+    expect(stage.begun.map(({ options }) => options.origin.name)).toEqual(['good']);
+    stage.onStart = () => undefined;
+    await scheduler.tick();
+    expect(stage.begun.map(({ options }) => options.origin.name)).toEqual(['good', 'bad']);
+  });
+
+  it('is the full backup where two schedules of a policy meet, wherever they stand', async () => {
+    stage.setPolicies(policyDocument({ schedules: [{ at: '22:00' }, { at: 'Fri 22:00', mode: 'full' }] }));
+    await stage.until(stage.scheduler(), '2026-11-28T22:00:00Z');
+    expect(stage.begun.map(({ request, slot }) => [slot, 'mode' in request && request.mode])).toEqual([
+      ['2026-11-27T22:00Z', 'full'],
+      ['2026-11-28T22:00Z', 'auto'],
+    ]);
   });
 
   it('waits for the first look at OpenNebula, and goes by the last one while it is away', async () => {

@@ -15,6 +15,8 @@ const zones = new Map<string, TimeZone>();
 export class TimeZone {
   readonly #format: Intl.DateTimeFormat;
   readonly #steps = new Map<number, number>();
+  /** Of the few steps in which the offset changes: when. */
+  readonly #changes = new Map<number, number>();
 
   private constructor(format: Intl.DateTimeFormat) {
     this.#format = format;
@@ -33,8 +35,9 @@ export class TimeZone {
   offsetAt(atMs: number): number {
     const start = Math.floor(atMs / STEP_MS) * STEP_MS;
     const before = this.#offsetAtStep(start);
+    const after = this.#offsetAtStep(start + STEP_MS);
     // Equal ends mean no change between them.
-    return before === this.#offsetAtStep(start + STEP_MS) ? before : this.#measure(atMs);
+    return before === after || atMs < this.#changeIn(start, after) ? before : after;
   }
 
   /**
@@ -70,11 +73,27 @@ export class TimeZone {
     return high;
   }
 
+  #changeIn(start: number, after: number): number {
+    const known = this.#changes.get(start);
+    if (known !== undefined) return known;
+    let [low, high] = [start, start + STEP_MS];
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#measure(middle) === after) high = middle;
+      else low = middle;
+    }
+    this.#changes.set(start, high);
+    return high;
+  }
+
   #offsetAtStep(start: number): number {
     const known = this.#steps.get(start);
     if (known !== undefined) return known;
     const offset = this.#measure(start);
-    if (this.#steps.size >= MAX_CACHED_STEPS) this.#steps.clear();
+    if (this.#steps.size >= MAX_CACHED_STEPS) {
+      this.#steps.clear();
+      this.#changes.clear();
+    }
     this.#steps.set(start, offset);
     return offset;
   }

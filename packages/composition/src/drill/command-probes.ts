@@ -47,6 +47,8 @@ async function runProbe(
     const exitCode = await ended;
     return { exitCode: stop.aborted ? undefined : exitCode, output: output.trim() };
   } finally {
+    // What it started may have outlived a kind word to it.
+    if (stop.aborted) signalGroup(child, 'SIGKILL');
     await Promise.all([timer, stopped]);
     signal?.throwIfAborted();
   }

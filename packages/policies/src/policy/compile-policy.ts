@@ -48,21 +48,23 @@ export function nextRuns(compiled: CompiledPolicy, afterMs: number, count: numbe
 
 /** Enough runs that a weekend, a month's end and a change of the clock are among them. */
 const GAPS = 64;
+/** Of a schedule that comes every few years, two are enough. */
+const FURTHEST_MS = 8 * 366 * 86_400_000;
 
 function longestGap(schedules: readonly CompiledSchedule[], nowMs: number): number {
-  const times = schedules.flatMap(({ schedule }) => take(runsAfter(schedule, nowMs), GAPS));
+  const times = schedules.map(({ schedule }) => take(runsAfter(schedule, nowMs), GAPS, nowMs + FURTHEST_MS));
   // Behind the end of the shortest list the others stand alone.
-  const until = Math.min(...schedules.map(({ schedule }) => take(runsAfter(schedule, nowMs), GAPS).at(-1) ?? Number.POSITIVE_INFINITY));
-  const sorted = [...new Set(times)].filter((at) => at <= until).sort((a, b) => a - b);
+  const until = Math.min(...times.map((list) => list.at(-1) ?? Number.POSITIVE_INFINITY));
+  const sorted = [...new Set(times.flat())].filter((at) => at <= until).sort((a, b) => a - b);
   const gaps = sorted.slice(1).map((at, i) => at - (sorted[i] ?? at));
   return Math.max(0, ...gaps);
 }
 
-function take(runs: Generator<number, void>, count: number): number[] {
+function take(runs: Generator<number, void>, count: number, untilMs = Number.POSITIVE_INFINITY): number[] {
   const taken: number[] = [];
   for (const at of runs) {
     taken.push(at);
-    if (taken.length >= count) break;
+    if (taken.length >= count || (taken.length >= 2 && at > untilMs)) break;
   }
   return taken;
 }

@@ -17,8 +17,11 @@ export interface Due {
   readonly lateMs: number;
 }
 
-/** A clock that was this far ahead was wrong, and what it made us believe is forgotten. */
-const CLOCK_TOLERANCE_MS = 26 * 3_600_000;
+/**
+ * A clock that was this far ahead was wrong, and what it made us believe is forgotten, or schedules of every hour would be silent until that time has come. What was begun
+ * for a slot is known by the slot (the queue has one run of each), and is not begun again.
+ */
+const CLOCK_TOLERANCE_MS = 3_600_000;
 
 /** What is to be remembered as handled: itself, unless a clock that was wrong made us believe in a future that is not there yet. */
 export function trustedHandled(handledMs: number, nowMs: number): number {

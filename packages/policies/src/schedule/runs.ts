@@ -1,5 +1,6 @@
 import type { TimeZone } from '@onevault/backup-format';
 import type { CalendarRule, Schedule } from './schedule.ts';
+import { isSkipped } from './skipped-day.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -14,7 +15,7 @@ export function nextRun(schedule: Schedule, afterMs: number): number | undefined
     const anchor = schedule.zone.firstInstantAt(ANCHOR_WALL_MS);
     return anchor + (Math.floor((afterMs - anchor) / schedule.everyMs) + 1) * schedule.everyMs;
   }
-  return searchDays(schedule.zone, afterMs, 1, (day) => instantsOfDay(schedule.rule, schedule.zone, day).find((instant) => instant > afterMs));
+  return searchDays(schedule.zone, afterMs, 1, (day) => instantsOfDay(schedule.rule, schedule.zone, day).find((instant) => instant > afterMs), Math.min);
 }
 
 /** The last run at or before an instant. */
@@ -23,7 +24,7 @@ export function previousRun(schedule: Schedule, atMs: number): number | undefine
     const anchor = schedule.zone.firstInstantAt(ANCHOR_WALL_MS);
     return anchor + Math.floor((atMs - anchor) / schedule.everyMs) * schedule.everyMs;
   }
-  return searchDays(schedule.zone, atMs, -1, (day) => instantsOfDay(schedule.rule, schedule.zone, day).findLast((instant) => instant <= atMs));
+  return searchDays(schedule.zone, atMs, -1, (day) => instantsOfDay(schedule.rule, schedule.zone, day).findLast((instant) => instant <= atMs), Math.max);
 }
 
 /** The runs after an instant, in order, without end. */
@@ -31,21 +32,41 @@ export function* runsAfter(schedule: Schedule, afterMs: number): Generator<numbe
   for (let at = nextRun(schedule, afterMs); at !== undefined; at = nextRun(schedule, at)) yield at;
 }
 
-/** From the day before (or after) on: where a zone skips a whole day, an instant's neighbours lie two days of the calendar apart. */
-function searchDays(zone: TimeZone, atMs: number, direction: 1 | -1, find: (dayMs: number) => number | undefined): number | undefined {
+/**
+ * From the day before (or after) on: where a zone skips a whole day, an instant's neighbours lie two days of the calendar apart. Where a clock goes back over midnight the
+ * evening is shown again when the next day has begun: of two days that follow one another the `nearer` one counts.
+ */
+function searchDays(
+  zone: TimeZone,
+  atMs: number,
+  direction: 1 | -1,
+  find: (dayMs: number) => number | undefined,
+  nearer: (a: number, b: number) => number,
+): number | undefined {
   const today = Math.floor((atMs + zone.offsetAt(atMs)) / DAY_MS) * DAY_MS;
   for (let step = -1; step < FURTHEST_DAYS; step++) {
     const found = find(today + direction * step * DAY_MS);
-    if (found !== undefined) return found;
+    if (found !== undefined) return nearer(found, find(today + direction * (step + 1) * DAY_MS) ?? found);
   }
   return undefined;
 }
 
+/** Days of a rule that were looked at last: a schedule of every minute has 1440 instants in each. */
+const REMEMBERED_DAYS = 8;
+const remembered = new WeakMap<CalendarRule, Map<number, readonly number[]>>();
+
 /** The instants of one day of the calendar, rising. A time that the clock skips is the moment of the jump; one that it shows twice is its first showing. */
-function instantsOfDay(rule: CalendarRule, zone: TimeZone, dayMs: number): number[] {
-  if (!isDayOf(rule, new Date(dayMs)) || isSkipped(zone, dayMs)) return [];
-  const instants = rule.times.flatMap((minutes) => instantsOf(zone, dayMs + minutes * MINUTE_MS, rule.everyHour));
-  return [...new Set(instants)].sort((a, b) => a - b);
+function instantsOfDay(rule: CalendarRule, zone: TimeZone, dayMs: number): readonly number[] {
+  if (!isDayOf(rule, new Date(dayMs))) return [];
+  const days = remembered.get(rule) ?? new Map<number, readonly number[]>();
+  const known = days.get(dayMs);
+  if (known !== undefined) return known;
+  const instants = isSkipped(zone, dayMs) ? [] : rule.times.flatMap((minutes) => instantsOf(zone, dayMs + minutes * MINUTE_MS, rule.everyHour));
+  const rising = [...new Set(instants)].sort((a, b) => a - b);
+  const [oldest] = days.keys();
+  if (days.size >= REMEMBERED_DAYS && oldest !== undefined) days.delete(oldest);
+  remembered.set(rule, days.set(dayMs, rising));
+  return rising;
 }
 
 function instantsOf(zone: TimeZone, wallMs: number, twice: boolean): number[] {
@@ -54,12 +75,6 @@ function instantsOf(zone: TimeZone, wallMs: number, twice: boolean): number[] {
   const offset = zone.offsetAt(wallMs + 1.5 * DAY_MS);
   const second = wallMs - offset;
   return second > first && zone.offsetAt(second) === offset ? [first, second] : [first];
-}
-
-/** Countries have left out a whole day to come to the other side of the date line. */
-function isSkipped(zone: TimeZone, dayMs: number): boolean {
-  const first = zone.firstInstantAt(dayMs);
-  return first + zone.offsetAt(first) >= dayMs + DAY_MS;
 }
 
 function isDayOf(rule: CalendarRule, day: Date): boolean {

@@ -1,6 +1,7 @@
 import { TimeZone } from '@onevault/backup-format';
 import { PolicyError } from '../errors.ts';
 import { parseField, WEEKDAY } from './number-field.ts';
+import { isSkipped } from './skipped-day.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -36,10 +37,14 @@ function minutesOf(time: string | undefined): number | undefined {
   return minutes < 60 && total <= 24 * 60 ? total : undefined;
 }
 
-/** When the window that is open at an instant closes; undefined while none is. */
+/**
+ * When the window that is open at an instant closes; undefined while none is. Days that follow one another without a break (`Sat..Sun 00:00-24:00`) are one stretch; of one
+ * that never closes it is a moment more than a week away.
+ */
 export function closingOf(window: Window, atMs: number): number | undefined {
-  for (const { opens, closes } of around(window, atMs)) if (opens <= atMs && atMs < closes) return closes;
-  return undefined;
+  let closing: number | undefined;
+  for (const { opens, closes } of around(window, atMs)) if (opens <= (closing ?? atMs) && closes > (closing ?? atMs)) closing = closes;
+  return closing;
 }
 
 /** When it is open next: the instant itself while it is. Undefined for what never opens within eight days. */
@@ -55,6 +60,6 @@ function around(window: Window, atMs: number): { readonly opens: number; readonl
   const { zone, weekdays, opens, closes } = window;
   const today = Math.floor((atMs + zone.offsetAt(atMs)) / DAY_MS) * DAY_MS;
   return Array.from({ length: 11 }, (_, i) => today + (i - 2) * DAY_MS)
-    .filter((day) => weekdays.includes(new Date(day).getUTCDay()))
+    .filter((day) => weekdays.includes(new Date(day).getUTCDay()) && !isSkipped(zone, day))
     .map((day) => ({ opens: zone.firstInstantAt(day + opens * MINUTE_MS), closes: zone.firstInstantAt(day + closes * MINUTE_MS) }));
 }
