@@ -43,6 +43,8 @@ export interface ScheduledWorld extends AsyncDisposable {
   /** A directory for what commands read and write. */
   readonly scratch: string;
   readonly stateDirectory: string;
+  /** What the command line needs to work through the server. */
+  remote(): { readonly ONEVAULT_SERVER: string; readonly ONEVAULT_TOKEN: string };
   ask(method: string, path: string, body?: unknown): Promise<RawReply>;
   /** Makes policies what the settings have, and no others. */
   policies(...documents: readonly object[]): Promise<void>;
@@ -127,6 +129,7 @@ export async function makeScheduledWorld(time: string): Promise<ScheduledWorld> 
     logged,
     scratch,
     stateDirectory: join(directory, 'state'),
+    remote: () => ({ ONEVAULT_SERVER: server.url.href, ONEVAULT_TOKEN: server.headers?.['authorization']?.replace('Bearer ', '') ?? '' }),
     ask,
     policies: async (...documents) => {
       const reply = await ask('POST', '/settings', { yaml: JSON.stringify({ policies: documents, removeUnlisted: true }) });
