@@ -32,7 +32,9 @@ describe('a worker does every kind of run', { timeout: 30_000 }, () => {
 
   it('a restore as a new VM, which becomes the one’s who asked', async () => {
     const owner = await world.simulator.sim.control.createUser({ name: 'bob', password: 'secret' });
+    await world.simulator.must('one.vm.chown', world.vm, owner.userId, owner.groupId);
     const run = await world.do({ kind: 'restore', ...ofPoint(), name: 'web-2', method: 'auto', hold: false }, { owner });
+    await world.simulator.must('one.vm.chown', world.vm, 0, 0);
     expect(run).toMatchObject({ state: 'succeeded', vmId: world.vm, report: { kind: 'restore', vmName: 'web-2' } });
     const restored = Number(run.report?.['vmId']);
     expect(await stateOf(restored)).toBe('RUNNING');
