@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { type Clock, type LogFields, type Logger, systemClock } from '@onevault/base';
-import { ANYBODY, bearer, type RawReply, type Somebody, send, signIn } from '@onevault/server/testing';
+import { ANYBODY, bearer, bodyAs, type RawReply, type Somebody, send, signIn } from '@onevault/server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bodiesOf, type Documented, documented, type Ids, pathOf } from '../support/api-table.ts';
 import { type Belongings, CANARY, HOUSE, makeTenants, PEOPLE, type Person, passwordOf, SPARE_POLICY, type Tenants } from '../support/tenants.ts';
@@ -12,6 +12,11 @@ type Place = (typeof PLACES)[number];
 const MISSING: Belongings = { vmId: 4_000_000, pointId: '20200101T000000Z-0000', runId: 'run-0' };
 
 let tenants: Tenants;
+interface OpenApi {
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+  readonly paths: Parameters<typeof documented>[0];
+}
+
 let operations: readonly Documented[];
 let definitions: Readonly<Record<string, object>>;
 let tokenOfAnother: string;
@@ -29,9 +34,9 @@ const logger: Logger = { debug: note, info: note, warn: note, error: note, child
 
 beforeAll(async () => {
   tenants = await makeTenants({ clock, logger });
-  const { json } = await send(tenants.base, '/api/v1/openapi.json');
-  definitions = json.components.schemas;
-  operations = documented(json.paths);
+  const { components, paths } = bodyAs<OpenApi>(await send(tenants.base, '/api/v1/openapi.json'));
+  definitions = components.schemas;
+  operations = documented(paths);
   for (const name of PEOPLE) {
     secrets.push(passwordOf(name));
     await giveCredentials(name);

@@ -2,7 +2,7 @@ import { access, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '@onevault/base';
-import { bearer, type RawReply, type Somebody, signIn } from '@onevault/server/testing';
+import { bearer, bodyAs, type RawReply, type Somebody, signIn } from '@onevault/server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Belongings, CANARY, makeTenants, PEOPLE, type Person, passwordOf, SPARE_POLICY, type Tenants } from '../support/tenants.ts';
 
@@ -14,6 +14,12 @@ let victim: Belongings;
 const people = new Map<Person, Somebody>();
 const as = (person: Person): Somebody => people.get(person) as Somebody;
 const own = (person: Person): Belongings => tenants.own.get(person) as Belongings;
+interface Policy {
+  readonly name: string;
+  readonly matches: number;
+  readonly document: { readonly select: object };
+}
+
 const code = ({ status, json }: RawReply): string => `${status} ${json?.code}`;
 
 beforeAll(async () => {
@@ -112,7 +118,8 @@ describe('an act on what is somebody else’s', () => {
       const reply = await tenants.ask(as('viewer'), 'GET', path);
       expect([200, 400, 404], path).toContain(reply.status);
       expect(reply.text, path).not.toContain(reply.status === 200 ? CANARY : `${CANARY}-vm`);
-      if (reply.status === 200 && path.startsWith('/runs')) expect(reply.json.items.map((run: { vmName: string }) => run.vmName)).not.toContain(`${CANARY}-vm`);
+      if (reply.status === 200 && path.startsWith('/runs'))
+        expect(bodyAs<{ readonly items: readonly { readonly vmName: string }[] }>(reply).items.map((run) => run.vmName)).not.toContain(`${CANARY}-vm`);
     }
   });
 });
@@ -153,12 +160,12 @@ describe('what administrators decide', () => {
   });
 
   it('a policy is seen by who has a VM in it, as what it means for that VM', async () => {
-    const { json } = await tenants.ask(as('viewer'), 'GET', '/policies');
-    expect(json.map(({ name, matches, document }: never) => ({ name, matches, select: (document as { select: object }).select }))).toEqual([
+    const seen = bodyAs<readonly Policy[]>(await tenants.ask(as('viewer'), 'GET', '/policies'));
+    expect(seen.map(({ name, matches, document }) => ({ name, matches, select: document.select }))).toEqual([
       { name: 'spare', matches: 1, select: { include: [`id=${own('viewer').vmId}`], exclude: [] } },
     ]);
-    const all = await tenants.ask(tenants.oneadmin, 'GET', '/policies');
-    expect(all.json.map(({ name }: { name: string }) => name).sort()).toEqual([`${CANARY}-policy`, 'spare']);
+    const all = bodyAs<readonly Policy[]>(await tenants.ask(tenants.oneadmin, 'GET', '/policies'));
+    expect(all.map(({ name }) => name).sort()).toEqual([`${CANARY}-policy`, 'spare']);
   });
 
   it('a repository is opened before it is taken, where it is to be made it is, and what cannot be opened changes nothing', async () => {
@@ -171,10 +178,10 @@ describe('what administrators decide', () => {
       const made = await ask(oneadmin, 'PUT', '/repositories/third', { place: `${place}/made`, create: true, maintenance: { gc: 'none' } });
       expect(made.json, made.text).toMatchObject({ name: 'third', reachable: true, points: 0, maintenance: { gc: 'none', verifyMode: 'sample' } });
       const kept = await ask(oneadmin, 'PUT', '/repositories/third', { place: `${place}/made`, create: false });
-      expect(kept.json.maintenance.gc).toBe('none');
+      expect(bodyAs<{ readonly maintenance: { readonly gc: string } }>(kept).maintenance.gc).toBe('none');
       expect(code(await ask(oneadmin, 'PUT', '/repositories/third', { place: '/proc/nothing', create: false }))).toBe('404 REPO_NOT_FOUND');
-      const { json } = await ask(oneadmin, 'GET', '/repositories');
-      expect(json.find(({ name }: { name: string }) => name === 'third').place).toBe(`${place}/made`);
+      const all = bodyAs<readonly { readonly name: string; readonly place: string }[]>(await ask(oneadmin, 'GET', '/repositories'));
+      expect(all.find(({ name }) => name === 'third')?.place).toBe(`${place}/made`);
       expect(code(await ask(oneadmin, 'DELETE', '/repositories/main'))).toBe('409 SERVER_SETTINGS_CONFLICT');
       expect(code(await ask(oneadmin, 'DELETE', '/repositories/third'))).toBe('204 undefined');
       expect((await readdir(`${place}/made`)).length).toBeGreaterThan(0);

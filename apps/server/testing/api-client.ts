@@ -1,12 +1,27 @@
 import { request as httpRequest } from 'node:http';
+import type { accessSchemas, Problem, vmSchemas } from '@onevault/api';
+import type { z } from 'zod';
+
+type Fields = z.output<(typeof accessSchemas)['session']> &
+  Omit<z.output<(typeof accessSchemas)['newToken']>, 'role'> &
+  Problem &
+  Pick<z.output<(typeof vmSchemas)['point']>, 'tags' | 'held'> &
+  Pick<z.output<(typeof vmSchemas)['fileListing']>, 'entries'>;
+
+/** What tests read of answers: each answer has the fields of its own schema only, and a list is none of this. */
+type AnswerFields = Readonly<Fields>;
 
 export interface RawReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
-  /** Undefined when it is no JSON. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers whose shape they know
-  readonly json: any;
+  /** As JSON; undefined when it is none, whatever the type says. */
+  readonly json: AnswerFields;
+}
+
+/** An answer that is of another shape than those: a list, a document. */
+export function bodyAs<Body>({ json }: Pick<RawReply, 'json'>): Body {
+  return json as unknown as Body;
 }
 
 export interface SendOptions {
@@ -35,7 +50,7 @@ export function send(base: URL, path: string, { method = 'GET', headers = {}, bo
         response.on('error', reject);
         response.on('end', () => {
           const answer = Buffer.concat(chunks).toString('utf8');
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text: answer, json: parsed(answer) });
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text: answer, json: parsed(answer) as AnswerFields });
         });
       },
     );
@@ -64,7 +79,7 @@ export async function signIn(base: URL, user: string, password: string): Promise
   const reply = await send(base, '/api/v1/session', { method: 'POST', body: { user, password } });
   if (reply.status !== 200) throw new Error(`${user} could not sign in: ${reply.status} ${reply.text}`);
   const [cookie = ''] = String(reply.headers['set-cookie']).split(';', 1);
-  const csrfToken = String((reply.json as { readonly csrfToken: string }).csrfToken);
+  const csrfToken = reply.json.csrfToken;
   return { cookie, csrfToken, headers: { cookie, 'x-csrf-token': csrfToken } };
 }
 

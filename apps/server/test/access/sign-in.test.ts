@@ -47,7 +47,7 @@ describe('signing in', () => {
     world.settings.set({ defaultRole: 'none' });
     const replies = [await trySignIn({ user: 'carol', password: 'x' }), await trySignIn({ user: 'alice', password: 'x' }), await trySignIn(ALICE)];
     world.settings.set({ defaultRole: 'viewer' });
-    for (const { status, json } of replies) expect({ status, ...json, requestId: '' }).toEqual({ status: 401, ...replies[0]?.json, requestId: '' });
+    for (const { status, json } of replies) expect({ ...json, requestId: '', status }).toEqual({ ...replies[0]?.json, requestId: '', status: 401 });
   });
 
   it('takes no name that smuggles another secret into the session string', async () => {

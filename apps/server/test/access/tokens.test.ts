@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FakeClock } from '@onevault/base/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Access } from '../../src/index.ts';
-import { type AccessWorld, bearer, makeAccessWorld, type RawReply, type Somebody, sampleHandlers, send, signIn } from '../../testing/index.ts';
+import { type AccessWorld, bearer, bodyAs, makeAccessWorld, type RawReply, type Somebody, sampleHandlers, send, signIn } from '../../testing/index.ts';
 
 const nothing = { inventory: { vm: () => undefined }, catalog: { get: async () => undefined }, runs: { get: async () => Promise.reject(new Error('no run')) } };
 
@@ -77,7 +77,7 @@ describe('an API token', () => {
     const { json: ofAdmin } = await create(admin, { role: 'admin' });
     const { json: ofAlice } = await create(alice);
     const seen = async (who: Somebody): Promise<string[]> =>
-      (await send(base, '/api/v1/tokens', { headers: who.headers })).json.map(({ id }: { id: string }) => id);
+      bodyAs<readonly { readonly id: string }[]>(await send(base, '/api/v1/tokens', { headers: who.headers })).map(({ id }) => id);
     expect(await seen(alice)).not.toContain(ofAdmin.id);
     expect(await seen(admin)).toEqual(expect.arrayContaining([ofAdmin.id, ofAlice.id]));
     const remove = (who: Somebody, id: string): Promise<RawReply> => send(base, `/api/v1/tokens/${id}`, { method: 'DELETE', headers: who.headers });
@@ -133,9 +133,9 @@ describe('users', () => {
   });
 
   it('read the audit log as administrators, newest first, and whether it holds', async () => {
-    const { json } = await send(base, '/api/v1/audit?limit=2&actor=oneadmin', { headers: admin.headers });
-    expect(json).toHaveLength(2);
-    expect(json[0].seq).toBeGreaterThan(json[1].seq);
+    const records = bodyAs<readonly { readonly seq: number }[]>(await send(base, '/api/v1/audit?limit=2&actor=oneadmin', { headers: admin.headers }));
+    expect(records).toHaveLength(2);
+    expect(records[0]?.seq).toBeGreaterThan(records[1]?.seq ?? Number.NaN);
     expect(await send(base, '/api/v1/audit/verification', { headers: admin.headers })).toMatchObject({ status: 200, json: { records: expect.any(Number) } });
   });
 });

@@ -1,7 +1,7 @@
 import { API_PREFIX, OPERATIONS } from '@onevault/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { InventoryVm } from '../../src/index.ts';
-import { type AccessWorld, makeAccessWorld, runRecord, type Somebody, sampleHandlers, send, signIn } from '../../testing/index.ts';
+import { type AccessWorld, bodyAs, makeAccessWorld, runRecord, type Somebody, sampleHandlers, send, signIn } from '../../testing/index.ts';
 
 let world: AccessWorld;
 let base: URL;
@@ -50,7 +50,7 @@ describe('the server', () => {
   it('answers the OpenAPI document to anybody, with the operations it has', async () => {
     const { status, json } = await send(base, `${API_PREFIX}/openapi.json`);
     expect(status).toBe(200);
-    const ids = Object.values(json.paths as Record<string, Record<string, { operationId: string }>>).flatMap((methods) =>
+    const ids = Object.values(bodyAs<{ readonly paths: Record<string, Record<string, { operationId: string }>> }>({ json }).paths).flatMap((methods) =>
       Object.values(methods).map((one) => one.operationId),
     );
     expect(ids.sort()).toEqual(OPERATIONS.map(({ id }) => id).sort());
