@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createRepository, fileStore, type Repository } from '@onevault/backup-format';
 import { systemClock } from '@onevault/base';
 import { groupOf } from '@onevault/orchestrator';
+import { bodyAs } from '@onevault/server/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runMain } from '../../apps/cli/test/support/command-line.ts';
 import { makeScheduledWorld, type ScheduledWorld } from '../support/scheduled-world.ts';
@@ -91,10 +92,11 @@ async function calendar(name: Name, at: string): Promise<Verdicts> {
   const items: Day[] = [];
   let next: string | undefined;
   do {
-    const { status, json, text } = await stage.ask('GET', `/policies/${name}/calendar?limit=17&on=${at}${next === undefined ? '' : `&cursor=${next}`}`);
-    expect(status, text).toBe(200);
-    items.push(...json.items);
-    next = json.next;
+    const reply = await stage.ask('GET', `/policies/${name}/calendar?limit=17&on=${at}${next === undefined ? '' : `&cursor=${next}`}`);
+    expect(reply.status, reply.text).toBe(200);
+    const page = bodyAs<{ readonly items: readonly Day[]; readonly next?: string }>(reply);
+    items.push(...page.items);
+    next = page.next;
   } while (next !== undefined);
   return Object.fromEntries(items.map(({ pointId, keptBy }) => [pointId, keptBy]));
 }
@@ -113,7 +115,10 @@ describe('the retention calendar', { timeout: 120_000 }, () => {
     async (name) => {
       const web = `/vms/${stage.world.vm}/points?limit=200`;
       await stage.becomes(
-        async () => (await stage.ask('GET', web)).json.items.filter(({ repository }: { repository: string }) => repository === name).length,
+        async () =>
+          bodyAs<{ readonly items: readonly { readonly repository: string }[] }>(await stage.ask('GET', web)).items.filter(
+            ({ repository }) => repository === name,
+          ).length,
         (count) => count > 50,
         'the catalog has read them',
       );
