@@ -5,7 +5,7 @@ import { type Clock, type LogFields, type Logger, Scope, Secret, systemClock } f
 import { testSettings } from '@onevault/composition/testing';
 import { type Database, openDatabase, Runs } from '@onevault/run-queue';
 import { Redactor, ServerWorker } from '@onevault/server';
-import { bearer, HookServer, openStateDirectory, type RawReply, send, signIn, startApiSide } from '@onevault/server/testing';
+import { bearer, bodyAs, HookServer, openStateDirectory, type RawReply, send, signIn, startApiSide } from '@onevault/server/testing';
 import { takeWallClock, type WallClock } from './wall-clock.ts';
 import { makeWorld, type World } from './world.ts';
 
@@ -93,7 +93,8 @@ export async function makeScheduledWorld(time: string): Promise<ScheduledWorld> 
   await server.start({ worker: true });
 
   const ask: ScheduledWorld['ask'] = async (method, path, body) => send(server.url, `/api/v1${path}`, { method, headers: server.headers ?? {}, body });
-  const runs: ScheduledWorld['runs'] = async (policy) => (await ask('GET', `/runs?limit=100&policy=${policy}`)).json.items.toReversed();
+  const runs: ScheduledWorld['runs'] = async (policy) =>
+    bodyAs<{ readonly items: readonly ToldRun[] }>(await ask('GET', `/runs?limit=100&policy=${policy}`)).items.toReversed();
   const detail: ScheduledWorld['detail'] = async (runId) => (await ask('GET', `/runs/${runId}`)).json;
   const becomes: ScheduledWorld['becomes'] = async (look, isSo, what = '') => {
     const until = systemClock.monotonicMs() + LONGEST_WAIT_MS;
