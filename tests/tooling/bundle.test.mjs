@@ -95,8 +95,9 @@ describeWith(needed, 'the bundle', () => {
   test('begins a database from what was prepared: PGlite would take 800 MiB to make one', async () => {
     const begin = `
       import { readFileSync } from 'node:fs';
+      import { systemClock } from '@onevault/base';
       import { openDatabase } from '@onevault/run-queue';
-      await openDatabase({ kind: 'embedded', directory: '${dir}/database' }, { clock: undefined });
+      await openDatabase({ kind: 'embedded', directory: '${dir}/database' }, { clock: systemClock });
       process.stdout.write(/VmHWM:\\s+(\\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
     `;
     const { code, stdout, stderr } = await finished(process.execPath, ['--input-type=module', '-e', begin], { cwd: `${home}/lib` });
