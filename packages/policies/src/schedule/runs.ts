@@ -15,7 +15,7 @@ export function nextRun(schedule: Schedule, afterMs: number): number | undefined
     const anchor = schedule.zone.firstInstantAt(ANCHOR_WALL_MS);
     return anchor + (Math.floor((afterMs - anchor) / schedule.everyMs) + 1) * schedule.everyMs;
   }
-  return searchDays(schedule.zone, afterMs, 1, (day) => instantsOfDay(schedule.rule, schedule.zone, day).find((instant) => instant > afterMs), Math.min);
+  return searchDays(schedule.zone, afterMs, 1, (day) => instantsOfDay(schedule, day).find((instant) => instant > afterMs), Math.min);
 }
 
 /** The last run at or before an instant. */
@@ -24,7 +24,7 @@ export function previousRun(schedule: Schedule, atMs: number): number | undefine
     const anchor = schedule.zone.firstInstantAt(ANCHOR_WALL_MS);
     return anchor + Math.floor((atMs - anchor) / schedule.everyMs) * schedule.everyMs;
   }
-  return searchDays(schedule.zone, atMs, -1, (day) => instantsOfDay(schedule.rule, schedule.zone, day).findLast((instant) => instant <= atMs), Math.max);
+  return searchDays(schedule.zone, atMs, -1, (day) => instantsOfDay(schedule, day).findLast((instant) => instant <= atMs), Math.max);
 }
 
 /** The runs after an instant, in order, without end. */
@@ -51,21 +51,24 @@ function searchDays(
   return undefined;
 }
 
-/** Days of a rule that were looked at last: a schedule of every minute has 1440 instants in each. */
+type CalendarSchedule = Extract<Schedule, { readonly kind: 'calendar' }>;
+
+/** Days of a schedule that were looked at last: a schedule of every minute has 1440 instants in each. */
 const REMEMBERED_DAYS = 8;
-const remembered = new WeakMap<CalendarRule, Map<number, readonly number[]>>();
+const remembered = new WeakMap<CalendarSchedule, Map<number, readonly number[]>>();
 
 /** The instants of one day of the calendar, rising. A time that the clock skips is the moment of the jump; one that it shows twice is its first showing. */
-function instantsOfDay(rule: CalendarRule, zone: TimeZone, dayMs: number): readonly number[] {
+function instantsOfDay(schedule: CalendarSchedule, dayMs: number): readonly number[] {
+  const { rule, zone } = schedule;
   if (!isDayOf(rule, new Date(dayMs))) return [];
-  const days = remembered.get(rule) ?? new Map<number, readonly number[]>();
+  const days = remembered.get(schedule) ?? new Map<number, readonly number[]>();
   const known = days.get(dayMs);
   if (known !== undefined) return known;
   const instants = isSkipped(zone, dayMs) ? [] : rule.times.flatMap((minutes) => instantsOf(zone, dayMs + minutes * MINUTE_MS, rule.everyHour));
   const rising = [...new Set(instants)].sort((a, b) => a - b);
   const [oldest] = days.keys();
   if (days.size >= REMEMBERED_DAYS && oldest !== undefined) days.delete(oldest);
-  remembered.set(rule, days.set(dayMs, rising));
+  remembered.set(schedule, days.set(dayMs, rising));
   return rising;
 }
 
