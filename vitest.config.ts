@@ -44,7 +44,7 @@ export default defineConfig({
     ],
     testTimeout: 30_000,
     // By default vitest leaves one core free, which on two of them means one file at a time; much of the suite waits for processes and disks.
-    maxWorkers: Math.max(2, availableParallelism() + 1),
+    maxWorkers: availableParallelism() + 2,
     reporters: ['default', './scripts/vitest-tally.mjs'],
   },
 });

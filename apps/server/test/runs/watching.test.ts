@@ -24,7 +24,8 @@ function watched() {
     watchAll: () => events(),
   };
   const inventory = { vms: () => [], vm: (id: number) => ({ facts: { id, owner: id === 1 ? owner.of : 'nobody' }, owned: {} }) };
-  const { watch, watchRun } = runHandlers({ runs, inventory, settings: { current: () => serverSettings() }, keys: {} } as never);
+  const points = { onChange: () => ({ [Symbol.dispose]: () => undefined }) };
+  const { watch, watchRun } = runHandlers({ runs, inventory, points, settings: { current: () => serverSettings() }, keys: {} } as never);
   const caller = (user: string) => ({
     ...SOMEBODY,
     user,
