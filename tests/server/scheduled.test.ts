@@ -53,7 +53,7 @@ describe('a window', { timeout: 300_000 }, () => {
     const begun = await stage.slot('stopped', '2026-12-02T01:20:00Z', ({ state }) => state === 'running');
     await stage.becomes(
       () => stage.detail(begun.id),
-      ({ steps }) => steps.some(({ step, outcome }: ToldRun) => step === 'attach' && outcome === 'running'),
+      ({ steps }) => steps.some(({ step, outcome }) => step === 'attach' && outcome === 'running'),
       'the disk is about to be attached',
     );
     stage.wall.set('2026-12-02T02:00:01Z');
@@ -112,7 +112,7 @@ describe('the circuit breaker', { timeout: 300_000 }, () => {
     await stage.policies(policy('broken', { circuitBreaker: { failures: 2, pause: '12h' }, commands }));
     const state = async (time: string): Promise<[string, string | undefined]> => {
       const run = await stage.slot('broken', time);
-      return [run.state, run.state === 'failed' ? run.failure.code : run.waitsFor?.code];
+      return [run.state, run.state === 'failed' ? run.failure?.code : run.waitsFor?.code];
     };
     expect(await state('2026-12-06T03:00:01Z')).toEqual(['failed', 'SERVER_COMMAND_FAILED']);
     expect(await state('2026-12-06T04:00:01Z')).toEqual(['failed', 'SERVER_COMMAND_FAILED']);
@@ -194,13 +194,15 @@ describe('several schedules', { timeout: 300_000 }, () => {
     await stage.slot('left', '2026-12-10T03:00:01Z');
     const all = async (): Promise<ToldRun[]> => (await Promise.all(['left', 'right', 'sets'].map((name) => stage.runs(name)))).flat();
     const runs = await stage.becomes(all, (found) => found.length === 3 && found.every(({ state }) => state === 'succeeded'), 'three runs');
-    const times = runs.map(({ startedAt, endedAt }) => [Date.parse(startedAt), Date.parse(endedAt)] as const).sort(([a], [b]) => a - b);
+    const times = runs.map(({ startedAt, endedAt }) => [Date.parse(startedAt ?? ''), Date.parse(endedAt ?? '')] as const).sort(([a], [b]) => a - b);
     for (const [index, [startedMs]] of times.slice(1).entries()) expect(startedMs).toBeGreaterThanOrEqual(times[index]?.[1] ?? Number.NaN);
   });
 
   it('of a snapshot policy: sets are taken, and its own that are too many go', async () => {
     const [first] = await stage.runs('sets');
-    const [{ setId }] = (await stage.detail(first.id)).report.sets;
+    const { report } = await stage.detail(first?.id ?? '');
+    const [set] = (report?.['sets'] ?? []) as readonly { readonly setId: string }[];
+    const setId = set?.setId ?? expect.fail('it has no set');
     const second = await stage.slot('sets', '2026-12-10T04:00:01Z');
     expect(second).toMatchObject({ state: 'succeeded', report: { pruned: expect.arrayContaining([{ setId, outcome: 'deleted' }]) } });
   });

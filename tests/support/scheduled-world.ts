@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { runSchemas } from '@onevault/api';
 import { type Clock, type LogFields, type Logger, Scope, Secret, systemClock } from '@onevault/base';
 import { testSettings } from '@onevault/composition/testing';
 import { type Database, openDatabase, Runs } from '@onevault/run-queue';
@@ -25,9 +26,8 @@ const calm: Clock = { ...systemClock, sleep: (ms, options) => systemClock.sleep(
 const HEARTBEAT_SECONDS = 400 * 86_400;
 const LONGEST_WAIT_MS = 90_000;
 
-/** A run as the API tells it. */
-// biome-ignore lint/suspicious/noExplicitAny: tests look into answers whose shape they know
-export type ToldRun = any;
+/** A run as the API tells it, in a list or whole. */
+export type ToldRun = (typeof runSchemas)['runDetail']['_output'];
 
 /**
  * The whole server in this process (api with its scheduler and notifier, worker, embedded database) over a simulated cloud with the VM `web`, by a clock on the wall that
@@ -95,7 +95,7 @@ export async function makeScheduledWorld(time: string): Promise<ScheduledWorld> 
   const ask: ScheduledWorld['ask'] = async (method, path, body) => send(server.url, `/api/v1${path}`, { method, headers: server.headers ?? {}, body });
   const runs: ScheduledWorld['runs'] = async (policy) =>
     bodyAs<{ readonly items: readonly ToldRun[] }>(await ask('GET', `/runs?limit=100&policy=${policy}`)).items.toReversed();
-  const detail: ScheduledWorld['detail'] = async (runId) => (await ask('GET', `/runs/${runId}`)).json;
+  const detail: ScheduledWorld['detail'] = async (runId) => bodyAs<ToldRun>(await ask('GET', `/runs/${runId}`));
   const becomes: ScheduledWorld['becomes'] = async (look, isSo, what = '') => {
     const until = systemClock.monotonicMs() + LONGEST_WAIT_MS;
     for (;;) {
@@ -145,9 +145,10 @@ export async function makeScheduledWorld(time: string): Promise<ScheduledWorld> 
     slot: async (policy, at, until = isEnded) => {
       const known = new Set((await runs(policy)).map(({ id }) => id));
       wall.set(at);
-      const newest = async (): Promise<ToldRun> => (await runs(policy)).filter(({ id, request }) => !known.has(id) && request.kind !== 'retention').at(-1);
+      const newest = async (): Promise<ToldRun | undefined> =>
+        (await runs(policy)).filter(({ id, request }) => !known.has(id) && request.kind !== 'retention').at(-1);
       const run = await becomes(newest, (one) => one !== undefined && until(one), `${policy} at ${at}`);
-      return detail(run.id);
+      return detail(run?.id ?? '');
     },
     detail,
     ended: (runId) => becomes(() => detail(runId), isEnded, `run ${runId}`),
