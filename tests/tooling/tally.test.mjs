@@ -19,6 +19,21 @@ test('the last line counts passed, failed and skipped tests', async () => {
   expect(code).toBe(1);
 });
 
+test('each failure is named once more in a line at the end', async () => {
+  const { stdout } = await runSuite({
+    'a.test.js': `describe('group', () => { test('one', () => { throw new Error('first line\\nsecond line') }); test('two', () => {}) })`,
+    'b.test.js': `import './missing.js'; test('three', () => {})`,
+    'c.test.js': `test('four', () => { throw new Error('x'.repeat(300)) })`,
+  });
+  const named = stdout.split('\n').filter((line) => line.startsWith('FAILED '));
+  expect(named.toSorted()).toEqual([
+    'FAILED a.test.js > group > one: first line',
+    expect.stringMatching(/^FAILED b\.test\.js: .*missing\.js/),
+    `FAILED c.test.js > four: ${'x'.repeat(199)}…`,
+  ]);
+  expect(stdout.indexOf(named[0])).toBeGreaterThan(stdout.indexOf('Duration'));
+});
+
 test('without skipped tests the line has two numbers', async () => {
   const { code, lastLine } = await runSuite({ 'a.test.js': `test('one', () => {})` });
   expect(lastLine).toBe('1 passed, 0 failed');
