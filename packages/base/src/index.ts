@@ -10,5 +10,6 @@ export { BaseError, type ErrorFacts, errorCode, isAbort, isBaseError, isRetryabl
 export { type ConcurrencyOptions, forEachConcurrent, Mutex, mapOrdered, Semaphore } from './flow.ts';
 export { type LogFields, type Logger, silentLogger } from './log.ts';
 export { type RetryPolicy, retry } from './retry.ts';
+export { sayMissing } from './say-missing.ts';
 export { Scope } from './scope.ts';
 export { redact, Secret } from './secret.ts';

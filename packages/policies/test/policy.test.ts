@@ -46,6 +46,11 @@ describe('a policy', () => {
     if (path !== '') expect((caught as { details: { issues: { path: string }[] } }).details.issues.map((issue) => issue.path)).toContain(path);
   });
 
+  it('says of what is not there that it is missing', () => {
+    const { timezone, schedules, ...rest } = nightly;
+    expect(() => parsePolicy({ ...rest, schedules: [{ mode: 'full' }] })).toThrow(/✖ is missing\n {2}→ at timezone\n✖ is missing\n {2}→ at schedules\[0\]\.at/);
+  });
+
   it('knows its next runs over all schedules', () => {
     const runs = nextRuns(compilePolicy(policy, 0), at('2026-11-28T00:00Z'), 4).map(
       ({ atMs, schedule }) => `${new Date(atMs).toISOString().slice(0, 16)} ${schedule.mode}`,

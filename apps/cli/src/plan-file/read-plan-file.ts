@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { type CallOptions, errorCode } from '@onevault/base';
+import { type CallOptions, errorCode, sayMissing } from '@onevault/base';
 import { type PlanFile, type PlanProblem, planFileSchema } from '@onevault/orchestrator';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { CliError } from '../errors.ts';
@@ -26,7 +26,7 @@ export async function readPlanFile(path: string, options: CallOptions = {}): Pro
       document.errors.map(({ message }) => message.split('\n')[0] ?? message),
     );
   const place = (at: PlanProblem['path']): string => placeOf(document, lines, at);
-  const parsed = planFileSchema.safeParse(contentOf(document, path));
+  const parsed = planFileSchema.safeParse(contentOf(document, path), { error: sayMissing });
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => `${place(issue.path.filter((part) => typeof part !== 'symbol'))}: ${issue.message}`);
     throw invalid(path, issues);

@@ -1,3 +1,4 @@
+import { sayMissing } from '@onevault/base';
 import { z } from 'zod';
 import { ServerError } from '../errors.ts';
 
@@ -14,7 +15,7 @@ export function checkPart(place: 'path' | 'query' | 'body', schema: z.ZodType | 
     if (value === undefined || value === null) return undefined;
     throw invalid(place, [{ path: place, message: 'this takes no body' }]);
   }
-  const read = (schema ?? NOTHING).safeParse(value ?? (place === 'body' ? undefined : {}));
+  const read = (schema ?? NOTHING).safeParse(value ?? (place === 'body' ? undefined : {}), { error: sayMissing });
   if (!read.success) {
     throw invalid(
       place,

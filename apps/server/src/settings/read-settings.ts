@@ -1,3 +1,4 @@
+import { sayMissing } from '@onevault/base';
 import { type BackupPolicy, type CompiledPolicy, compilePolicy, type Policy, parsePolicy, type SnapshotPolicy } from '@onevault/policies';
 import type { z } from 'zod';
 import type { ServerSettings } from '../ports/settings-store.ts';
@@ -92,7 +93,7 @@ function read<T>(schema: z.ZodType<T>, entry: Entry, faults: Fault[]): T[] {
 }
 
 function whole<T>(schema: z.ZodType<T>, place: string, value: unknown, faults: Fault[]): T | undefined {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: sayMissing });
   if (parsed.success) return parsed.data;
   faults.push(...zodFaults(place, parsed.error));
   return undefined;

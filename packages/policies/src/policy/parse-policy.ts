@@ -1,3 +1,4 @@
+import { sayMissing } from '@onevault/base';
 import { z } from 'zod';
 import { PolicyError } from '../errors.ts';
 import { backupPolicySchema, type Policy, snapshotPolicySchema } from './policy-schema.ts';
@@ -9,7 +10,8 @@ export function parsePolicy(value: unknown, source = 'the policy'): Policy {
     const hint = "begin with 'kind: backup' or 'kind: snapshot'";
     throw new PolicyError({ code: 'POLICY_INVALID', message: `${source} does not say what kind of policy it is`, details: { source }, hint });
   }
-  const parsed = kind === 'backup' ? backupPolicySchema.safeParse(value) : snapshotPolicySchema.safeParse(value);
+  const schema = kind === 'backup' ? backupPolicySchema : snapshotPolicySchema;
+  const parsed = schema.safeParse(value, { error: sayMissing });
   if (parsed.success) return parsed.data;
   throw new PolicyError({
     code: 'POLICY_INVALID',
