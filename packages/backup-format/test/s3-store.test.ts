@@ -1,7 +1,7 @@
 import { seededRandom } from '@onevault/base/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectStore } from '../src/index.ts';
-import { keysOf, type S3Fake, type S3FakeOptions, type S3FakeRequest, type S3Fault, startS3Fake } from '../testing/index.ts';
+import { gate, keysOf, type S3Fake, type S3FakeOptions, type S3FakeRequest, type S3Fault, startS3Fake } from '../testing/index.ts';
 import { storeOn } from './support/s3.ts';
 
 const MIB = 1024 * 1024;
@@ -73,6 +73,25 @@ describe('conditional writes', () => {
       expect(bucket.uploads()).toEqual([]);
     },
   );
+
+  it('leave nothing behind when they are stopped while the server is at work on the trial: what is sent is waited for', async () => {
+    const stop = new AbortController();
+    const seen = gate();
+    const goOn = gate();
+    fake.faults = ({ operation, key }) => {
+      if (operation === 'DeleteObject') goOn.open(); // too early: the put comes after it
+      if (operation !== 'PutObject' || !key.includes('.probe')) return undefined;
+      seen.open();
+      return { kind: 'late', after: goOn.until };
+    };
+    const put = expect(store.put('onevault.json', bytes('{}'), { ifAbsent: true, signal: stop.signal })).rejects.toThrow('told to stop');
+    await seen.until;
+    stop.abort(new Error('told to stop'));
+    for (let round = 0; round < 5; round++) await keysOf(storeOn(fake), ''); // time enough to take the trial away
+    goOn.open();
+    await put;
+    expect(bucket.keys()).toEqual([]);
+  });
 
   it.each(['', '{', '{"version":2}', 'x'.repeat(5000)])('are tried again when the record says %j', async (damaged) => {
     bucket.put(RECORD, Buffer.from(damaged), { metadata: {} });

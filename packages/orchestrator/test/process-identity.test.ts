@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { thisProcess } from '../src/process-identity.ts';
 
 describe('whether the owner of a journal lives', () => {
@@ -26,7 +26,7 @@ describe('whether the owner of a journal lives', () => {
       const theirs = `${host} ${child} ${(await stat())[19]} ${boot}`;
       expect(await isAlive(theirs)).toBe(true);
       process.kill(Number(child), 'SIGKILL');
-      await vi.waitUntil(async () => (await stat())[0] === 'Z');
+      await expect.poll(async () => (await stat())[0]).toBe('Z');
       expect(await isAlive(theirs)).toBe(false);
     } finally {
       parent.kill('SIGKILL');

@@ -18,7 +18,9 @@ export type S3Fault =
   /** The answer stops after so many bytes of its body. */
   | { readonly kind: 'truncate'; readonly bytes: number }
   /** Never answered. */
-  | { readonly kind: 'stall' };
+  | { readonly kind: 'stall' }
+  /** Carried out when the promise is fulfilled, also when nobody waits for the answer any more. */
+  | { readonly kind: 'late'; readonly after: Promise<unknown> };
 
 export interface S3FakeRequest {
   readonly operation: S3OperationName;
@@ -120,6 +122,7 @@ class Fake implements S3Fake {
     response.setHeader('date', new Date(this.#now()).toUTCString());
     const fault = this.#faultFor(request);
     if (fault?.kind === 'stall') return;
+    if (fault?.kind === 'late') await fault.after;
     if (fault?.kind === 'reset' && !fault.effect) {
       response.destroy();
       return;

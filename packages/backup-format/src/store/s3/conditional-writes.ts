@@ -82,7 +82,10 @@ export class ConditionalWritesRecord {
     }
   }
 
-  /** An object put twice and a multipart upload completed onto it: the server refuses the second and the third, or it does not know how. */
+  /**
+   * An object put twice and a multipart upload completed onto it: the server refuses the second and the third, or it does not know how.
+   * None of it is cut off by an abort once it is sent: the server could still carry it out after the deletion.
+   */
   async #probe(options: CallOptions): Promise<ConditionalWrites> {
     const { keyOf, randomHex, connection } = this.#deps;
     const key = keyOf(`.probe-${randomHex()}`);
@@ -101,7 +104,7 @@ export class ConditionalWritesRecord {
     const { connection } = this.#deps;
     const body = Buffer.from('probe');
     const command = { Bucket: connection.bucket, Key: key, Body: body, ContentMD5: contentMd5(body), IfNoneMatch: '*' };
-    return connection.run('probe conditional writes', '', ({ sdk, client, http }) => client.send(new sdk.PutObjectCommand(command), http), options);
+    return connection.run('probe conditional writes', '', ({ sdk, client }) => client.send(new sdk.PutObjectCommand(command)), options);
   }
 
   async #completeOnto(Key: string, options: CallOptions): Promise<void> {
@@ -113,9 +116,9 @@ export class ConditionalWritesRecord {
     const UploadId = upload.id;
     try {
       const part = { Bucket, Key, UploadId, PartNumber: 1, Body, ContentMD5: contentMd5(Body) };
-      const { ETag } = await connection.run(what, '', ({ sdk, client, http }) => client.send(new sdk.UploadPartCommand(part), http), options);
+      const { ETag } = await connection.run(what, '', ({ sdk, client }) => client.send(new sdk.UploadPartCommand(part)), options);
       const end = { Bucket, Key, UploadId, MultipartUpload: { Parts: [{ ETag, PartNumber: 1 }] }, IfNoneMatch: '*' };
-      await connection.run(what, '', ({ sdk, client, http }) => client.send(new sdk.CompleteMultipartUploadCommand(end), http), options);
+      await connection.run(what, '', ({ sdk, client }) => client.send(new sdk.CompleteMultipartUploadCommand(end)), options);
     } finally {
       await abandonUpload(connection, Key, UploadId, { attempts: CLEANUP_ATTEMPTS });
       if (upload.doubtful) await abandonUploads(connection, Key, { attempts: CLEANUP_ATTEMPTS });
