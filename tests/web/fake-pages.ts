@@ -46,7 +46,7 @@ async function openFakePages(): Promise<FakePages> {
     };
   const as = async (user: string) => {
     const watched = await openPage(browser, server.url);
-    watched.page.setDefaultTimeout(15_000);
+    watched.page.setDefaultTimeout(30_000);
     await watched.page.clock.setFixedTime(NOON);
     await watched.page.goto(server.url);
     await signIn(watched.page, user);

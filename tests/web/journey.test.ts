@@ -56,7 +56,7 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'from a 
 
   it('signs in, sets up, backs up, restores, reverts, and reads of all of it in the audit log', { timeout: PATIENCE_MS }, async () => {
     const { page, faults } = watched;
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     const [user = '', ...password] = (await readFile(shell.env['ONE_AUTH'] ?? '', 'utf8')).trim().split(':');
     await page.goto(url);
     await look(page, 'sign-in');
