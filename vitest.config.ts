@@ -43,7 +43,8 @@ export default defineConfig({
       project('replacing', SOURCES, { include: REPLACING }),
     ],
     testTimeout: 30_000,
-    // A second, the default, passes on a busy machine without a turn for whoever is waited for.
+    // The defaults, ten seconds for a hook and one for a poll, pass on a busy machine without a turn for whoever is waited for.
+    hookTimeout: 60_000,
     expect: { poll: { timeout: 20_000 } },
     // By default vitest leaves one core free, which on two of them means one file at a time; much of the suite waits for processes and disks.
     maxWorkers: availableParallelism() + 2,
