@@ -42,6 +42,22 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'used in
     expect(lines.filter((line) => line.includes('done in')).length).toBe(3);
   });
 
+  it('the page of a VM asks for all that stands on it at once, and shows it when the VM is known', async () => {
+    const vmUrl = `${pages.server.url}/api/v1/vms/1`;
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await page.route(vmUrl, (route) => answered.then(() => route.continue()));
+    const points = page.waitForRequest((request) => request.url().startsWith(`${vmUrl}/points`));
+    await page.goto(`${pages.server.url}/vms/1`);
+    await points;
+    expect(await page.getByRole('heading', { name: 'Restore points' }).isVisible()).toBe(false);
+    answer();
+    await page.getByRole('heading', { name: 'Restore points' }).waitFor();
+    await page.unrouteAll();
+  });
+
   it('a run is cancelled once that is confirmed, and says so without being loaded again', async () => {
     const runId = startBackup();
     await pages.go(`/runs/${runId}`);

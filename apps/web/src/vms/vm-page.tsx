@@ -64,13 +64,13 @@ function KnownVm({ vmId }: { readonly vmId: number }) {
               </Notice>
             )}
             <ProtectionPanel vm={data} />
-            <VmPoints vmId={vmId} />
-            <VmDisks disks={data.disks} />
           </>
         )}
       </Loaded>
       {/* Asked for at the same time, and shown when it is clear that there is such a VM. */}
       <div className={vm.data === undefined ? 'ov-later' : 'ov-stack'}>
+        <VmPoints vmId={vmId} />
+        {vm.data !== undefined && <VmDisks disks={vm.data.disks} />}
         {vm.data?.exists !== false && <SnapshotsPanel vmId={vmId} vmName={name} />}
         <UndoPanel vmId={vmId} vmName={name} />
         <RecentRuns vmId={vmId} />
