@@ -42,7 +42,7 @@ export default defineConfig({
       project('packages', SOURCES, { include: ['{packages/*,apps/cli}/test/**/*.test.ts'], exclude: REPLACING, isolate: false }),
       project('replacing', SOURCES, { include: REPLACING }),
     ],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     // The defaults, ten seconds for a hook and one for a poll, pass on a busy machine without a turn for whoever is waited for.
     hookTimeout: 60_000,
     expect: { poll: { timeout: 20_000 } },

@@ -142,7 +142,7 @@ describeWith(needed, 'the bundle', () => {
     expect(sha256(await readFile(makeBundle(dir)))).toBe(digest);
     expect(await readdir(`${ROOT}node_modules/.bin`)).toEqual(before);
     expect(before.filter((name) => name.startsWith('.ignored'))).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   function everything() {
     return readdir(`${home}/lib`, { withFileTypes: true, recursive: true });

@@ -41,7 +41,7 @@ describe('recovering', () => {
     return victim;
   }
 
-  it('may be killed itself at any moment: the next one goes on', { timeout: 60_000 }, async () => {
+  it('may be killed itself at any moment: the next one goes on', { timeout: 180_000 }, async () => {
     const before = await state();
     const counted = new Mortal();
     await killedBackup('before deleteDiskSnapshot');
