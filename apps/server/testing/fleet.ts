@@ -86,6 +86,7 @@ export function fleet(given: {
       refreshedAt: new Date('2026-11-01T00:00:00Z'),
       problem: undefined,
       refresh: async () => undefined,
+      hasNewProxy: async () => false,
     },
     catalog: {
       ofVm: (vmId) => ({

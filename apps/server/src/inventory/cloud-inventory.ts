@@ -39,6 +39,7 @@ export class CloudInventory implements Inventory {
   #former = new Map<number, InventoryVm>();
   #vms: readonly InventoryVm[] = [];
   #hosts: ReadonlyMap<number, Host> = new Map();
+  #proxies: ReadonlySet<number> = new Set();
   #refreshing: Promise<void> | undefined;
   readonly #listeners = new Set<(vms: readonly InventoryVm[]) => void>();
   refreshedAt: Date | undefined;
@@ -78,6 +79,10 @@ export class CloudInventory implements Inventory {
       this.#refreshing = undefined;
     });
     await this.#refreshing;
+  }
+
+  async hasNewProxy(): Promise<boolean> {
+    return [...(await this.#deps.proxies())].some((id) => !this.#proxies.has(id));
   }
 
   /** Looks again once a minute, until the signal. */
@@ -129,9 +134,9 @@ export class CloudInventory implements Inventory {
   async #look(options: CallOptions): Promise<void> {
     const { cloud } = this.#deps;
     this.#hosts = new Map((await cloud.hosts(options)).map((host) => [host.id, host]));
-    const proxies = await this.#deps.proxies();
+    this.#proxies = new Set(await this.#deps.proxies());
     const seen = new Map<number, Seen>();
-    for await (const vm of cloud.fullVms(options)) seen.set(vm.id, this.#same(inventoryVm(vm, this.#hosts, proxies)));
+    for await (const vm of cloud.fullVms(options)) seen.set(vm.id, this.#same(inventoryVm(vm, this.#hosts, this.#proxies)));
     await this.#askAfterMissing(seen, options);
     const former = await this.#deps.former(new Set(seen.keys()), options);
     this.#show(seen, new Map(former.map((vm) => [vm.facts.id, this.#sameFormer(vm)])));

@@ -25,4 +25,6 @@ export interface Inventory {
   /** Why the last refresh failed. */
   readonly problem: SerializedError | undefined;
   refresh(options?: CallOptions): Promise<void>;
+  /** Whether a worker has said since the last look that it runs in a VM of which that look did not know this. */
+  hasNewProxy(): Promise<boolean>;
 }

@@ -52,7 +52,7 @@ export async function beginRuns(deps: BeginDeps, entry: TimetableEntry, due: Due
 /** Undefined while nobody knows what there is. */
 async function knownVms({ inventory, clock, logger }: BeginDeps, options: CallOptions): Promise<readonly InventoryVm[] | undefined> {
   const isFresh = inventory.refreshedAt !== undefined && clock.now().getTime() - inventory.refreshedAt.getTime() <= FRESH_MS;
-  if (!isFresh) {
+  if (!isFresh || (await inventory.hasNewProxy())) {
     await inventory.refresh(options).catch((error: unknown) => {
       options.signal?.throwIfAborted();
       logger.warn({ error: serializeError(error) }, 'OpenNebula cannot be asked which VMs there are: those that were seen last are meant');

@@ -32,6 +32,8 @@ async function outcomeOf(place: WorkPlace, context: RunContext, history: RunHist
   const { run } = context;
   try {
     const { order, request, policy } = readOrder(run);
+    // Chosen before the worker had said where it runs.
+    if (run.schedule !== undefined && run.vmId !== undefined && run.vmId === place.settings.proxyVm) return servesBackups();
     const breaker = await openBreaker(history, run, policy, context.now().getTime());
     if (breaker !== undefined) return leftAlone(breaker.failures, breaker.untilMs);
     using window = new WindowEnd(place.clock, context, order.stopAtMs);
@@ -84,6 +86,10 @@ function leftAlone(failures: number, untilMs: number): RunOutcome {
   const until = new Date(untilMs).toISOString();
   const text = `the last ${failures} runs of this VM for this policy have failed: it is left alone until ${until}, unless somebody asks for a run`;
   return { state: 'skipped', report: { reason: { code: 'BREAKER_OPEN', text }, until } };
+}
+
+function servesBackups(): RunOutcome {
+  return { state: 'skipped', report: { reason: { code: 'VM_IS_PROXY', text: 'it is the proxy VM that the worker runs in: no policy is for it' } } };
 }
 
 /** What went wrong on the way out is told too: it may have left something. */

@@ -136,8 +136,14 @@ describe('the inventory', () => {
     const unfinished = await make('unfinished', 'ONEVAULT_STATE=RESTORING\nONEVAULT_NAME=unfinished');
     const restored = await make('restored', 'ONEVAULT_STATE=RESTORED\nONEVAULT_NAME=restored');
     const copy = await make('copy', 'ONEVAULT_DRILL=p\nONEVAULT_STATE=RESTORING\nONEVAULT_NAME=drill');
-    const seen = inventory({ proxies: async () => new Set([db]) });
+    const proxies = new Set<number>();
+    const seen = inventory({ proxies: async () => proxies });
     await seen.refresh();
+    expect(await seen.hasNewProxy()).toBe(false);
+    proxies.add(db);
+    expect(await seen.hasNewProxy()).toBe(true);
+    await seen.refresh();
+    expect(await seen.hasNewProxy()).toBe(false);
     const servesAs = (id: number): string | undefined => seen.vm(id)?.facts.servesAs;
     expect([db, drill, unfinished, restored, copy, web].map(servesAs)).toEqual([
       'proxy VM of onevault',

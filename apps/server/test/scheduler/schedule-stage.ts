@@ -37,6 +37,8 @@ export class ScheduleStage {
   settings: ServerSettings = NO_SETTINGS;
   refreshedAt: Date | undefined = new Date(0);
   refreshes = 0;
+  /** A worker has said in which VM it runs, and nobody has looked since. */
+  hasNewProxy = false;
   cloudAway = false;
   /** Called before a run is begun; may throw. */
   onStart: (request: RunRequest) => void = () => undefined;
@@ -96,6 +98,7 @@ export class ScheduleStage {
           return stage.refreshedAt;
         },
         problem: undefined,
+        hasNewProxy: async () => stage.hasNewProxy,
         refresh: async () => {
           stage.refreshes++;
           stage.onRefresh();

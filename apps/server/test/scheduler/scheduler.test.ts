@@ -174,6 +174,20 @@ describe('what is begun', () => {
     expect(stage.refreshes).toBe(1);
   });
 
+  it('is nothing for a VM of which its worker has only just said that it runs in it', async () => {
+    stage.vms = [vmOf(1), vmOf(2)];
+    stage.setPolicies(policyDocument({ select: { include: ['*'] }, schedules: [{ at: '22:00' }] }));
+    stage.refreshedAt = new Date('2026-11-27T21:59:30Z');
+    stage.hasNewProxy = true;
+    stage.onRefresh = () => {
+      stage.hasNewProxy = false;
+      stage.vms = [vmOf(1)];
+    };
+    await stage.until(stage.scheduler(), '2026-11-27T22:00:00Z');
+    expect(stage.begun.map(({ request }) => 'vmId' in request && request.vmId)).toEqual([1]);
+    expect(stage.refreshes).toBe(1);
+  });
+
   it('comes once when two servers look at the same time, and when one dies in the middle of a slot', async () => {
     stage.vms = Array.from({ length: 20 }, (_, i) => vmOf(i + 1));
     stage.setPolicies(policyDocument());

@@ -56,6 +56,7 @@ export async function openState(lab: CatalogLab, wish: StateWish): Promise<State
     seenAt: clock.now(),
     problem: undefined,
     refresh: async () => undefined,
+    hasNewProxy: async () => false,
   };
   const board = new ProtectionBoard({ inventory, catalog, settings, clock });
   catalog.onChange((ids) => board.forget(ids));

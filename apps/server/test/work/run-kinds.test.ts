@@ -91,6 +91,18 @@ describe('a worker does every kind of run', { timeout: 30_000 }, () => {
     expect(world.points()).toHaveLength(before + 1);
   });
 
+  it('a scheduled run of the VM that the worker itself runs in is left out, and says why', async () => {
+    const policy = { name: 'all', timezone: 'UTC', select: { include: ['*'] }, schedules: [{ at: 'every 1d' }] };
+    world.setPolicies({ ...policy, kind: 'backup', repository: 'main', retention: { keepLast: 1 } });
+    await world.look();
+    const vmId = Number(world.place.settings.proxyVm);
+    const schedule = { origin: { kind: 'schedule', name: 'all' }, slot: new Date() } as const;
+    const run = await world.do({ kind: 'backup', vmId, repository: 'main', mode: 'auto', policy: 'all' }, schedule);
+    expect(run).toMatchObject({ state: 'skipped', report: { reason: { code: 'VM_IS_PROXY' } } });
+    const asked = await world.do({ kind: 'backup', vmId, repository: 'main', mode: 'auto' });
+    expect(asked).toMatchObject({ state: 'failed', failure: { code: 'JOB_PLAN_REFUSED' } });
+  });
+
   it('snapshots of a policy: the newest of its own stay', async () => {
     const policy = { name: 'hourly', timezone: 'UTC', select: { include: ['name=web'] }, schedules: [{ at: 'every 1h' }] };
     world.setPolicies({ ...policy, kind: 'snapshot', keep: 1 });
