@@ -134,11 +134,12 @@ export class CloudInventory implements Inventory {
   async #look(options: CallOptions): Promise<void> {
     const { cloud } = this.#deps;
     this.#hosts = new Map((await cloud.hosts(options)).map((host) => [host.id, host]));
-    this.#proxies = new Set(await this.#deps.proxies());
+    const proxies = new Set(await this.#deps.proxies());
     const seen = new Map<number, Seen>();
-    for await (const vm of cloud.fullVms(options)) seen.set(vm.id, this.#same(inventoryVm(vm, this.#hosts, this.#proxies)));
+    for await (const vm of cloud.fullVms(options)) seen.set(vm.id, this.#same(inventoryVm(vm, this.#hosts, proxies)));
     await this.#askAfterMissing(seen, options);
     const former = await this.#deps.former(new Set(seen.keys()), options);
+    this.#proxies = proxies;
     this.#show(seen, new Map(former.map((vm) => [vm.facts.id, this.#sameFormer(vm)])));
   }
 

@@ -35,6 +35,10 @@ function inventory(overrides: Partial<ConstructorParameters<typeof CloudInventor
   return new CloudInventory({ cloud, clock: stopsAtSleep.clock, logger: silentLogger, proxies: async () => new Set(), former: async () => [], ...overrides });
 }
 
+function ends(error: Error): never {
+  throw error;
+}
+
 /** Looks as the server does, and keeps what it saw. */
 async function looksOnce(seen: CloudInventory): Promise<void> {
   await seen.keepFresh({ signal: stopsAtSleep.signal() }).catch(() => undefined);
@@ -137,11 +141,19 @@ describe('the inventory', () => {
     const restored = await make('restored', 'ONEVAULT_STATE=RESTORED\nONEVAULT_NAME=restored');
     const copy = await make('copy', 'ONEVAULT_DRILL=p\nONEVAULT_STATE=RESTORING\nONEVAULT_NAME=drill');
     const proxies = new Set<number>();
-    const seen = inventory({ proxies: async () => proxies });
+    let isAway = false;
+    const flaky = new Proxy(cloud, {
+      get: (target, property, receiver) => (property === 'fullVms' && isAway ? () => ends(new Error('not now')) : Reflect.get(target, property, receiver)),
+    });
+    const seen = inventory({ proxies: async () => proxies, cloud: flaky });
     await seen.refresh();
     expect(await seen.hasNewProxy()).toBe(false);
     proxies.add(db);
     expect(await seen.hasNewProxy()).toBe(true);
+    isAway = true;
+    await expect(seen.refresh()).rejects.toThrow('not now');
+    expect(await seen.hasNewProxy()).toBe(true); // a look that failed has seen nothing
+    isAway = false;
     await seen.refresh();
     expect(await seen.hasNewProxy()).toBe(false);
     const servesAs = (id: number): string | undefined => seen.vm(id)?.facts.servesAs;
