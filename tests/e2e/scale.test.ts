@@ -36,7 +36,7 @@ describe(`a cloud of ${VMS} VMs and ${IMAGES} images`, { timeout: 120_000 }, () 
   }
 
   /**
-   * In processor time, which other work on the machine stretches less: the least of three tries; the wall time of an idle machine is in `bench/vm-list.mjs`.
+   * In processor time, which other work on the machine stretches less: one of three tries must do; the wall time of an idle machine is in `bench/vm-list.mjs`.
    */
   async function within(cpuSeconds: number, args: readonly string[]): Promise<Awaited<ReturnType<typeof measured>>> {
     let last = await measured(args);

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { gate } from '@onevault/backup-format/testing';
 import { Refusal } from '@onevault/web/testing';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
@@ -44,16 +45,13 @@ describeWith([requiresCommand('chromium', 'apt-get install chromium')], 'used in
 
   it('the page of a VM asks for all that stands on it at once, and shows it when the VM is known', async () => {
     const vmUrl = `${pages.server.url}/api/v1/vms/1`;
-    let answer: () => void = () => undefined;
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve;
-    });
-    await page.route(vmUrl, (route) => answered.then(() => route.continue()));
+    const answer = gate();
+    await page.route(vmUrl, (route) => answer.until.then(() => route.continue()));
     const points = page.waitForRequest((request) => request.url().startsWith(`${vmUrl}/points`));
     await page.goto(`${pages.server.url}/vms/1`);
     await points;
     expect(await page.getByRole('heading', { name: 'Restore points' }).isVisible()).toBe(false);
-    answer();
+    answer.open();
     await page.getByRole('heading', { name: 'Restore points' }).waitFor();
     await page.unrouteAll();
   });
